@@ -1,0 +1,119 @@
+"""python -m cubelib train CONFIG | evaluate CHECKPOINT
+
+Exit codes: 0 done, 2 something in the command, configuration or data to mend (one sentence says what), 1 a fault.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+USAGE = """\
+usage: python -m cubelib train CONFIG [--learning-rate 0.002 --core.rule local …]
+       python -m cubelib evaluate CHECKPOINT
+
+  train     train, evaluate and save the cube that a YAML file describes; every setting can be
+            given as an option as well (python -m cubelib train CONFIG --help lists them)
+  evaluate  print the report of a saved cube again, measured anew
+
+example: python -m cubelib train config/cube_training.yaml --mode dialogue
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; returns the exit code."""
+    from cubelib.errors import UserError
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    commands = {"train": train, "evaluate": evaluate}
+    if arguments[:1] in ([], ["-h"], ["--help"]):
+        print(USAGE, file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    name, rest = arguments[0], arguments[1:]
+    if name not in commands:
+        print(f"cubelib: unknown command {name!r}. Use one of {', '.join(commands)}.\n\n{USAGE}", file=sys.stderr)
+        return 2
+    if not rest or (name == "evaluate" and len(rest) != 1):
+        print(f"cubelib {name}: give one {'config file' if name == 'train' else 'checkpoint'}.\n\n{USAGE}", file=sys.stderr)
+        return 2
+    try:
+        commands[name](rest)
+    except (UserError, ModuleNotFoundError) as error:
+        print(f"cubelib {name}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def train(arguments: list[str]) -> None:
+    """Data → training → report → files."""
+    started = time.perf_counter()
+    config = _configuration(arguments)
+    from cubelib.report import build_report, save_report
+    from cubelib.runs import new_run_folder, peak_memory
+    from cubelib.sources import load_splits
+    from cubelib.trainer import CubeTrainer
+    from tqdm import tqdm
+
+    trainer = CubeTrainer(config)
+    trainer.initialize_components()
+    folder = new_run_folder(config.checkpoint_dir, config.mode)
+    splits = load_splits(config, trainer.embedding_loader)
+    print(f"Teacher:  {trainer.embedding_loader!r}")
+    for task, split in splits.items():
+        print(f"Data:     {task}: {split.report()}")
+    print(f"Cube:     {trainer.embedding_processor!r}")
+
+    def after_epoch(trainer: CubeTrainer, row: dict) -> None:
+        if row["epoch"] % config.log_interval == 0:
+            tqdm.write(f"Epoch {row['epoch']:3}: loss {row['loss']:.4f}, validation score {row['score']:.4f}")
+        if row["epoch"] % config.save_interval == 0:
+            trainer.save(folder / "latest")
+
+    trainer.fit(
+        {task: split.train for task, split in splits.items()},
+        {task: split.validation for task, split in splits.items()},
+        on_epoch_end=after_epoch,
+    )
+    trainer.save(folder / "checkpoint")
+    print(f"Training: {trainer.stop_reason}")
+    reports = build_report(trainer, splits)
+    save_report(reports, trainer, folder)
+    _print_reports(reports)
+    memory = peak_memory()
+    print(f"\nSaved in {folder}: report.md, report.json, learning curve, checkpoint")
+    print(f"Took {time.perf_counter() - started:.0f} s" + (f" and {memory:.2f} GB of memory" if memory else ""))
+
+
+def evaluate(arguments: list[str]) -> None:
+    """The report of a saved cube, measured anew on the same split."""
+    from cubelib.report import build_report
+    from cubelib.sources import load_splits
+    from cubelib.trainer import CubeTrainer
+
+    trainer = CubeTrainer.load(Path(arguments[0]))
+    print(repr(trainer))
+    _print_reports(build_report(trainer, load_splits(trainer.config, trainer.embedding_loader)))
+
+
+def _configuration(arguments: list[str]):
+    import tyro
+
+    from cubelib.config import TrainingConfig
+
+    if arguments[0].startswith("-"):
+        return tyro.cli(TrainingConfig, prog="python -m cubelib train CONFIG", args=arguments)
+    config = TrainingConfig.from_yaml(arguments[0])
+    if arguments[1:]:
+        config = tyro.cli(TrainingConfig, prog="python -m cubelib train CONFIG", args=arguments[1:], default=config)
+    return config
+
+
+def _print_reports(reports: list) -> None:
+    for report in reports:
+        print(f"\n{report.task}, {len(report.split.test):,} held-out items\n")
+        print(report.to_markdown())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""TrainingConfig: everything a training run depends on, from Python, a dict or YAML, checked before anything starts.
+
+An unknown key is a mistake, never ignored; all mistakes are reported at once, with the nearest known name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cubelib.errors import ConfigError
+from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
+from cubelib.lattice.rule import RULES
+from cubelib.reshaper import Layout
+
+Mode = Literal["autoencoder", "dialogue", "mixed"]
+MODES: tuple[str, ...] = ("autoencoder", "dialogue", "mixed")
+ROOT_KEY = "cube_training"
+# In autoencoder and mixed mode the cube passes on 4 numbers a cell of its middle plane: 256 numbers at 8×8 cells.
+DEFAULT_WAIST = 4
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, frozen=False)
+
+
+class CoreConfig(_Block):
+    """The lattice (`cubelib.CubicCore`) and the layout of numbers on it (`cubelib.EmbeddingReshaper`)."""
+
+    state_channels: Annotated[int, Field(ge=1)] = 16
+    """Numbers in a cell's state; raised to the input's channels where those are more."""
+    hidden: Annotated[int, Field(ge=1)] = 32
+    """Width of a cell's hidden layer."""
+    rule: Literal[RULES] = "genome"
+    """shared: one network for all cells; genome: shared, tuned for each cell; local: a network for each cell."""
+    neighborhood: Literal[tuple(NEIGHBORHOODS)] = "moore"
+    """moore: 26 neighbours; von_neumann: 6."""
+    boundary: Literal[BOUNDARIES] = "zero"
+    """What cells on the rim of a plane see outside."""
+    conduction: bool = True
+    """Whether states move one plane a tick by themselves."""
+    steps: Annotated[int, Field(ge=0)] | None = None
+    """Ticks, at least depth − 1; None means depth − 1."""
+    waist: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
+    """Channels a cell of the middle plane passes on. auto: 4 in autoencoder and mixed mode, none in dialogue."""
+    cell_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability, in training, that a cell skips its update in a tick."""
+    gradient_checkpointing: bool = False
+    """Recompute ticks in the backward pass to save memory."""
+    layout: Layout = "pca"
+    """Which number goes to which cell; pca and spectral are fitted on the training vectors."""
+
+
+class DataConfig(_Block):
+    """Where training texts or vectors come from, and how they are split."""
+
+    file: Path | None = None
+    """.txt (a sentence a line) or .npy (vectors) for autoencoder; .csv or .jsonl with questions and answers for
+    dialogue. None: the built-in corpora. Mixed mode trains both tasks on the pairs' texts."""
+    question_column: str = "question"
+    """Column of the questions in a .csv or .jsonl file."""
+    answer_column: str = "answer"
+    """Column of the answers."""
+    limit: Annotated[int, Field(ge=10)] | None = None
+    """How many sentences or pairs of a built-in corpus; None: as many as have ready-made vectors."""
+    teacher: str = "all-mpnet-base-v2"
+    """The sentence encoder: all-mpnet-base-v2, or a folder with a sentence-transformers model."""
+    cache_dir: Path | None = None
+    """Folder for encoded texts; None: the user's cache folder, or $CUBELIB_CACHE."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    """Share of the items that choose the best epoch."""
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    """Share of the items that the report is measured on."""
+    near_copy: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Cosine from which two texts count as copies, which are never split between training and test."""
+
+
+class MixedConfig(_Block):
+    """Mixed mode: both losses in every step."""
+
+    autoencoder_weight: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Weight of the autoencoder loss; the dialogue loss has 1 minus it."""
+
+
+class TrainingConfig(_Block):
+    """A training run.
+
+    Args:
+        mode: "autoencoder" (give back the input), "dialogue" (question → answer) or "mixed".
+        lattice_size: cells along depth, rows and columns.
+
+    The other fields are described beside their defaults. Build it from keywords, `from_dict` or `from_yaml`.
+
+    Raises:
+        ConfigError: from `from_dict` and `from_yaml`, with every mistake in one message. The constructor raises
+            pydantic's ValidationError, also a ValueError.
+
+    Example:
+        >>> config = TrainingConfig(mode="autoencoder", lattice_size=[8, 8, 8], epochs=5)
+        >>> config.learning_rate, config.waist
+        (0.001, 4)
+        >>> TrainingConfig.from_dict({"epoch": 5})
+        Traceback (most recent call last):
+        ...
+        cubelib.errors.ConfigError: TrainingConfig: 1 mistake in a dict. epoch: not a known key; did you mean epochs?
+    """
+
+    mode: Mode = "autoencoder"
+    device: str = "cpu"
+    """cpu, cuda, cuda:N, or auto for a GPU where there is one."""
+    random_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]
+    """Cells along depth, rows and columns, each at least 1."""
+    embedding_dim: Annotated[int, Field(ge=1)] = 768
+    """Numbers in a vector; must be what the teacher gives."""
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    epochs: Annotated[int, Field(ge=0)] = 50
+    """Most passes over the training vectors; 0 evaluates the untrained cube."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    loss_function: Literal["auto", "cosine", "mse", "combined", "contrastive", "contrastive_cosine"] = "auto"
+    """auto: cosine in autoencoder mode, contrastive_cosine in dialogue."""
+    convergence_threshold: Annotated[float, Field(ge=0)] = 0.001
+    """Rise of the validation score that counts as an improvement."""
+    target_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.90
+    """Held-out cosine to reach; the report says whether it was."""
+    early_stopping_patience: Annotated[int, Field(ge=1)] = 10
+    """Epochs without such an improvement after which training counts as converged and stops."""
+    log_interval: Annotated[int, Field(ge=1)] = 1
+    """Epochs between lines of the log."""
+    save_interval: Annotated[int, Field(ge=1)] = 5
+    """Epochs between saves of the weights as they are; the best epoch's are saved at the end."""
+    checkpoint_dir: Path = Path("runs")
+    """Folder that receives a new numbered folder for each run."""
+    core: CoreConfig = CoreConfig()
+    data: DataConfig = DataConfig()
+    mixed: MixedConfig = MixedConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TrainingConfig:
+        depth, rows, columns = self.lattice_size
+        if min(self.lattice_size) < 1:
+            raise ValueError(
+                f"lattice_size is (depth, rows, columns), each at least 1; got {self.lattice_size}. "
+                "The default is [8, 8, 8]"
+            )
+        if self.core.steps is not None and self.core.steps < depth - 1:
+            raise ValueError(
+                f"core.steps: in {self.core.steps} ticks nothing can cross {depth} planes; "
+                f"use {depth - 1} or more, or null for {depth - 1}"
+            )
+        if self.waist is not None and self.waist > self.state_channels:
+            raise ValueError(
+                f"core.waist: {self.waist} channels cannot pass where a cell has {self.state_channels} "
+                f"(core.state_channels); use {self.state_channels} or less"
+            )
+        if self.data.validation_fraction + self.data.test_fraction >= 0.9:
+            raise ValueError("data: validation_fraction and test_fraction leave less than a tenth for training")
+        return self
+
+    @property
+    def in_channels(self) -> int:
+        """Numbers each cell of the front face receives: ceil(embedding_dim / (rows · columns))."""
+        return -(-self.embedding_dim // (self.lattice_size[1] * self.lattice_size[2]))
+
+    @property
+    def state_channels(self) -> int:
+        """Numbers in a cell's state: core.state_channels, or in_channels where that is more."""
+        return max(self.core.state_channels, self.in_channels)
+
+    @property
+    def waist(self) -> int | None:
+        """The waist in use, with "auto" resolved for the mode."""
+        if self.core.waist == "auto":
+            return None if self.mode == "dialogue" else min(DEFAULT_WAIST, self.state_channels)
+        return self.core.waist
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, origin: str = "a dict") -> TrainingConfig:
+        """Builds a config from nested dicts.
+
+        Args:
+            values: the fields, with or without the outer `cube_training`.
+            origin: where the values came from, for messages.
+        """
+        values = values.get(ROOT_KEY, values) if set(values) == {ROOT_KEY} else values
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError(_explain(error, origin)) from None
+        except TypeError as error:
+            raise ConfigError(f"TrainingConfig: {origin} is not a mapping of text keys to values: {error}.") from None
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> TrainingConfig:
+        """Reads the block under `cube_training:` of a YAML file."""
+        path = Path(path)
+        try:
+            content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        except OSError as error:
+            raise ConfigError(f"TrainingConfig: cannot read {path}: {error.strerror}. Give the path of a YAML file.") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"TrainingConfig: {path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+        except yaml.YAMLError as error:
+            raise ConfigError(f"TrainingConfig: {path} is not valid YAML: {' '.join(str(error).split())}.") from None
+        if not isinstance(content, dict) or set(content) != {ROOT_KEY} or not isinstance(content[ROOT_KEY], dict):
+            found = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
+            raise ConfigError(
+                f"TrainingConfig: {path} must hold the one key {ROOT_KEY!r} with the settings under it; found: "
+                f"{found or 'nothing'}. Put '{ROOT_KEY}:' on the first line and indent the rest."
+            )
+        return cls.from_dict(content[ROOT_KEY], origin=str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers, as JSON and YAML hold them."""
+        return self.model_dump(mode="json")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, which would silently keep the last of two equal keys, made to refuse them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice; remove one of them", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def _explain(error: ValidationError, origin: str) -> str:
+    mistakes = []
+    for mistake in error.errors():
+        where = ".".join(str(part) for part in mistake["loc"] if not str(part).startswith(("function-", "literal[")))
+        if mistake["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(mistake["loc"][-1]), _known_keys(mistake["loc"][:-1]), n=1)
+            mistakes.append(f"{where}: not a known key" + (f"; did you mean {near[0]}?" if near else ""))
+        else:
+            text = mistake["msg"].removeprefix("Value error, ")
+            given = "" if mistake["type"] == "value_error" else f"; got {mistake['input']!r}"
+            mistakes.append(f"{where}: {text}{given}" if where else text + given)
+    count = f"{len(mistakes)} mistake" + ("s" if len(mistakes) > 1 else "")
+    return f"TrainingConfig: {count} in {origin}. " + ". ".join(mistakes).rstrip(".?") + (
+        "?" if mistakes[-1].endswith("?") else "."
+    )
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    model: Any = TrainingConfig
+    for part in location:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)

@@ -1,0 +1,6 @@
+"""The 3-D Cubic Core: what a cell sees (`perceive`), what it does (`rule`), how a signal crosses (`cone`, `core`)."""
+
+from cubelib.lattice.cone import light_cone
+from cubelib.lattice.core import CubicCore
+
+__all__ = ["CubicCore", "light_cone"]

@@ -1,0 +1,294 @@
+"""CubicCore: inject on the front face → conduct + update, tick by tick → read out at the back face.
+
+One tick:
+
+    S[t+1](cell) = carried(S[t])(cell) + update(perceive(S[t], cell))
+
+With conduction, `carried` moves every state one plane towards the back; the back face keeps what has arrived and adds
+to it. So the block of numbers written on the front face travels through the lattice by itself, and the cells only add
+corrections. Since a cell's update starts at zero, an untrained conducting core without a waist is the identity.
+
+Nothing moves faster than one cell a tick, so at each tick only some planes hold a signal that can still be heard at the
+back face: the light cone (`cubelib.lattice.cone`). The core computes only these. At steps = depth − 1 that is one plane
+a tick instead of all of them.
+
+Taught in notebook 03.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal, overload
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torch.utils.checkpoint import checkpoint
+
+from cubelib.lattice import counts
+from cubelib.lattice.cone import light_cone, overlap
+from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORHOODS, perceive
+from cubelib.lattice.rule import RULES, Rule
+
+
+class CubicCore(nn.Module):
+    """A 3-D lattice of cells, each talking only to its neighbours, that transforms a cube of numbers.
+
+    Args:
+        lattice_size: (depth, rows, columns), each at least 1.
+        in_channels: numbers a cell of the front face receives, and a cell of the back face gives.
+        state_channels: numbers in a cell's state, at least in_channels.
+        hidden: width of a cell's hidden layer.
+        rule: "shared" (one network for all cells), "genome" (the shared network with a gain and bias for each cell) or
+            "local" (a network for each cell).
+        neighborhood: "moore" (26 neighbours) or "von_neumann" (6). In depth − 1 ticks a Moore cell of the back face
+            can hear every front cell up to depth − 1 rows and columns away; a von Neumann cell only the one straight
+            in front of it, and each step aside costs a tick more.
+        boundary: what cells on the rim of a plane see outside: "zero", "reflect" or "periodic". Along depth the
+            lattice is always open.
+        conduction: whether states move one plane a tick by themselves. Without it a signal moves only where the rule
+            has learnt to copy it: the classic neural cellular automaton.
+        steps: ticks, at least depth − 1; None means depth − 1.
+        waist: channels a cell of the middle plane passes on; None means all. It makes the core a bottleneck of
+            `code_size` numbers.
+        cell_dropout: probability, in training, that a cell skips its update in a tick.
+        gradient_checkpointing: recompute each tick in the backward pass instead of remembering what happened inside.
+
+    Raises:
+        ValueError: a size, name or number that cannot work; the message says which, and what to use.
+
+    Shape:
+        `(batch, rows, columns, in_channels)` → the same.
+
+    Example:
+        >>> core = CubicCore(lattice_size=(8, 8, 8), in_channels=12)
+        >>> cube = torch.randn(2, 8, 8, 12)
+        >>> torch.equal(core(cube), cube)                    # untrained and without a waist: the identity
+        True
+    """
+
+    def __init__(
+        self,
+        lattice_size: tuple[int, int, int] = (8, 8, 8),
+        in_channels: int = 12,
+        *,
+        state_channels: int = 16,
+        hidden: int = 32,
+        rule: str = "genome",
+        neighborhood: str = "moore",
+        boundary: str = "zero",
+        conduction: bool = True,
+        steps: int | None = None,
+        waist: int | None = None,
+        cell_dropout: float = 0.0,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        size = tuple(lattice_size)
+        if len(size) != 3 or not all(isinstance(side, int) and side >= 1 for side in size):
+            raise ValueError(
+                f"CubicCore: lattice_size is (depth, rows, columns), three whole numbers of at least 1; got {lattice_size}. "
+                "The default is (8, 8, 8)."
+            )
+        for name, value in (("in_channels", in_channels), ("hidden", hidden)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"CubicCore: {name} must be a whole number of at least 1; got {value}.")
+        if state_channels < in_channels:
+            raise ValueError(
+                f"CubicCore: a cell's state must hold its input: state_channels {state_channels} is less than "
+                f"in_channels {in_channels}. Use state_channels={in_channels} or more."
+            )
+        for name, value, allowed in (
+            ("rule", rule, RULES),
+            ("neighborhood", neighborhood, tuple(NEIGHBORHOODS)),
+            ("boundary", boundary, BOUNDARIES),
+        ):
+            if value not in allowed:
+                raise ValueError(f"CubicCore: {name}={value!r} is not known. Use one of {', '.join(allowed)}.")
+        if steps is not None and not isinstance(steps, int):
+            raise ValueError(
+                f"CubicCore: steps is a whole number of ticks, or None for depth − 1 = {size[0] - 1}; got {steps}."
+            )
+        if waist is not None and not 1 <= waist <= state_channels:
+            raise ValueError(
+                f"CubicCore: waist is the number of channels the middle plane passes on, 1 to {state_channels} "
+                f"(state_channels), or None for no waist; got {waist}."
+            )
+        if not 0.0 <= cell_dropout < 1.0:
+            raise ValueError(f"CubicCore: cell_dropout is a probability, 0 or more and below 1; got {cell_dropout}.")
+        self.lattice_size = size
+        self.in_channels, self.state_channels, self.hidden = in_channels, state_channels, hidden
+        self.neighborhood, self.boundary, self.conduction = neighborhood, boundary, conduction
+        self.steps = size[0] - 1 if steps is None else steps
+        self.waist, self.cell_dropout, self.gradient_checkpointing = waist, cell_dropout, gradient_checkpointing
+        self.cone = light_cone(size[0], self.steps)
+        self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood])
+        for slab in (BEHIND, LEVEL, AHEAD):
+            # A slab that carries no signal within `steps` ticks has nothing to learn: keep it out of the optimiser.
+            self.rule.slab_weights(slab).requires_grad_(slab in self.slabs_in_use)
+
+    # --- what the core is -------------------------------------------------------------------------------------------
+
+    @property
+    def waist_plane(self) -> int:
+        """The middle plane. Every way from front to back goes through it, since no signal can jump a plane."""
+        return (self.lattice_size[0] - 1) // 2
+
+    @property
+    def code_size(self) -> int | None:
+        """Numbers that pass the waist for one input, or None without a waist (`cubelib.lattice.counts`)."""
+        return counts.code_size(self)
+
+    @property
+    def slabs_in_use(self) -> tuple[int, ...]:
+        """The slabs of the neighbourhood through which a signal can travel in `steps` ticks."""
+        return tuple(
+            slab
+            for slab in (BEHIND, LEVEL, AHEAD)
+            if any(overlap(slab, now, then) for now, then in pairwise(self.cone))
+        )
+
+    @property
+    def parameter_count(self) -> int:
+        """Parameters that can influence the output in `steps` ticks (`cubelib.lattice.counts`)."""
+        return counts.parameter_count(self)
+
+    @property
+    def flops_per_sample(self) -> int:
+        """Cost of one input, forward: FLOPs of the matrix products in the light cone."""
+        return counts.flops_per_sample(self, self.cone)
+
+    @property
+    def dense_flops_per_sample(self) -> int:
+        """What the same result costs when every plane is computed at every tick."""
+        return counts.flops_per_sample(self, self._all_planes)
+
+    def __repr__(self) -> str:
+        depth, rows, columns = self.lattice_size
+        waist = "no waist" if self.waist is None else f"waist {self.waist} → {self.code_size:,} numbers"
+        return (
+            f"CubicCore({depth}×{rows}×{columns} cells, {self.state_channels} channels, {self.rule.kind} rule, "
+            f"{self.neighborhood} neighbourhood, {self.steps} ticks, {waist}, {self.parameter_count:,} parameters)"
+        )
+
+    @property
+    def _all_planes(self) -> list[range]:
+        return [range(self.lattice_size[0])] * (self.steps + 1)
+
+    # --- what the core does -----------------------------------------------------------------------------------------
+
+    @overload
+    def forward(
+        self, cube: Tensor, *, damage: Tensor | None = None, return_states: Literal[False] = False
+    ) -> Tensor: ...
+    @overload
+    def forward(
+        self, cube: Tensor, *, damage: Tensor | None = None, return_states: Literal[True]
+    ) -> tuple[Tensor, Tensor]: ...
+    def forward(
+        self, cube: Tensor, *, damage: Tensor | None = None, return_states: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Sends a cube through the lattice.
+
+        Args:
+            cube: `(batch, rows, columns, in_channels)`, written on the front face.
+            damage: dead cells, a bool mask `(depth, rows, columns)`: a dead cell is always zero.
+            return_states: also return every state of every cell (the dense path: slower, same output).
+
+        Returns:
+            The back face, `(batch, rows, columns, in_channels)`; with return_states also the states,
+            `(batch, steps + 1, depth, rows, columns, state_channels)`.
+
+        Raises:
+            ValueError: a cube or mask of the wrong shape, or states that are no longer finite.
+        """
+        self._check(cube, damage)
+        alive = None if damage is None else (~damage).to(cube)[..., None, None]  # (depth, rows, columns, 1, 1)
+        schedule = self._all_planes if return_states else self.cone
+        front = pad(cube.permute(1, 2, 0, 3), (0, self.state_channels - self.in_channels))[None]
+        state = self._settle(pad(front, (0, 0) * 4 + (0, len(schedule[0]) - 1)), schedule[0], 0, alive)
+        states = [state] if return_states else []
+        for t, (now, then) in enumerate(pairwise(schedule), start=1):
+            if self.gradient_checkpointing and torch.is_grad_enabled():
+                state = checkpoint(self._tick, state, now, then, t, alive, use_reentrant=False)
+            else:
+                state = self._tick(state, now, then, t, alive)
+            if return_states:
+                states.append(state)
+        out = state[-1, :, :, :, : self.in_channels].permute(2, 0, 1, 3).contiguous()  # (b, rows, columns, c)
+        if not torch.compiler.is_compiling() and not _finite(out.detach()):
+            raise ValueError(
+                f"CubicCore: the back face holds NaN or infinite numbers after {self.steps} ticks. Input shape "
+                f"{tuple(cube.shape)}, {int((~torch.isfinite(cube)).sum())} of its numbers not finite. If the input is "
+                "finite, the weights have grown too large: lower the learning rate or clip gradients."
+            )
+        return (out, torch.stack(states).permute(4, 0, 1, 2, 3, 5)) if return_states else out
+
+    def _tick(self, state: Tensor, now: range, then: range, t: int, alive: Tensor | None) -> Tensor:
+        """S[t−1] on the planes `now` → S[t] on the planes `then`, both (planes, rows, columns, batch, channels)."""
+        planes = slice(then.start, then.stop)
+        excitation = None
+        for slab in (BEHIND, LEVEL, AHEAD):
+            looking = overlap(slab, now, then)
+            if not looking:
+                continue
+            source = state[looking.start + slab - now.start : looking.stop + slab - now.start]
+            seen = perceive(source, NEIGHBORHOODS[self.neighborhood][slab], self.boundary).flatten(1, 2)
+            part = self.rule.excite(seen, slab, slice(looking.start, looking.stop))
+            if len(looking) < len(then):
+                part = pad(part, (0, 0) * 3 + (looking.start - then.start, then.stop - looking.stop))
+            excitation = part if excitation is None else excitation + part
+        change = self.rule.respond(excitation, planes).unflatten(1, self.lattice_size[1:])
+        if self.cell_dropout and self.training:
+            # Inverted dropout: what is left is scaled up, so the expected change stays the same at test time.
+            keep = torch.empty_like(change[..., :1]).bernoulli_(1.0 - self.cell_dropout)
+            change = change * keep / (1.0 - self.cell_dropout)
+        return self._settle(self._carry(state, now, then) + change, then, t, alive)
+
+    def _carry(self, state: Tensor, now: range, then: range) -> Tensor:
+        """What is there before any cell acts: with conduction the planes moved on by one, else the planes as they are.
+
+        `then` asks for planes that `now` may not hold; those are silent, or cannot matter any more.
+        """
+        step = 1 if self.conduction else 0
+        first, last = max(then.start - step, now.start), min(then.stop - step, now.stop)
+        moved = state[first - now.start : last - now.start]
+        moved = pad(moved, (0, 0) * 4 + (first + step - then.start, then.stop - step - last))
+        back = self.lattice_size[0] - 1
+        if self.conduction and back in now and back in then:
+            moved = moved + pad(state[-1:], (0, 0) * 4 + (len(then) - 1, 0))  # the back face keeps what has arrived
+        return moved
+
+    def _settle(self, state: Tensor, planes: range, t: int, alive: Tensor | None) -> Tensor:
+        """Silences what must be silent: planes beyond the signal, channels beyond the waist, dead cells."""
+        if planes.stop > t + 1:
+            reached = torch.arange(planes.start, planes.stop, device=state.device) <= t
+            state = state * reached.to(state)[:, None, None, None, None]
+        if self.waist is not None and self.waist_plane in planes:
+            passes = torch.ones(len(planes), self.state_channels, dtype=state.dtype, device=state.device)
+            passes[self.waist_plane - planes.start, self.waist :] = 0
+            state = state * passes[:, None, None, None, :]
+        return state if alive is None else state * alive[planes.start : planes.stop]
+
+    def _check(self, cube: Tensor, damage: Tensor | None) -> None:
+        face, weights = (*self.lattice_size[1:], self.in_channels), self.rule.out
+        if cube.ndim != 4 or tuple(cube.shape[1:]) != face:
+            raise ValueError(
+                f"CubicCore: the front face takes (batch, {', '.join(map(str, face))}); got {tuple(cube.shape)}. "
+                "EmbeddingReshaper.fold turns vectors into such cubes."
+            )
+        if cube.dtype != weights.dtype:
+            raise ValueError(
+                f"CubicCore: the cube is {cube.dtype}, the weights are {weights.dtype}. Use cube.to({weights.dtype}) or "
+                f"core.to({cube.dtype})."
+            )
+        if damage is not None and (tuple(damage.shape) != self.lattice_size or damage.dtype != torch.bool):
+            raise ValueError(
+                f"CubicCore: damage is a bool mask of dead cells, shape {self.lattice_size} (depth, rows, columns); "
+                f"got {damage.dtype}, shape {tuple(damage.shape)}."
+            )
+
+
+def _finite(values: Tensor) -> bool:
+    # The sum is one quick pass and infinite or NaN if any number is; only where it overflowed by itself look at each.
+    return bool(torch.isfinite(values.sum())) or bool(torch.isfinite(values).all())

@@ -1,0 +1,105 @@
+"""What a core costs: parameters, code size and FLOPs, from formulas that the tests check against the real tensors.
+
+All of them follow from two questions about plane z at tick t: how many channels can carry a signal, and how many can
+still be heard at the back face?
+
+Taught in notebook 03.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from cubelib.lattice.cone import overlap
+from cubelib.lattice.perceive import NEIGHBORHOODS, Offset, neighbor_index
+
+if TYPE_CHECKING:
+    from cubelib.lattice.core import CubicCore
+
+
+def carried_channels(core: CubicCore, t: int, z: int) -> int:
+    """Channels of plane z that can differ from zero at tick t."""
+    if z > t:
+        return 0
+    return _through_waist(core, z, core.in_channels if t == 0 else core.state_channels)
+
+
+def heard_channels(core: CubicCore, t: int, z: int) -> int:
+    """Channels of plane z at tick t that can still influence the output."""
+    if z not in core.cone[t]:
+        return 0
+    return _through_waist(core, z, core.in_channels if t == core.steps else core.state_channels)
+
+
+def parameter_count(core: CubicCore) -> int:
+    """Parameters that can influence the output in `steps` ticks.
+
+    Not counted: cells that never update in the light cone, weights that would read a neighbour outside the lattice or
+    a channel that never carries anything, and weights that write a channel nobody hears.
+    """
+    slabs = NEIGHBORHOODS[core.neighborhood]
+    one_each = core.rule.kind == "local"  # a network for each cell; else the cells share one, and any use counts
+    neighbors = {slab: _neighbors(core, offsets, one_each) for slab, offsets in slabs.items()}
+    reads: dict[tuple[int, int], int] = {}  # (plane, slab) → channels read there at some tick
+    writes: dict[int, int] = {}  # plane → channels written there, and heard, at some tick
+    for t, (now, then) in enumerate(pairwise(core.cone), start=1):
+        for z in then:
+            writes[z] = max(writes.get(z, 0), heard_channels(core, t, z))
+        for slab in slabs:
+            for z in overlap(slab, now, then):
+                reads[z, slab] = max(reads.get((z, slab), 0), carried_channels(core, t - 1, z + slab))
+    if not writes:
+        return 0
+    face = core.lattice_size[1] * core.lattice_size[2]
+    if one_each:
+        first = sum(neighbors[slab] * channels for (_, slab), channels in reads.items())
+        return core.hidden * (first + face * sum(1 + channels for channels in writes.values()))
+    first = sum(
+        neighbors[slab] * max((channels for (_, at), channels in reads.items() if at == slab), default=0)
+        for slab in slabs
+    )
+    tuning = 1 if core.rule.kind == "shared" else 2 * face * len(writes)  # the bias; or a gain and a bias for each cell
+    return core.hidden * (first + max(writes.values()) + tuning)
+
+
+def code_size(core: CubicCore) -> int | None:
+    """Numbers that pass the waist for one input, or None without a waist.
+
+    With steps beyond depth − 1 the middle plane passes on a code at each tick it is active, and all of them count.
+    """
+    if core.waist is None:
+        return None
+    z, face = core.waist_plane, core.lattice_size[1] * core.lattice_size[2]
+    return face * sum(min(carried_channels(core, t, z), heard_channels(core, t, z)) for t in range(core.steps + 1))
+
+
+def flops_per_sample(core: CubicCore, schedule: list[range]) -> int:
+    """FLOPs of the matrix products of one forward pass for one input; a multiplication and an addition make two.
+
+    Args:
+        core: the core.
+        schedule: the planes computed at each tick: `core.cone`, or all planes at every tick for the dense path.
+    """
+    face = core.lattice_size[1] * core.lattice_size[2]
+    flops = 0
+    for now, then in pairwise(schedule):
+        for slab, offsets in NEIGHBORHOODS[core.neighborhood].items():
+            flops += 2 * face * len(overlap(slab, now, then)) * len(offsets) * core.state_channels * core.hidden
+        flops += 2 * face * len(then) * core.hidden * core.state_channels
+    return flops
+
+
+def _through_waist(core: CubicCore, z: int, channels: int) -> int:
+    return min(channels, core.waist) if core.waist is not None and z == core.waist_plane else channels
+
+
+def _neighbors(core: CubicCore, offsets: list[Offset], one_each: bool) -> int:
+    """Pairs of a cell of a plane and a neighbour inside the lattice; or, for shared networks, the distinct offsets."""
+    _, rows, columns = core.lattice_size
+
+    def cells(shift: int, size: int) -> int:
+        return sum(neighbor_index(cell + shift, size, core.boundary) is not None for cell in range(size))
+
+    pairs = [cells(row_shift, rows) * cells(column_shift, columns) for row_shift, column_shift in offsets]
+    return sum(pairs) if one_each else sum(map(bool, pairs))

@@ -1,0 +1,67 @@
+"""The cubic core in plain loops, one cell at a time: the executable specification.
+
+Slow on purpose. `CubicCore` must give the same numbers (the tests hold it to 1e-10 in float64); read this file to know
+what they mean. Taught in notebook 03.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from cubelib.lattice.core import CubicCore
+from cubelib.lattice.perceive import NEIGHBORHOODS, neighbor_index
+
+
+def reference_states(core: CubicCore, cube: Tensor, damage: Tensor | None = None) -> Tensor:
+    """All states of one input.
+
+    Args:
+        core: supplies the sizes and the weights; none of its methods is called.
+        cube: one input, `(rows, columns, in_channels)`.
+        damage: dead cells, a bool mask `(depth, rows, columns)`.
+
+    Returns:
+        `(steps + 1, depth, rows, columns, state_channels)`; the output is `states[-1, -1, :, :, :in_channels]`.
+    """
+    depth, rows, columns = core.lattice_size
+    states = torch.zeros(core.steps + 1, depth, rows, columns, core.state_channels, dtype=cube.dtype)
+    states[0, 0, :, :, : core.in_channels] = cube
+    for t in range(core.steps + 1):
+        for z, row, column in product(range(depth), range(rows), range(columns)):
+            if t > 0 and z <= t:  # a cell that no signal can have reached stays silent
+                old = states[t - 1]
+                states[t, z, row, column] = _carried(core, old, z, row, column) + _update(core, old, z, row, column)
+            if core.waist is not None and z == core.waist_plane:
+                states[t, z, row, column, core.waist :] = 0
+            if damage is not None and damage[z, row, column]:
+                states[t, z, row, column] = 0
+    return states
+
+
+def _carried(core: CubicCore, old: Tensor, z: int, row: int, column: int) -> Tensor:
+    if not core.conduction:
+        return old[z, row, column]
+    arriving = old[z - 1, row, column] if z > 0 else torch.zeros_like(old[z, row, column])
+    return old[z, row, column] + arriving if z == core.lattice_size[0] - 1 else arriving
+
+
+def _update(core: CubicCore, old: Tensor, z: int, row: int, column: int) -> Tensor:
+    rule, (depth, rows, columns) = core.rule, core.lattice_size
+    plane, cell = (z, row * columns + column)
+    network = (plane, cell) if rule.kind == "local" else (0, 0)
+    tuning = (0, 0) if rule.kind == "shared" else (plane, cell)
+    excitation = torch.zeros(core.hidden, dtype=old.dtype)
+    for slab, offsets in NEIGHBORHOODS[core.neighborhood].items():
+        for k, (row_shift, column_shift) in enumerate(offsets):
+            near_row = neighbor_index(row + row_shift, rows, core.boundary)
+            near_column = neighbor_index(column + column_shift, columns, core.boundary)
+            if not 0 <= z + slab < depth or near_row is None or near_column is None:
+                continue  # nothing there: silence adds nothing
+            weights = rule.slab_weights(slab)[network][k * core.state_channels : (k + 1) * core.state_channels]
+            excitation = excitation + old[z + slab, near_row, near_column] @ weights
+    if rule.gain is not None:
+        excitation = excitation * rule.gain[tuning]
+    return torch.relu(excitation + rule.bias[tuning]) @ rule.out[network]

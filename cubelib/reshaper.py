@@ -1,0 +1,229 @@
+"""EmbeddingReshaper: a vector of numbers ↔ a cube of cells, and nothing lost on the way.
+
+768 = 8 × 8 × 12: one face of an 8×8×8 lattice is 64 cells, and each takes 12 numbers. Which number goes to which cell
+is the *layout*. Every layout is a rigid motion (a permutation, or a rotation about the mean), so lengths, angles and
+therefore meaning survive it, and `unfold` is its exact inverse.
+
+Taught in notebook 02.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+Layout = Literal["row_major", "channel_major", "random", "spectral", "pca"]
+LAYOUTS: tuple[str, ...] = get_args(Layout)
+
+
+def covariance(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean `(dim,)` and covariance `(dim, dim)` of `(n, dim)` vectors, in float64."""
+    values = vectors.detach().double()
+    mean = values.mean(0)
+    centred = values - mean
+    return mean, centred.T @ centred / max(len(values) - 1, 1)
+
+
+def principal_axes(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and principal axes of a set of vectors.
+
+    Args:
+        vectors: `(n, dim)`, n at least 1.
+
+    Returns:
+        mean `(dim,)` and axes `(dim, dim)` in float64: orthonormal rows, the direction of largest variance first. The
+        largest entry of each axis is positive, so that the signs are the same on every machine.
+
+    Source: Pearson 1901; Jolliffe, Principal Component Analysis, 2002, section 2.1.
+    """
+    mean, spread = covariance(vectors)
+    axes = torch.linalg.eigh(spread).eigenvectors.T.flip(0)  # eigh sorts from small to large
+    largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
+    return mean, axes * largest.sign()
+
+
+def spectral_order(vectors: Tensor) -> Tensor:
+    """An order of the dimensions in which correlated ones stand next to each other.
+
+    Dimensions are the nodes of a graph whose edges are absolute correlations; sorting by the second eigenvector of its
+    normalised Laplacian puts strongly connected nodes side by side.
+
+    Args:
+        vectors: `(n, dim)`.
+
+    Returns:
+        A permutation of 0 … dim − 1.
+
+    Source: Fiedler 1973; Atkins, Boman, Hendrickson, A spectral algorithm for seriation, 1998, section 3.
+    """
+    _, spread = covariance(vectors)
+    scale = spread.diagonal().clamp_min(1e-12).rsqrt()
+    weights = (spread * scale[:, None] * scale[None, :]).abs()
+    degree = weights.sum(1).rsqrt()
+    fiedler = torch.linalg.eigh(weights * degree[:, None] * degree[None, :]).eigenvectors[:, -2] * degree
+    return (fiedler * fiedler[fiedler.abs().argmax()].sign()).argsort(stable=True)
+
+
+class EmbeddingReshaper(nn.Module):
+    """Folds vectors into cubes and unfolds cubes into vectors.
+
+    Args:
+        dim: numbers in a vector.
+        cube_shape: (rows, columns, channels) with rows · columns · channels ≥ dim; None means 8×8 cells and as many
+            channels as it takes. What is left over is padded with zeros and cut off again.
+        layout: which number goes to which cell.
+            "row_major": a plain reshape; neighbours in the vector share a cell.
+            "channel_major": neighbours in the vector share a channel and sit in neighbouring cells.
+            "random": a shuffle with a fixed seed, the control for every claim about layouts.
+            "spectral": correlated numbers next to each other (fitted).
+            "pca": rotated to principal axes; the strongest 64 go to channel 0, the next to channel 1, … (fitted).
+        scale: factor on the way in, divided out on the way back. With a power of two the round trip stays exact.
+        seed: for the random layout.
+
+    A fitted layout behaves as row_major until `fit` has seen training vectors, and its repr says so.
+
+    Raises:
+        ValueError: a vector or cube that does not fit; the message says what would.
+
+    Example:
+        >>> reshaper = EmbeddingReshaper(768)
+        >>> reshaper
+        EmbeddingReshaper(768 numbers ↔ 8×8×12, row_major)
+        >>> vectors = torch.randn(2, 768)
+        >>> cubes = reshaper.fold(vectors)
+        >>> cubes.shape, torch.equal(reshaper.unfold(cubes), vectors)
+        (torch.Size([2, 8, 8, 12]), True)
+    """
+
+    def __init__(
+        self,
+        dim: int = 768,
+        cube_shape: tuple[int, int, int] | None = None,
+        *,
+        layout: str = "row_major",
+        scale: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if dim < 1:
+            raise ValueError(f"EmbeddingReshaper: dim is how many numbers a vector has, at least 1; got {dim}.")
+        if layout not in LAYOUTS:
+            raise ValueError(f"EmbeddingReshaper: layout {layout!r} is not known. Use one of {', '.join(LAYOUTS)}.")
+        if not scale > 0:
+            raise ValueError(f"EmbeddingReshaper: scale must be above 0; got {scale}.")
+        self.dim, self.layout, self.scale = dim, layout, scale
+        self.cube_shape = tuple(cube_shape) if cube_shape else (8, 8, math.ceil(dim / 64))
+        if len(self.cube_shape) != 3 or min(self.cube_shape) < 1:
+            raise ValueError(
+                f"EmbeddingReshaper: cube_shape is (rows, columns, channels), each at least 1; got {cube_shape}."
+            )
+        rows, columns, channels = self.cube_shape
+        if self.capacity < dim:
+            raise ValueError(
+                f"EmbeddingReshaper: cannot lay {dim} numbers on a face of {rows}×{columns} with {channels} channels "
+                f"({self.capacity}). Use cube_shape=({rows}, {columns}, {math.ceil(dim / (rows * columns))}) or more "
+                f"channels, or EmbeddingReshaper.for_dim({dim})."
+            )
+        order = torch.arange(dim)
+        if layout == "random":
+            order = torch.randperm(dim, generator=torch.Generator().manual_seed(seed))
+        # Position i of the laid-out vector takes number order[i]; the rotation and mean serve the pca layout only.
+        self.register_buffer("order", order)
+        self.register_buffer("mean", torch.zeros(dim) if layout == "pca" else None)
+        self.register_buffer("axes", torch.eye(dim) if layout == "pca" else None)
+        self.register_buffer("fitted", torch.tensor(layout not in ("spectral", "pca")))
+
+    @classmethod
+    def for_dim(cls, dim: int, face: tuple[int, int] = (8, 8), **options: object) -> EmbeddingReshaper:
+        """A reshaper for vectors of `dim` numbers on a face of (rows, columns) cells, with as few channels as possible.
+
+        Example:
+            >>> EmbeddingReshaper.for_dim(384), EmbeddingReshaper.for_dim(3072, face=(16, 16))
+            (EmbeddingReshaper(384 numbers ↔ 8×8×6, row_major), EmbeddingReshaper(3072 numbers ↔ 16×16×12, row_major))
+        """
+        rows, columns = face
+        return cls(dim, (rows, columns, max(1, math.ceil(dim / (rows * columns)))), **options)
+
+    @property
+    def capacity(self) -> int:
+        """Numbers that fit into a cube, `dim` or more."""
+        return math.prod(self.cube_shape)
+
+    def fit(self, vectors: Tensor) -> EmbeddingReshaper:
+        """Learns a fitted layout from training vectors `(n, dim)`; other layouts have nothing to learn.
+
+        Returns:
+            The reshaper itself.
+
+        Raises:
+            ValueError: wrong width, no vectors, or numbers that are not finite.
+        """
+        self._check_vectors(vectors)
+        if not len(vectors) or not torch.isfinite(vectors).all():
+            raise ValueError(
+                f"EmbeddingReshaper: the {self.layout} layout is fitted on at least one vector of finite numbers; got "
+                f"{len(vectors)} vectors, {int((~torch.isfinite(vectors)).sum())} numbers in them not finite."
+            )
+        if self.layout == "pca":
+            mean, axes = principal_axes(vectors)
+            self.mean.copy_(mean)
+            self.axes.copy_(axes)
+        elif self.layout == "spectral":
+            self.order.copy_(spectral_order(vectors))
+        self.fitted.fill_(True)
+        return self
+
+    def fold(self, vectors: Tensor) -> Tensor:
+        """`(batch, dim)` → `(batch, rows, columns, channels)`."""
+        self._check_vectors(vectors)
+        rows, columns, channels = self.cube_shape
+        if self.layout == "pca" and self.fitted:
+            laid = (vectors - self.mean) @ self.axes.T
+        else:
+            laid = vectors if self.layout in ("row_major", "channel_major", "pca") else vectors[:, self.order]
+        laid = nn.functional.pad(laid * self.scale, (0, self.capacity - self.dim))  # (b, capacity)
+        if self._channels_first:
+            return laid.reshape(-1, channels, rows, columns).permute(0, 2, 3, 1).contiguous()
+        return laid.reshape(-1, rows, columns, channels)
+
+    def unfold(self, cubes: Tensor) -> Tensor:
+        """`(batch, rows, columns, channels)` → `(batch, dim)`, the inverse of `fold`."""
+        if cubes.ndim != 4 or tuple(cubes.shape[1:]) != self.cube_shape:
+            raise ValueError(
+                f"EmbeddingReshaper: cannot unfold a tensor of shape {tuple(cubes.shape)}. Expected (batch, "
+                f"{', '.join(map(str, self.cube_shape))}), as fold returns it."
+            )
+        laid = cubes.permute(0, 3, 1, 2) if self._channels_first else cubes
+        laid = laid.reshape(-1, self.capacity)[:, : self.dim] / self.scale  # (b, dim)
+        if self.layout == "pca" and self.fitted:
+            return laid @ self.axes + self.mean
+        if self.layout in ("row_major", "channel_major", "pca"):
+            return laid
+        return laid[:, self.order.argsort()]
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """The same as `fold`."""
+        return self.fold(vectors)
+
+    def __repr__(self) -> str:
+        waiting = "" if self.fitted else " (not fitted yet: row_major until fit)"
+        return (
+            f"EmbeddingReshaper({self.dim} numbers ↔ {'×'.join(map(str, self.cube_shape))}, {self.layout}{waiting})"
+        )
+
+    @property
+    def _channels_first(self) -> bool:
+        return self.layout == "channel_major" or (self.layout == "pca" and bool(self.fitted))
+
+    def _check_vectors(self, vectors: Tensor) -> None:
+        if vectors.ndim != 2 or vectors.shape[1] != self.dim:
+            rows, columns, channels = self.cube_shape
+            width = vectors.shape[-1] if vectors.ndim else 0
+            hint = f" Use EmbeddingReshaper.for_dim({width})." if vectors.ndim == 2 and width else ""
+            raise ValueError(
+                f"EmbeddingReshaper: cannot lay an input of shape {tuple(vectors.shape)} on a face of {rows}×{columns} "
+                f"with {channels} channels. Expected (batch, {self.dim}).{hint}"
+            )
