@@ -49,12 +49,16 @@ def train(arguments: list[str]) -> None:
     """Data → training → report → files."""
     started = time.perf_counter()
     config = _configuration(arguments)
+    import torch
+    from tqdm import tqdm
+
     from cubelib.report import build_report, save_report
     from cubelib.runs import new_run_folder, peak_memory
     from cubelib.sources import load_splits
     from cubelib.trainer import CubeTrainer
-    from tqdm import tqdm
 
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
     trainer = CubeTrainer(config)
     trainer.initialize_components()
     folder = new_run_folder(config.checkpoint_dir, config.mode)
@@ -87,11 +91,15 @@ def train(arguments: list[str]) -> None:
 
 def evaluate(arguments: list[str]) -> None:
     """The report of a saved cube, measured anew on the same split."""
+    import torch
+
     from cubelib.report import build_report
     from cubelib.sources import load_splits
     from cubelib.trainer import CubeTrainer
 
     trainer = CubeTrainer.load(Path(arguments[0]))
+    if trainer.config.threads is not None:
+        torch.set_num_threads(trainer.config.threads)
     print(repr(trainer))
     _print_reports(build_report(trainer, load_splits(trainer.config, trainer.embedding_loader)))
 

@@ -115,7 +115,7 @@ class Ridge:
         x, y = x - self._x_mean, y - self._y_mean
         values, vectors = torch.linalg.eigh(x.T @ x)
         rotated = vectors.T @ (x.T @ y)
-        unit = values.mean()
+        unit = values.mean().clamp_min(torch.finfo(values.dtype).tiny)  # 0 where all inputs are the same
 
         def solve(strength: float) -> None:
             self.strength = strength

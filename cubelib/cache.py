@@ -87,7 +87,7 @@ class EmbeddingCache:
         >>> with tempfile.TemporaryDirectory() as folder, EmbeddingCache(folder) as cache:
         ...     cache.put_many({key: vector})
         ...     print(cache.get_many([key])[key], cache)
-        [0.6 0.8] EmbeddingCache(1 vectors; 1 hits and 0 misses since it was opened)
+        [0.6 0.8] EmbeddingCache(1 vectors; since it was opened 1 hits, 0 misses)
     """
 
     def __init__(self, cache_dir: Path | str | None = None) -> None:
@@ -140,9 +140,7 @@ class EmbeddingCache:
             return self._connection.execute("SELECT count(*) FROM embeddings").fetchone()[0]
 
     def __repr__(self) -> str:
-        return (
-            f"EmbeddingCache({len(self):,} vectors; {self.hits:,} hits and {self.misses:,} misses since it was opened)"
-        )
+        return f"EmbeddingCache({len(self):,} vectors; since it was opened {self.hits:,} hits, {self.misses:,} misses)"
 
     def __enter__(self) -> EmbeddingCache:
         return self

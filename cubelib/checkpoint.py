@@ -41,7 +41,7 @@ class Checkpoint:
 
 
 def provenance() -> dict[str, Any]:
-    """What the numbers of a run depend on beside its configuration: versions, machine, threads, the state of the code."""
+    """What the numbers of a run depend on beside its configuration: versions, machine, threads, state of the code."""
     git = None
     here = Path(__file__).resolve().parent
     if shutil.which("git"):
@@ -65,10 +65,14 @@ def save_checkpoint(
     """Writes a checkpoint; an older one of the same name is replaced only once the new one is complete.
 
     Raises:
-        CheckpointError: the folder cannot be written; what was there before is still there.
+        CheckpointError: the folder cannot be written, or is not a checkpoint; what was there before is still there.
     """
     aside = None
     try:
+        if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {WEIGHTS, STATE}):
+            raise CheckpointError(
+                f"Saving the checkpoint {folder}: that is not a checkpoint, and would be lost. Choose a new folder."
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside / WEIGHTS)
@@ -79,14 +83,18 @@ def save_checkpoint(
             # A folder cannot replace another in one step: the old one steps aside first, and is complete there.
             retired = aside.with_name(aside.name + "-old")
             os.replace(folder, retired)
-            os.replace(aside, folder)
+            try:
+                os.replace(aside, folder)
+            except OSError:
+                os.replace(retired, folder)
+                raise
             shutil.rmtree(retired)
         else:
             os.replace(aside, folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
         raise CheckpointError(
-            f"Saving the checkpoint {folder}: {error.strerror or error}. Free the disk, or choose another folder "
-            "(checkpoint_dir)."
+            f"Saving the checkpoint {folder}: {reason}. Free the disk, or choose another folder (checkpoint_dir)."
         ) from error
     finally:
         if aside is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cubelib.errors import ConfigError
 from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
@@ -26,7 +26,15 @@ DEFAULT_WAIST = 4
 
 
 class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, frozen=False)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # YAML reads `epochs: yes` as True, and pydantic True as 1.
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"{'yes' if value else 'no'} is not a value it takes")
+        return value
 
 
 class CoreConfig(_Block):
@@ -54,6 +62,13 @@ class CoreConfig(_Block):
     """Recompute ticks in the backward pass to save memory."""
     layout: Layout = "pca"
     """Which number goes to which cell; pca and spectral are fitted on the training vectors."""
+
+    @field_validator("waist", mode="before")
+    @classmethod
+    def _number_auto_or_none(cls, value: Any) -> Any:
+        if value in ("auto", None) or (str(value).isdecimal() and int(value) >= 1):
+            return value
+        raise ValueError(f"expected a whole number of at least 1, auto, or null for no waist; got {value!r:.80}")
 
 
 class DataConfig(_Block):
@@ -113,6 +128,8 @@ class TrainingConfig(_Block):
     mode: Mode = "autoencoder"
     device: str = "cpu"
     """cpu, cuda, cuda:N, or auto for a GPU where there is one."""
+    threads: Annotated[int, Field(ge=1)] | None = 1
+    """CPU threads of the command line's runs; None: as many as torch takes. In Python call torch.set_num_threads."""
     random_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]
     """Cells along depth, rows and columns, each at least 1."""
@@ -130,7 +147,7 @@ class TrainingConfig(_Block):
     """Rise of the validation score that counts as an improvement."""
     target_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.90
     """Held-out cosine to reach; the report says whether it was."""
-    early_stopping_patience: Annotated[int, Field(ge=1)] = 10
+    early_stopping_patience: Annotated[int, Field(ge=1)] = 5
     """Epochs without such an improvement after which training counts as converged and stops."""
     log_interval: Annotated[int, Field(ge=1)] = 1
     """Epochs between lines of the log."""
@@ -142,14 +159,16 @@ class TrainingConfig(_Block):
     data: DataConfig = DataConfig()
     mixed: MixedConfig = MixedConfig()
 
+    @field_validator("lattice_size", mode="before")
+    @classmethod
+    def _three_sizes(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) == 3 and all(str(v).isdecimal() and int(v) for v in value):
+            return value
+        raise ValueError(f"expected [depth, rows, columns], three whole numbers of at least 1; got {value!r:.80}")
+
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingConfig:
-        depth, rows, columns = self.lattice_size
-        if min(self.lattice_size) < 1:
-            raise ValueError(
-                f"lattice_size is (depth, rows, columns), each at least 1; got {self.lattice_size}. "
-                "The default is [8, 8, 8]"
-            )
+        depth = self.lattice_size[0]
         if self.core.steps is not None and self.core.steps < depth - 1:
             raise ValueError(
                 f"core.steps: in {self.core.steps} ticks nothing can cross {depth} planes; "
@@ -189,13 +208,14 @@ class TrainingConfig(_Block):
             values: the fields, with or without the outer `cube_training`.
             origin: where the values came from, for messages.
         """
-        values = values.get(ROOT_KEY, values) if set(values) == {ROOT_KEY} else values
+        if isinstance(values, Mapping) and set(values) == {ROOT_KEY}:
+            values = values[ROOT_KEY]
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"TrainingConfig: {origin} must map settings to values; got {values!r:.80}.")
         try:
-            return cls(**values)
+            return cls.model_validate(dict(values))
         except ValidationError as error:
             raise ConfigError(_explain(error, origin)) from None
-        except TypeError as error:
-            raise ConfigError(f"TrainingConfig: {origin} is not a mapping of text keys to values: {error}.") from None
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> TrainingConfig:
@@ -204,18 +224,21 @@ class TrainingConfig(_Block):
         try:
             content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
         except OSError as error:
-            raise ConfigError(f"TrainingConfig: cannot read {path}: {error.strerror}. Give the path of a YAML file.") from None
+            raise ConfigError(f"TrainingConfig: cannot read {path}: {error.strerror}. Name a YAML file.") from None
         except UnicodeDecodeError as error:
-            raise ConfigError(f"TrainingConfig: {path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
-        except yaml.YAMLError as error:
-            raise ConfigError(f"TrainingConfig: {path} is not valid YAML: {' '.join(str(error).split())}.") from None
+            raise ConfigError(f"TrainingConfig: {path}, byte {error.start} is not UTF-8. Save it as UTF-8.") from None
+        except (yaml.YAMLError, ValueError) as error:
+            what = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+            raise ConfigError(f"TrainingConfig: {path} is not valid YAML: {what}.") from None
         if not isinstance(content, dict) or set(content) != {ROOT_KEY} or not isinstance(content[ROOT_KEY], dict):
-            found = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
+            found = "nothing" if content is None else f"a {type(content).__name__}"
+            if isinstance(content, dict):
+                found = ", ".join(map(str, content)) + (", and nothing under it" if set(content) == {ROOT_KEY} else "")
             raise ConfigError(
                 f"TrainingConfig: {path} must hold the one key {ROOT_KEY!r} with the settings under it; found: "
-                f"{found or 'nothing'}. Put '{ROOT_KEY}:' on the first line and indent the rest."
+                f"{found:.200}. Put '{ROOT_KEY}:' on the first line and indent the rest."
             )
-        return cls.from_dict(content[ROOT_KEY], origin=str(path))
+        return cls.from_dict(content, origin=str(path))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers, as JSON and YAML hold them."""
@@ -226,7 +249,7 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML's safe loader, which would silently keep the last of two equal keys, made to refuse them."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value if not key.tag.endswith(":merge")]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(
@@ -235,25 +258,39 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# No setting is a date; a folder may be called 2026-01-31.
+_StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_scalar)
+
+_PLAIN_WORDS = {
+    "model_type": "expected settings indented under it; leave the key out for the defaults",
+    "model_attributes_type": "expected settings indented under it; leave the key out for the defaults",
+    "path_type": "expected a path",
+    "invalid_key": "a key must be text",
+}
+
+
 def _explain(error: ValidationError, origin: str) -> str:
-    mistakes = []
-    for mistake in error.errors():
-        where = ".".join(str(part) for part in mistake["loc"] if not str(part).startswith(("function-", "literal[")))
-        if mistake["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(mistake["loc"][-1]), _known_keys(mistake["loc"][:-1]), n=1)
-            mistakes.append(f"{where}: not a known key" + (f"; did you mean {near[0]}?" if near else ""))
-        else:
-            text = mistake["msg"].removeprefix("Value error, ")
-            given = "" if mistake["type"] == "value_error" else f"; got {mistake['input']!r}"
-            mistakes.append(f"{where}: {text}{given}" if where else text + given)
+    mistakes = [_sentence(mistake) for mistake in error.errors()]
     count = f"{len(mistakes)} mistake" + ("s" if len(mistakes) > 1 else "")
-    return f"TrainingConfig: {count} in {origin}. " + ". ".join(mistakes).rstrip(".?") + (
-        "?" if mistakes[-1].endswith("?") else "."
-    )
+    return f"TrainingConfig: {count} in {origin}. " + " ".join(mistakes)
 
 
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    model: Any = TrainingConfig
-    for part in location:
-        model = model.model_fields[part].annotation
-    return list(model.model_fields)
+def _sentence(mistake: Mapping[str, Any]) -> str:
+    where = ".".join(map(str, mistake["loc"]))
+    if mistake["type"] == "extra_forbidden":
+        names = _all_keys(TrainingConfig)
+        key = str(mistake["loc"][-1]).lower().replace("-", "_")
+        near = difflib.get_close_matches(key, names, n=1)
+        return f"{where}: not a known key" + (f"; did you mean {names[near[0]]}?" if near else ".")
+    text = _PLAIN_WORDS.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
+    given = "" if mistake["type"] == "value_error" else f"; got {mistake['input']!r:.80}"
+    return (f"{where}: " if where else "") + f"{text}{given}."
+
+
+def _all_keys(block: type[BaseModel], prefix: str = "") -> dict[str, str]:
+    """Every setting's name and its full path: rule → core.rule."""
+    keys = {name: prefix + name for name in block.model_fields}
+    for name, field in block.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys |= _all_keys(field.annotation, f"{prefix}{name}.")
+    return keys

@@ -18,7 +18,9 @@ import hashlib
 import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import yaml
@@ -82,7 +84,7 @@ def _chitchat_pairs() -> list[tuple[str, str]]:
     pairs = []
     for conversation in _chitchat_conversations():
         turns = [" ".join(turn) for turn in conversation]
-        for question, answer in zip(turns, turns[1:]):
+        for question, answer in pairwise(turns):
             if question.endswith("?") and _words_between(question, 3, 40) and _words_between(answer, 3, 40):
                 pairs.append((question, answer))
     return pairs
@@ -96,16 +98,17 @@ def _chatterbot_pairs() -> list[tuple[str, str]]:
             texts = [_SPACE.sub(" ", str(turn)).strip() for turn in turns]
             pairs += [
                 (question, answer)
-                for question, answer in zip(texts, texts[1:])
+                for question, answer in pairwise(texts)
                 if _words_between(question, 2, 60) and _words_between(answer, 1, 60)
             ]
     return pairs
 
 
-def _unique_clean_pairs(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _unique_clean_pairs(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     unique = {(q.casefold(), a.casefold()): (q, a) for q, a in reversed(pairs) if q.casefold() != a.casefold()}
-    clean = [(q, a) for q, a in unique.values() if _is_clean(q) and _is_clean(a)]
-    return sorted(clean, key=lambda pair: _by_hash("\n".join(pair)))
+    for question, answer in sorted(unique.values(), key=lambda pair: _by_hash("\n".join(pair))):
+        if _is_clean(question) and _is_clean(answer):
+            yield question, answer
 
 
 def sentences(limit: int | None = DEFAULT_SENTENCES) -> list[str]:
@@ -127,7 +130,7 @@ def sentences(limit: int | None = DEFAULT_SENTENCES) -> list[str]:
     """
     messages = [message for conversation in _chitchat_conversations() for turn in conversation for message in turn]
     unique = {message.casefold(): message for message in reversed(messages) if _words_between(message, 5, 30)}
-    return sorted(filter(_is_clean, unique.values()), key=_by_hash)[:limit]
+    return list(islice(filter(_is_clean, sorted(unique.values(), key=_by_hash)), limit))
 
 
 def dialogues(limit: int | None = DEFAULT_PAIRS) -> list[dict[str, str]]:
@@ -149,5 +152,5 @@ def dialogues(limit: int | None = DEFAULT_PAIRS) -> list[dict[str, str]]:
         >>> len(pairs), sorted(pairs[0])
         (2500, ['answer', 'question'])
     """
-    pairs = _unique_clean_pairs(_chatterbot_pairs()) + _unique_clean_pairs(_chitchat_pairs())
-    return [{"question": question, "answer": answer} for question, answer in pairs[:limit]]
+    pairs = chain(_unique_clean_pairs(_chatterbot_pairs()), _unique_clean_pairs(_chitchat_pairs()))
+    return [{"question": question, "answer": answer} for question, answer in islice(pairs, limit)]

@@ -275,12 +275,11 @@ def leak_free_split(
     if not all(parts.values()):
         raise DataError(
             f"leak_free_split: {len(dataset)} items form only {len(members)} groups of copies (cosine {near_copy:g} or "
-            f"more), the largest of {max(map(len, members))}; training, validation and test each need one. Add data, or "
-            "raise near_copy."
+            f"more), the largest of {max(map(len, members))}; training, validation and test each need one. Add data, "
+            "or raise near_copy."
         )
     train, validation, test = (
-        dataset.subset(torch.from_numpy(np.sort(np.concatenate(parts[name])))) for name in ("train", "validation", "test")
+        dataset.subset(torch.from_numpy(np.sort(np.concatenate(parts[name]))))
+        for name in ("train", "validation", "test")
     )
-    return Split(
-        train, validation, test, len(members), max(map(len, members)), near_copy, _closest(train, test)
-    )
+    return Split(train, validation, test, len(members), max(map(len, members)), near_copy, _closest(train, test))

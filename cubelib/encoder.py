@@ -133,11 +133,11 @@ class TeacherEncoder:
             UserError: the cache folder cannot be read or written.
 
         Example:
-            >>> from cubelib import corpora
-            >>> same, other = corpora.sentences(2)
-            >>> vectors = TeacherEncoder().encode([same, other, same])
-            >>> round(float(vectors[0] @ vectors[2]), 4)
-            1.0
+            >>> try:
+            ...     TeacherEncoder().encode(["How are you?", ""])
+            ... except DataError as error:
+            ...     print(str(error)[:82])
+            TeacherEncoder: cannot encode text 1 of 2: it is empty or only white space. Given:
         """
         import torch
 

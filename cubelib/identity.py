@@ -1,7 +1,7 @@
 """Who a model is: SHA-256 of the files that decide what vector a text gets.
 
-A name says little: settings, tokenizer or weights may differ behind it. Vectors are filed under the weights' SHA-256 and
-a tag for everything else, and files are compared with what they must be before they are used.
+A name says little: settings, tokenizer or weights may differ behind it. So vectors are filed under the weights' SHA-256
+and a tag for everything else, and files are compared with what they must be before they are used.
 
 Taught in notebook 01.
 """

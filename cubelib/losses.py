@@ -47,8 +47,8 @@ def combined(output: Tensor, target: Tensor) -> Tensor:
 def contrastive(output: Tensor, target: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """Each output must be closer to its own target than to the other targets of the batch (InfoNCE).
 
-    loss = mean_i −log( exp(cos(oᵢ, tᵢ)/τ) / Σⱼ exp(cos(oᵢ, tⱼ)/τ) ), where j leaves out copies of tᵢ: the same answer to
-    another question is not a wrong answer.
+    loss = mean_i −log( exp(cos(oᵢ, tᵢ)/τ) / Σⱼ exp(cos(oᵢ, tⱼ)/τ) ), where j leaves out copies of tᵢ: the same
+    answer to another question is not a wrong answer.
 
     Args:
         output: `(batch, dim)`.

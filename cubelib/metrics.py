@@ -42,6 +42,9 @@ def bootstrap_mean(values: Tensor, *, seed: int = 0, resamples: int = 2000) -> I
         The mean, and the 2.5 % and 97.5 % quantiles of the mean over resamples. With one item, or equal values, the
         interval is the mean itself. It tells the spread over test items, not over training seeds.
 
+    Raises:
+        ValueError: no values, or values that are not finite.
+
     Source: Efron, Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3 (percentile interval).
 
     Example:
@@ -49,6 +52,11 @@ def bootstrap_mean(values: Tensor, *, seed: int = 0, resamples: int = 2000) -> I
         '0.5000 [0.5000, 0.5000]'
     """
     items = np.asarray(values.detach().cpu(), dtype=np.float64)
+    if items.ndim != 1 or not len(items) or not np.isfinite(items).all():
+        raise ValueError(
+            f"bootstrap_mean: takes one finite value for each item, (n,) with n at least 1; got shape {items.shape}, "
+            f"{int((~np.isfinite(items)).sum())} values not finite."
+        )
     mean = float(items.mean())
     if len(items) < 2 or np.ptp(items) == 0:
         return Interval(mean, mean, mean)
@@ -131,6 +139,9 @@ class EmbeddingMetrics:
             `(n,)` ranks, 1 … m. Ties count against the model: a bank entry with the same cosine as the right answer
             ranks before it, unless it is the same vector.
 
+        Raises:
+            ValueError: shapes or indices that do not fit, or numbers that are not finite.
+
         Example:
             >>> bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
             >>> EmbeddingMetrics.retrieval_ranks(torch.tensor([[0.8, 0.6]]), bank, torch.tensor([0])).tolist()
@@ -143,6 +154,8 @@ class EmbeddingMetrics:
             )
         if len(right) and not 0 <= int(right.min()) <= int(right.max()) < len(bank):
             raise ValueError(f"retrieval_ranks: the right answers' indices must be 0 … {len(bank) - 1}.")
+        for name, values in (("outputs", output), ("bank", bank)):
+            _check_finite(name, values)
         bank = normalize(bank, dim=1)
         ranks = []
         for start in range(0, len(output), BLOCK):
@@ -150,8 +163,9 @@ class EmbeddingMetrics:
             cosines = normalize(output[start : start + BLOCK], dim=1) @ bank.T  # (block, m)
             best = cosines.gather(1, here[:, None])
             as_good = cosines >= best
-            twins = (bank[here] @ bank.T) > 1 - 1e-6  # copies of the right answer are right as well
-            ranks.append((as_good & ~twins).sum(1) + 1)
+            right_too = (bank[here] @ bank.T) > 1 - 1e-6  # copies of the right answer are right as well
+            right_too.scatter_(1, here[:, None], True)
+            ranks.append((as_good & ~right_too).sum(1) + 1)
         return torch.cat(ranks) if ranks else torch.empty(0, dtype=torch.long)
 
 
@@ -162,9 +176,13 @@ def _check_pair(output: Tensor, target: Tensor) -> None:
             f"{tuple(output.shape)} and {tuple(target.shape)}."
         )
     for name, values in (("outputs", output), ("targets", target)):
-        if not torch.isfinite(values).all():
-            rows = (~torch.isfinite(values)).any(1).nonzero().flatten().tolist()
-            raise ValueError(
-                f"EmbeddingMetrics: {len(rows)} of {len(values)} {name} hold NaN or infinite numbers, the first at "
-                f"row {rows[0]}. Remove those rows, or find what made them."
-            )
+        _check_finite(name, values)
+
+
+def _check_finite(name: str, values: Tensor) -> None:
+    bad = ~torch.isfinite(values).all(1)
+    if bad.any():
+        raise ValueError(
+            f"EmbeddingMetrics: {int(bad.sum())} of {len(values)} {name} hold NaN or infinite numbers, the first at "
+            f"row {int(bad.nonzero()[0])}. Remove those rows, or find what made them."
+        )

@@ -6,6 +6,7 @@ Every problem names the file and the line; nothing is skipped in silence.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cubelib.datasets import check_vectors
 from cubelib.errors import DataError
 
 
-def _read_text(path: Path) -> str:
+def _lines(path: Path, newline: str | None = None) -> io.StringIO:
+    """The lines of a text file, split at line feeds and carriage returns only, as `open` does with this `newline`."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return io.StringIO(path.read_bytes().decode("utf-8-sig"), newline)
     except UnicodeDecodeError as error:
         raise DataError(
             f"Reading {path}: byte {error.start} is not UTF-8 text. Save the file as UTF-8 "
@@ -37,7 +40,7 @@ def read_sentences(path: str | Path) -> list[str]:
         DataError: no such file, not UTF-8, or nothing in it.
     """
     path = Path(path)
-    sentences = [line.strip() for line in _read_text(path).splitlines() if line.strip()]
+    sentences = [line.strip() for line in _lines(path) if line.strip()]
     if not sentences:
         raise DataError(f"Reading {path}: the file holds no text. Put one sentence on each line.")
     return sentences
@@ -47,21 +50,23 @@ def read_vectors(path: str | Path, dim: int) -> Tensor:
     """Vectors `(n, dim)` from a .npy file, as float32.
 
     Raises:
-        DataError: no such file, not an array of numbers, cut short, or of another width.
+        DataError: no such file, not an array of numbers, cut short, of another width, or with vectors of NaN or zeros.
     """
     path = Path(path)
     try:
-        values = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise DataError(f"Reading {path}: {error.strerror or error}. Give the path of a .npy file.") from None
-    except (ValueError, EOFError) as error:
+    except ValueError as error:
         raise DataError(f"Reading {path}: not a complete .npy array of numbers ({error}). Write it again.") from None
-    if not np.issubdtype(values.dtype, np.number) or values.ndim != 2 or values.shape[1] != dim:
+    if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != dim:
         raise DataError(
-            f"Reading {path}: found an array of {values.dtype}, shape {values.shape}; expected numbers, shape "
+            f"Reading {path}: found an array of {values.dtype}, shape {values.shape}; expected real numbers, shape "
             f"(n, {dim}). Set embedding_dim to the width of your vectors, or encode the texts with another teacher."
         )
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused in the next line
+        return check_vectors(torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)), f"Reading {path}")
 
 
 def read_pairs(path: str | Path, question: str = "question", answer: str = "answer") -> list[dict[str, str]]:
@@ -103,9 +108,11 @@ def read_pairs(path: str | Path, question: str = "question", answer: str = "answ
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(_read_text(path).splitlines(keepends=True), strict=True)
+    reader = csv.DictReader(_lines(path, newline=""), strict=True)
     try:
         for row in reader:
+            if len(set(reader.fieldnames)) < len(reader.fieldnames):
+                raise DataError(f"Reading {path}: two columns have the same name: {', '.join(reader.fieldnames)}.")
             if None in row or None in row.values():
                 count = sum(value is not None for key, value in row.items() if key is not None) + len(row.get(None, []))
                 raise DataError(
@@ -118,7 +125,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if not line.strip():
             continue
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ CUBE, BEFORE = "cube", "cube before training"
 COLUMNS = {"cosine": "cosine", "r@1": "R@1", "r@10": "R@10", "mrr": "MRR"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
     """One model: its size, and a figure for each test item."""
 
@@ -38,9 +39,10 @@ class Row:
     per_item: dict[str, Tensor]  # figure → (n,)
     validation_cosine: float
 
-    def interval(self, figure: str) -> Interval:
-        """The figure's mean with its 95 % interval."""
-        return bootstrap_mean(self.per_item[figure])
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """Each figure's mean with its 95 % interval."""
+        return {figure: bootstrap_mean(values) for figure, values in self.per_item.items()}
 
 
 @dataclass
@@ -77,13 +79,13 @@ class TaskReport:
         """The table and the sentences under it."""
         figures = list(self.rows[0].per_item)
         head = ["model", "parameters", "code", *(f"{COLUMNS[name]} [95 % interval]" for name in figures)]
-        best = {name: max(row.interval(name).mean for row in self.rows) for name in figures}
+        best = {name: max(row.intervals[name].mean for row in self.rows) for name in figures}
         lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
         for row in self.rows:
             cells = [row.model, f"{row.parameters:,}", f"{row.code_size:,}" if row.code_size else "–"]
             for name in figures:
-                shown = str(row.interval(name))
-                cells.append(f"**{shown}**" if row.interval(name).mean == best[name] else shown)
+                shown = str(row.intervals[name])
+                cells.append(f"**{shown}**" if row.intervals[name].mean == best[name] else shown)
             lines.append(_line(cells))
         return "\n".join([*lines, "", *(f"- {sentence}" for sentence in self.sentences)])
 
@@ -99,7 +101,7 @@ class TaskReport:
                     "model": row.model,
                     "parameters": row.parameters,
                     "code_size": row.code_size,
-                    **{name: vars(row.interval(name)) for name in row.per_item},
+                    **{name: vars(row.intervals[name]) for name in row.per_item},
                 }
                 for row in self.rows
             ],
@@ -197,13 +199,13 @@ def _answer_bank(split: Split) -> tuple[Tensor, Tensor]:
 
 def _sentences(report: TaskReport) -> list[str]:
     figure, cube = COLUMNS[report.main_figure], report.row(CUBE)
-    mean, before = cube.interval(report.main_figure).mean, report.row(BEFORE).interval(report.main_figure).mean
+    mean, before = cube.intervals[report.main_figure].mean, report.row(BEFORE).intervals[report.main_figure].mean
     sentences = [f"Before training the {figure} was {before:.4f}, after training it is {mean:.4f}."]
     for rival in (row.model for row in report.rows if row.model not in (CUBE, BEFORE)):
         sentences.append(
             f"The cube {report.verdict(rival)} {rival}: {figure} {_signed(report.difference(rival))}, paired."
         )
-    cosine = cube.interval("cosine").mean
+    cosine = cube.intervals["cosine"].mean
     reached = "is reached" if cosine >= report.target else "is not reached"
     share = (cube.per_item["cosine"] >= report.target).double().mean()
     sentences.append(

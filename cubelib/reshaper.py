@@ -62,8 +62,9 @@ def spectral_order(vectors: Tensor) -> Tensor:
     _, spread = covariance(vectors)
     scale = spread.diagonal().clamp_min(1e-12).rsqrt()
     weights = (spread * scale[:, None] * scale[None, :]).abs()
-    degree = weights.sum(1).rsqrt()
-    fiedler = torch.linalg.eigh(weights * degree[:, None] * degree[None, :]).eigenvectors[:, -2] * degree
+    degree = weights.sum(1).clamp_min(1e-12).rsqrt()  # a number that never varies has no edges
+    vectors_of = torch.linalg.eigh(weights * degree[:, None] * degree[None, :]).eigenvectors
+    fiedler = vectors_of[:, -min(2, len(degree))] * degree
     return (fiedler * fiedler[fiedler.abs().argmax()].sign()).argsort(stable=True)
 
 
@@ -112,8 +113,8 @@ class EmbeddingReshaper(nn.Module):
             raise ValueError(f"EmbeddingReshaper: dim is how many numbers a vector has, at least 1; got {dim}.")
         if layout not in LAYOUTS:
             raise ValueError(f"EmbeddingReshaper: layout {layout!r} is not known. Use one of {', '.join(LAYOUTS)}.")
-        if not scale > 0:
-            raise ValueError(f"EmbeddingReshaper: scale must be above 0; got {scale}.")
+        if not 0 < scale < math.inf:
+            raise ValueError(f"EmbeddingReshaper: scale must be above 0 and finite; got {scale}.")
         self.dim, self.layout, self.scale = dim, layout, scale
         self.cube_shape = tuple(cube_shape) if cube_shape else (8, 8, math.ceil(dim / 64))
         if len(self.cube_shape) != 3 or min(self.cube_shape) < 1:
@@ -145,7 +146,7 @@ class EmbeddingReshaper(nn.Module):
             (EmbeddingReshaper(384 numbers ↔ 8×8×6, row_major), EmbeddingReshaper(3072 numbers ↔ 16×16×12, row_major))
         """
         rows, columns = face
-        return cls(dim, (rows, columns, max(1, math.ceil(dim / (rows * columns)))), **options)
+        return cls(dim, (rows, columns, max(1, math.ceil(dim / max(1, rows * columns)))), **options)
 
     @property
     def capacity(self) -> int:
@@ -221,9 +222,13 @@ class EmbeddingReshaper(nn.Module):
     def _check_vectors(self, vectors: Tensor) -> None:
         if vectors.ndim != 2 or vectors.shape[1] != self.dim:
             rows, columns, channels = self.cube_shape
-            width = vectors.shape[-1] if vectors.ndim else 0
-            hint = f" Use EmbeddingReshaper.for_dim({width})." if vectors.ndim == 2 and width else ""
+            numbers, hint = "an input that is not (batch, dim)", f"Give vectors of shape (batch, {self.dim})."
+            if vectors.ndim == 2:
+                width = vectors.shape[1]
+                numbers = f"{width} numbers"
+                fitting = math.ceil(width / (rows * columns))
+                hint = f"Use cube_shape=({rows}, {columns}, {fitting}), or EmbeddingReshaper.for_dim({width})."
             raise ValueError(
-                f"EmbeddingReshaper: cannot lay an input of shape {tuple(vectors.shape)} on a face of {rows}×{columns} "
-                f"with {channels} channels. Expected (batch, {self.dim}).{hint}"
+                f"EmbeddingReshaper: cannot lay {numbers} on a face of {rows}×{columns} with {channels} channels "
+                f"({self.dim}). Input shape {tuple(vectors.shape)}, cube_shape {self.cube_shape}. {hint}"
             )

@@ -1,4 +1,4 @@
-"""A folder for each run, and what a run used."""
+"""Where a run computes, where it puts its files, and what it used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,30 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from cubelib.errors import CheckpointError
+import torch
+
+from cubelib.errors import CheckpointError, ConfigError
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; "auto" is a GPU where there is one.
+
+    Raises:
+        ConfigError: no such device here.
+
+    Example:
+        >>> find_device("cpu")
+        device(type='cpu')
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device {name!r} is not known. Use cpu, cuda, cuda:0 or auto.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device {name!r} was asked for, but torch finds no CUDA GPU. Use device: cpu or auto.")
+    return device
 
 
 def new_run_folder(parent: str | Path, mode: str) -> Path:

@@ -28,6 +28,8 @@ from cubelib.lattice import CubicCore
 from cubelib.losses import LOSSES
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.reshaper import EmbeddingReshaper
+from cubelib.runs import find_device
+from cubelib.stopping import Convergence
 
 PREDICT_BATCH = 256
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -70,7 +72,7 @@ class CubeTrainer:
         overrides = {name: value for name, value in (("mode", mode), ("device", device)) if value is not None}
         fields = (config or TrainingConfig()).model_dump()
         self.config = TrainingConfig.from_dict({**fields, **overrides}, origin="CubeTrainer's arguments")
-        self.device = _device(self.config.device)
+        self.device = find_device(self.config.device)
         self.embedding_processor: CubicCore | None = None
         self.embedding_reshaper: EmbeddingReshaper | None = None
         self.embedding_loader: TeacherEncoder | None = None
@@ -226,7 +228,7 @@ class CubeTrainer:
         core, reshaper = self._components("fit")
         train, validation = self._by_task(train, "train"), self._by_task(validation, "validation")
         if not reshaper.fitted:
-            reshaper.fit(torch.cat([dataset.input for dataset in train.values()]).to(self.device))
+            reshaper.fit(next(iter(train.values())).input.to(self.device))  # mixed: the autoencoder's, all texts
         trainable = [parameter for parameter in core.parameters() if parameter.requires_grad]
         self._optimizer = OPTIMIZERS[self.config.optimizer](
             trainable, lr=self.config.learning_rate, weight_decay=self.config.weight_decay
@@ -234,8 +236,9 @@ class CubeTrainer:
         steps = max(math.ceil(len(dataset) / self.config.batch_size) for dataset in train.values())
         self.training_history, self.stop_reason = [self._row(0, None, validation)], None
         best, best_weights = self.training_history[0], copy.deepcopy(core.state_dict())
-        reference = best["score"]  # the score that counts as improved once it is beaten by the threshold
-        waited = 0
+        convergence = Convergence(
+            self.config.convergence_threshold, self.config.early_stopping_patience, best["score"]
+        )
         shuffler = torch.Generator().manual_seed(self.config.random_seed)
         bar = tqdm(total=self.config.epochs * steps, desc="Training", unit="batch", delay=0.5, disable=not progress)
         with bar, torch.random.fork_rng(devices=[]):
@@ -254,17 +257,10 @@ class CubeTrainer:
                 bar.set_postfix(loss=f"{loss:.4f}", validation=f"{row['score']:.4f}")
                 if row["score"] > best["score"]:
                     best, best_weights = row, copy.deepcopy(core.state_dict())
-                if row["score"] >= reference + self.config.convergence_threshold:
-                    reference, waited = row["score"], 0
-                else:
-                    waited += 1
                 if on_epoch_end is not None:
                     on_epoch_end(self, row)
-                if waited >= self.config.early_stopping_patience:
-                    self.stop_reason = (
-                        f"converged after epoch {epoch}: {waited} epochs did not raise the validation score by "
-                        f"{self.config.convergence_threshold:g}"
-                    )
+                if convergence.update(row["score"]):
+                    self.stop_reason = f"converged after epoch {epoch}: {convergence.reason}"
                     break
             else:
                 self.stop_reason = f"all {self.config.epochs} epochs trained"
@@ -393,14 +389,3 @@ class CubeTrainer:
         state = repr(self.embedding_processor) if self.embedding_processor else "not initialised"
         return f"CubeTrainer({self.config.mode}, epoch {self.current_epoch}, {state})"
 
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"device {name!r} is not known. Use cpu, cuda, cuda:0 or auto.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device {name!r} was asked for, but torch finds no CUDA GPU. Use device: cpu or auto.")
-    return device

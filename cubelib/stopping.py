@@ -1,0 +1,37 @@
+"""When a run has learnt what it can: the rule that ends training."""
+
+from __future__ import annotations
+
+
+class Convergence:
+    """Counts the epochs since the score last rose by the threshold.
+
+    Args:
+        threshold: rise over the last score that counted; smaller rises do not restart the count.
+        patience: epochs without such a rise after which training has converged.
+        score: the score before training.
+
+    Example:
+        >>> convergence = Convergence(threshold=0.01, patience=2, score=0.50)
+        >>> [convergence.update(score) for score in (0.52, 0.525, 0.529)]
+        [False, False, True]
+        >>> convergence.reason
+        '2 epochs did not raise the validation score by 0.01'
+    """
+
+    def __init__(self, threshold: float, patience: int, score: float) -> None:
+        self.threshold, self.patience = threshold, patience
+        self._reference, self._waited = score, 0
+
+    def update(self, score: float) -> bool:
+        """Takes an epoch's score; True once training has converged."""
+        if score >= self._reference + self.threshold:
+            self._reference, self._waited = score, 0
+        else:
+            self._waited += 1
+        return self._waited >= self.patience
+
+    @property
+    def reason(self) -> str:
+        """Why training stopped, in words."""
+        return f"{self._waited} epochs did not raise the validation score by {self.threshold:g}"
