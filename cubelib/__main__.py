@@ -1,6 +1,7 @@
 """python -m cubelib train CONFIG | evaluate CHECKPOINT
 
-Exit codes: 0 done, 2 something in the command, configuration or data to mend (one sentence says what), 1 a fault.
+Exit codes: 0 done; 2 something in the command, configuration or data is to be mended; 1 training failed. One sentence
+says what, and what to do.
 """
 
 from __future__ import annotations
@@ -34,14 +35,19 @@ def main(arguments: list[str] | None = None) -> int:
     if name not in commands:
         print(f"cubelib: unknown command {name!r}. Use one of {', '.join(commands)}.\n\n{USAGE}", file=sys.stderr)
         return 2
-    if not rest or (name == "evaluate" and len(rest) != 1):
-        print(f"cubelib {name}: give one {'config file' if name == 'train' else 'checkpoint'}.\n\n{USAGE}", file=sys.stderr)
+    asks_for_help = name == "train" and rest[:1] in (["-h"], ["--help"])
+    if not asks_for_help and (not rest or rest[0].startswith("-") or (name == "evaluate" and len(rest) != 1)):
+        wanted = "config file, then options" if name == "train" else "checkpoint"
+        print(f"cubelib {name}: give one {wanted}.\n\n{USAGE}", file=sys.stderr)
         return 2
     try:
         commands[name](rest)
     except (UserError, ModuleNotFoundError) as error:
         print(f"cubelib {name}: {error}", file=sys.stderr)
         return 2
+    except FloatingPointError as error:
+        print(f"cubelib {name}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -61,8 +67,8 @@ def train(arguments: list[str]) -> None:
         torch.set_num_threads(config.threads)
     trainer = CubeTrainer(config)
     trainer.initialize_components()
-    folder = new_run_folder(config.checkpoint_dir, config.mode)
     splits = load_splits(config, trainer.embedding_loader)
+    folder = new_run_folder(config.checkpoint_dir, config.mode)  # not writable: said before anything is trained
     print(f"Teacher:  {trainer.embedding_loader!r}")
     for task, split in splits.items():
         print(f"Data:     {task}: {split.report()}")

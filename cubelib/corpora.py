@@ -39,8 +39,8 @@ _CONTACT = re.compile(
 _COARSE = re.compile(
     r"\b(\w*fuck\w*|\w*shit\w*|bitch\w*|bastard\w*|ass|asses|asshole\w*|dumbass\w*|badass\w*|damn\w*|dammit|crap\w*"
     r"|dick\w*|cock|cocks|pussy|pussies|cunt\w*|whore\w*|slut\w*|nigg\w*|fag|fags|faggot\w*|retard\w*|rape\w*|rapist\w*"
-    r"|sex|sexy|sexual\w*|porn\w*|penis\w*|vagina\w*|boob\w*|tits|horny|naked|nude\w*|suicid\w*|kill (my|your|him|her)self"
-    r"|nazi\w*|hitler|piss\w*|wtf|hell|stfu|af)\b",
+    r"|sex|sexy|sexual\w*|porn\w*|penis\w*|vagina\w*|boob\w*|tits|horny|naked|nude\w*"
+    r"|suicid\w*|kill (my|your|him|her)self|nazi\w*|hitler|piss\w*|wtf|hell|stfu|af)\b",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(r"[A-Za-z0-9 .,;:!?'\"()&%$/+=*#-]+")  # ASCII text, no emoji or markup: the teacher is English

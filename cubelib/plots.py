@@ -5,11 +5,12 @@ Nothing else in cubelib imports this module except the report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 # Okabe, Ito 2008: told apart by people with any common colour vision, and by line style in print.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
@@ -43,7 +44,7 @@ def learning_curve(
     best = max(range(len(values)), key=values.__getitem__)
     ax.plot(epochs, values, color=BLUE, marker="o", markersize=3, label=f"cube, {label}")
     ax.plot(epochs[best], values[best], color=BLUE, marker="D", markersize=7, linestyle="none", label="kept")
-    for (name, value), (colour, style) in zip((lines or {}).items(), _STYLES):
+    for (name, value), (colour, style) in zip((lines or {}).items(), _STYLES, strict=False):
         ax.axhline(value, color=colour, linestyle=style, label=f"{name} {value:.4f}")
     ax.set_xlabel("epoch (0 = before training)")
     ax.set_ylabel(figure.split("_", 1)[1].replace("_", " "))
@@ -52,3 +53,77 @@ def learning_curve(
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
     return ax
+
+
+def numbers(vectors: Mapping[str, Tensor], *, width: int = 64) -> Figure:
+    """Vectors as strips of coloured squares, one strip each, on one common scale.
+
+    The numbers run down the columns, left to right: with 768 numbers and a width of 64 each column is one cell of the
+    front face under the row_major layout, its 12 numbers from top to bottom.
+
+    Args:
+        vectors: title → `(dim,)`; dim must be a multiple of width.
+        width: columns of a strip.
+
+    Raises:
+        ValueError: a vector that does not fill its columns.
+    """
+    for title, vector in vectors.items():
+        if vector.ndim != 1 or len(vector) % width:
+            raise ValueError(
+                f"plots.numbers: {title!r} has shape {tuple(vector.shape)}; a strip of {width} columns takes a vector "
+                f"(dim,) with dim a multiple of {width}. Pass vectors[0] instead of vectors[:1], or another width."
+            )
+    figure = Figure(figsize=(7.0, 0.35 + 1.45 * len(vectors)), facecolor="white", layout="constrained")
+    limit = max(float(vector.abs().max()) for vector in vectors.values()) or 1.0
+    all_axes = figure.subplots(len(vectors), squeeze=False, sharex=True)[:, 0]
+    for ax, (title, vector) in zip(all_axes, vectors.items(), strict=True):
+        strip = vector.detach().cpu().reshape(width, -1).T  # (numbers of a cell, cells)
+        picture = ax.imshow(strip, cmap="PuOr", vmin=-limit, vmax=limit, interpolation="nearest")
+        ax.set_title(title, loc="left", fontsize=10)
+        ax.set_ylabel("number\nin the cell")
+    all_axes[-1].set_xlabel("cell of the front face")
+    figure.colorbar(picture, ax=all_axes, label="value", fraction=0.03, pad=0.02)
+    return figure
+
+
+def rate_distortion(
+    sizes: Sequence[int],
+    curves: Mapping[str, Sequence[float]],
+    *,
+    target: float | None = None,
+    floor: float | None = None,
+    floor_label: str = "mean vector",
+    ax: Axes | None = None,
+) -> Axes:
+    """How much comes back through codes of different sizes. Taught in notebook 04.
+
+    Args:
+        sizes: numbers in the code, for all curves.
+        curves: model → cosine at each size; the first is drawn as a line, the others as markers, so that a model that
+            lies on the line stays visible.
+        target: a cosine to reach, drawn as a line.
+        floor: the cosine of a model that ignores its input, drawn as a line.
+        floor_label: its name.
+        ax: where to draw; None for a new figure.
+    """
+    ax = ax or new_axes(width=8.5, height=4.2)
+    styles = ((BLUE, "", "-"), (ORANGE, "o", ""), (GREEN, "^", ":"), (GREY, "s", "-."))
+    for (name, values), (colour, marker, line) in zip(curves.items(), styles, strict=False):
+        ax.plot(sizes, values, color=colour, marker=marker, linestyle=line, markersize=6, label=name)
+    for value, name, style in ((target, "target", "--"), (floor, floor_label, ":")):
+        if value is not None:
+            ax.axhline(value, color=GREY, linestyle=style, linewidth=1, label=f"{name} {value:.2f}")
+    ax.set_xticks(sizes)
+    ax.set_ylim(0, 1.02)
+    ax.set_xlabel("numbers in the code")
+    ax.set_ylabel("mean cosine with the input")
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def side_by_side(count: int, width: float = 10.0, height: float = 4.0) -> list[Axes]:
+    """`count` pairs of axes next to each other in one white figure."""
+    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
+    return list(figure.subplots(1, count, squeeze=False)[0])

@@ -121,7 +121,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
             yield reader.line_num, row
     except csv.Error as error:
-        raise DataError(f"Reading {path}, line {reader.line_num}: not valid CSV ({error}).") from None
+        raise DataError(f"Reading {path}, line {reader.reader.line_num}: not valid CSV ({error}).") from None
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

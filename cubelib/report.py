@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from cubelib import plots
 from cubelib.baselines import PCA, Identity, MeanTarget, Ridge
@@ -166,7 +167,7 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split) -> TaskReport:
         (CUBE, trainer.embedding_processor.parameter_count, code, trainer),
         (BEFORE, trainer.embedding_processor.parameter_count, code, trainer.untrained()),
     ]
-    for rival in rivals:
+    for rival in tqdm(rivals, desc="Fitting baselines", delay=0.5, leave=False):
         if isinstance(rival, Ridge):
             rival.fit(train.input, train.target, validation=(split.validation.input, split.validation.target))
         else:
@@ -175,7 +176,7 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split) -> TaskReport:
 
     bank, right = (None, None) if task == "autoencoder" else _answer_bank(split)
     rows = []
-    for name, parameters, code_size, model in models:
+    for name, parameters, code_size, model in tqdm(models, desc="Evaluating", delay=0.5, leave=False):
         output = model.predict(test.input)
         per_item = {"cosine": EmbeddingMetrics.cosine_per_item(output, test.target)}
         if bank is not None:
@@ -201,6 +202,13 @@ def _sentences(report: TaskReport) -> list[str]:
     figure, cube = COLUMNS[report.main_figure], report.row(CUBE)
     mean, before = cube.intervals[report.main_figure].mean, report.row(BEFORE).intervals[report.main_figure].mean
     sentences = [f"Before training the {figure} was {before:.4f}, after training it is {mean:.4f}."]
+    if report.main_figure != "cosine":
+        change = report.difference(BEFORE, "cosine").mean
+        moved = "rose" if change > 0 else "fell" if change < 0 else "stayed"
+        sentences.append(
+            f"Meanwhile the cosine {moved} by {abs(change):.4f}: to lie nearer to the answer and to find it among others "
+            "are two things."
+        )
     for rival in (row.model for row in report.rows if row.model not in (CUBE, BEFORE)):
         sentences.append(
             f"The cube {report.verdict(rival)} {rival}: {figure} {_signed(report.difference(rival))}, paired."
@@ -209,7 +217,8 @@ def _sentences(report: TaskReport) -> list[str]:
     reached = "is reached" if cosine >= report.target else "is not reached"
     share = (cube.per_item["cosine"] >= report.target).double().mean()
     sentences.append(
-        f"The target cosine of {report.target:.2f} {reached}: {cosine:.4f} on average, {share:.0%} of the items above it."
+        f"The target cosine of {report.target:.2f} {reached}: {cosine:.4f} on average, {share:.0%} of the items above "
+        "it."
     )
     if report.bank_size is not None:
         sentences.append(

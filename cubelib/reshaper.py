@@ -211,9 +211,7 @@ class EmbeddingReshaper(nn.Module):
 
     def __repr__(self) -> str:
         waiting = "" if self.fitted else " (not fitted yet: row_major until fit)"
-        return (
-            f"EmbeddingReshaper({self.dim} numbers ↔ {'×'.join(map(str, self.cube_shape))}, {self.layout}{waiting})"
-        )
+        return f"EmbeddingReshaper({self.dim} numbers ↔ {'×'.join(map(str, self.cube_shape))}, {self.layout}{waiting})"
 
     @property
     def _channels_first(self) -> bool:

@@ -1,4 +1,4 @@
-"""CubeTrainer: teaches the cubic core a transformation of embeddings, and keeps the weights that did best on validation.
+"""CubeTrainer: teaches the cubic core a transformation of embeddings and keeps the best weights by validation.
 
     vectors (b, 768) ─fold→ cube (b, 8, 8, 12) ─CubicCore→ cube (b, 8, 8, 12) ─unfold→ vectors (b, 768)
 
@@ -91,7 +91,7 @@ class CubeTrainer:
             config.embedding_dim,
             (rows, columns, config.in_channels),
             layout=config.core.layout,
-            # Unit vectors have numbers of size 1/√dim; cells work best with numbers of size one. A power of two is exact.
+            # Unit vectors have numbers of size 1/√dim; cells work best with size one. A power of two is exact.
             scale=2.0 ** round(math.log2(config.embedding_dim) / 2),
             seed=config.random_seed,
         ).to(self.device)
@@ -249,8 +249,8 @@ class CubeTrainer:
                 except FloatingPointError as error:
                     core.load_state_dict(best_weights)
                     raise FloatingPointError(
-                        f"CubeTrainer.fit: {error} in epoch {epoch}. The weights of epoch {best['epoch']} are restored. "
-                        f"Lower learning_rate (now {self.config.learning_rate:g})."
+                        f"CubeTrainer.fit: {error} in epoch {epoch}. The weights of epoch {best['epoch']} are back in "
+                        f"place. Lower learning_rate (now {self.config.learning_rate:g})."
                     ) from None
                 row = self._row(epoch, loss, validation)
                 self.training_history.append(row)

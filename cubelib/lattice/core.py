@@ -27,8 +27,8 @@ from torch.utils.checkpoint import checkpoint
 
 from cubelib.lattice import counts
 from cubelib.lattice.cone import light_cone, overlap
-from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORHOODS, perceive
-from cubelib.lattice.rule import RULES, Rule
+from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORHOODS
+from cubelib.lattice.rule import RULES, Rule, Sheets
 
 
 class CubicCore(nn.Module):
@@ -87,8 +87,8 @@ class CubicCore(nn.Module):
         size = tuple(lattice_size)
         if len(size) != 3 or not all(isinstance(side, int) and side >= 1 for side in size):
             raise ValueError(
-                f"CubicCore: lattice_size is (depth, rows, columns), three whole numbers of at least 1; got {lattice_size}. "
-                "The default is (8, 8, 8)."
+                f"CubicCore: lattice_size is (depth, rows, columns), three whole numbers of at least 1; got "
+                f"{lattice_size}. The default is (8, 8, 8)."
             )
         for name, value in (("in_channels", in_channels), ("hidden", hidden)):
             if not isinstance(value, int) or value < 1:
@@ -122,7 +122,7 @@ class CubicCore(nn.Module):
         self.steps = size[0] - 1 if steps is None else steps
         self.waist, self.cell_dropout, self.gradient_checkpointing = waist, cell_dropout, gradient_checkpointing
         self.cone = light_cone(size[0], self.steps)
-        self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood])
+        self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary)
         for slab in (BEHIND, LEVEL, AHEAD):
             # A slab that carries no signal within `steps` ticks has nothing to learn: keep it out of the optimiser.
             self.rule.slab_weights(slab).requires_grad_(slab in self.slabs_in_use)
@@ -206,13 +206,13 @@ class CubicCore(nn.Module):
         alive = None if damage is None else (~damage).to(cube)[..., None, None]  # (depth, rows, columns, 1, 1)
         schedule = self._all_planes if return_states else self.cone
         front = pad(cube.permute(1, 2, 0, 3), (0, self.state_channels - self.in_channels))[None]
-        state = self._settle(pad(front, (0, 0) * 4 + (0, len(schedule[0]) - 1)), schedule[0], 0, alive)
-        states = [state] if return_states else []
+        state = self._settle(_pad_planes(front, 0, len(schedule[0]) - 1), schedule[0], 0, alive)
+        states, sheets = [state] if return_states else [], self.rule.sheets()
         for t, (now, then) in enumerate(pairwise(schedule), start=1):
             if self.gradient_checkpointing and torch.is_grad_enabled():
-                state = checkpoint(self._tick, state, now, then, t, alive, use_reentrant=False)
+                state = checkpoint(self._tick, sheets, state, now, then, t, alive, use_reentrant=False)
             else:
-                state = self._tick(state, now, then, t, alive)
+                state = self._tick(sheets, state, now, then, t, alive)
             if return_states:
                 states.append(state)
         out = state[-1, :, :, :, : self.in_channels].permute(2, 0, 1, 3).contiguous()  # (b, rows, columns, c)
@@ -224,21 +224,18 @@ class CubicCore(nn.Module):
             )
         return (out, torch.stack(states).permute(4, 0, 1, 2, 3, 5)) if return_states else out
 
-    def _tick(self, state: Tensor, now: range, then: range, t: int, alive: Tensor | None) -> Tensor:
+    def _tick(self, sheets: Sheets, state: Tensor, now: range, then: range, t: int, alive: Tensor | None) -> Tensor:
         """S[t−1] on the planes `now` → S[t] on the planes `then`, both (planes, rows, columns, batch, channels)."""
-        planes = slice(then.start, then.stop)
         excitation = None
         for slab in (BEHIND, LEVEL, AHEAD):
             looking = overlap(slab, now, then)
             if not looking:
                 continue
-            source = state[looking.start + slab - now.start : looking.stop + slab - now.start]
-            seen = perceive(source, NEIGHBORHOODS[self.neighborhood][slab], self.boundary).flatten(1, 2)
-            part = self.rule.excite(seen, slab, slice(looking.start, looking.stop))
-            if len(looking) < len(then):
-                part = pad(part, (0, 0) * 3 + (looking.start - then.start, then.stop - looking.stop))
+            seen = state[looking.start + slab - now.start : looking.stop + slab - now.start]
+            part = self.rule.excite(sheets, seen, slab, looking)
+            part = _pad_planes(part, looking.start - then.start, then.stop - looking.stop)
             excitation = part if excitation is None else excitation + part
-        change = self.rule.respond(excitation, planes).unflatten(1, self.lattice_size[1:])
+        change = self.rule.respond(sheets, excitation, then)
         if self.cell_dropout and self.training:
             # Inverted dropout: what is left is scaled up, so the expected change stays the same at test time.
             keep = torch.empty_like(change[..., :1]).bernoulli_(1.0 - self.cell_dropout)
@@ -253,10 +250,10 @@ class CubicCore(nn.Module):
         step = 1 if self.conduction else 0
         first, last = max(then.start - step, now.start), min(then.stop - step, now.stop)
         moved = state[first - now.start : last - now.start]
-        moved = pad(moved, (0, 0) * 4 + (first + step - then.start, then.stop - step - last))
+        moved = _pad_planes(moved, first + step - then.start, then.stop - step - last)
         back = self.lattice_size[0] - 1
         if self.conduction and back in now and back in then:
-            moved = moved + pad(state[-1:], (0, 0) * 4 + (len(then) - 1, 0))  # the back face keeps what has arrived
+            moved = moved + _pad_planes(state[-1:], len(then) - 1, 0)  # the back face keeps what has arrived
         return moved
 
     def _settle(self, state: Tensor, planes: range, t: int, alive: Tensor | None) -> Tensor:
@@ -279,14 +276,19 @@ class CubicCore(nn.Module):
             )
         if cube.dtype != weights.dtype:
             raise ValueError(
-                f"CubicCore: the cube is {cube.dtype}, the weights are {weights.dtype}. Use cube.to({weights.dtype}) or "
-                f"core.to({cube.dtype})."
+                f"CubicCore: the cube is {cube.dtype}, the weights are {weights.dtype}. Use "
+                f"cube.to({weights.dtype}) or core.to({cube.dtype})."
             )
         if damage is not None and (tuple(damage.shape) != self.lattice_size or damage.dtype != torch.bool):
             raise ValueError(
                 f"CubicCore: damage is a bool mask of dead cells, shape {self.lattice_size} (depth, rows, columns); "
                 f"got {damage.dtype}, shape {tuple(damage.shape)}."
             )
+
+
+def _pad_planes(values: Tensor, before: int, after: int) -> Tensor:
+    """Silent planes before and after; without any, the values themselves: padding by nothing would copy them."""
+    return pad(values, (0, 0) * 4 + (before, after)) if before or after else values
 
 
 def _finite(values: Tensor) -> bool:

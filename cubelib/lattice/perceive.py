@@ -13,10 +13,9 @@ self-reproduction, 1962; Mordvintsev et al., Growing Neural Cellular Automata, D
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 Offset = tuple[int, int]  # (row, column)
 
@@ -58,54 +57,47 @@ def neighbor_index(index: int, size: int, boundary: str) -> int | None:
     return min(1, size - 1) if index < 0 else max(size - 2, 0)
 
 
-def _axis_copies(shift: int, size: int, boundary: str) -> list[tuple[slice, slice]]:
-    """(target, source) slices along one axis such that target cell i receives its neighbour i + shift."""
-    if shift == 0:
-        return [(slice(0, size), slice(0, size))]
-    inner = [(slice(1, size), slice(0, size - 1))] if shift < 0 else [(slice(0, size - 1), slice(1, size))]
-    rim = 0 if shift < 0 else size - 1
-    source = neighbor_index(rim + shift, size, boundary)
-    return inner if source is None else [*inner, (slice(rim, rim + 1), slice(source, source + 1))]
+def widen(planes: Tensor, boundary: str, rows_dim: int = 1) -> Tensor:
+    """Puts a frame one cell wide around each plane, holding what the cells on the rim see outside.
+
+    Args:
+        planes: states with rows along `rows_dim` and columns along the next dimension.
+        boundary: "zero", "reflect" or "periodic".
+        rows_dim: which dimension the rows are.
+
+    Returns:
+        The same with rows + 2 and columns + 2.
+    """
+    if boundary == "zero":
+        return pad(planes, (0, 0) * (planes.ndim - rows_dim - 2) + (1, 1, 1, 1))
+    for dim in (rows_dim, rows_dim + 1):
+        size = planes.shape[dim]
+        before, after = (planes.narrow(dim, neighbor_index(i, size, boundary), 1) for i in (-1, size))
+        planes = torch.cat([before, planes, after], dim)
+    return planes
 
 
-class _Gather(torch.autograd.Function):
-    """Copies every cell's neighbours side by side; the backward pass adds them back where they came from."""
+def gather(wide: Tensor, offsets: list[Offset], rows_dim: int = 1) -> Tensor:
+    """Each cell's neighbours side by side, from planes that `widen` has framed.
 
-    @staticmethod
-    def forward(planes: Tensor, offsets: list[Offset], boundary: str) -> Tensor:
-        rows, columns, channels = planes.shape[1], planes.shape[2], planes.shape[-1]
-        seen = planes.new_zeros(*planes.shape[:-1], len(offsets) * channels)
-        for block, (row_shift, column_shift) in enumerate(offsets):
-            here = slice(block * channels, (block + 1) * channels)
-            for row_to, row_from in _axis_copies(row_shift, rows, boundary):
-                for column_to, column_from in _axis_copies(column_shift, columns, boundary):
-                    seen[:, row_to, column_to, :, here] = planes[:, row_from, column_from]
-        return seen
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, list[Offset], str], output: Tensor) -> None:
-        planes, ctx.offsets, ctx.boundary = inputs
-        ctx.channels = planes.shape[-1]
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        rows, columns, channels = gradient.shape[1], gradient.shape[2], ctx.channels
-        back = gradient.new_zeros(*gradient.shape[:-1], channels)
-        for block, (row_shift, column_shift) in enumerate(ctx.offsets):
-            here = slice(block * channels, (block + 1) * channels)
-            for row_to, row_from in _axis_copies(row_shift, rows, ctx.boundary):
-                for column_to, column_from in _axis_copies(column_shift, columns, ctx.boundary):
-                    back[:, row_from, column_from] += gradient[:, row_to, column_to, :, here]
-        return back, None, None
+    Returns:
+        `(…, rows, columns, …, len(offsets) · channels)`; block k holds the neighbour at offsets[k].
+    """
+    rows, columns = wide.shape[rows_dim] - 2, wide.shape[rows_dim + 1] - 2
+    return torch.cat(
+        [wide.narrow(rows_dim, 1 + row, rows).narrow(rows_dim + 1, 1 + column, columns) for row, column in offsets], -1
+    )
 
 
-def perceive(planes: Tensor, offsets: list[Offset], boundary: str) -> Tensor:
+def perceive(planes: Tensor, offsets: list[Offset], boundary: str, rows_dim: int = 1) -> Tensor:
     """Each cell's neighbours in one plane, side by side.
 
     Args:
         planes: states, `(planes, rows, columns, batch, channels)`.
         offsets: which neighbours, as (row, column) steps of −1, 0 or 1.
         boundary: what lies outside rows and columns: "zero", "reflect" or "periodic".
+        rows_dim: which dimension the rows are, if the axes before the channels stand in another order; the columns
+            follow them.
 
     Returns:
         `(planes, rows, columns, batch, len(offsets) · channels)`; block k holds the neighbour at offsets[k].
@@ -115,6 +107,4 @@ def perceive(planes: Tensor, offsets: list[Offset], boundary: str) -> Tensor:
         >>> perceive(row, [(0, -1), (0, 1)], "zero").reshape(3, 2).tolist()
         [[0.0, 2.0], [1.0, 3.0], [2.0, 0.0]]
     """
-    if offsets == _DOT:
-        return planes
-    return _Gather.apply(planes, offsets, boundary)
+    return planes if offsets == _DOT else gather(widen(planes, boundary, rows_dim), offsets, rows_dim)

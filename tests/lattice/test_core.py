@@ -69,9 +69,10 @@ def test_an_empty_batch_gives_an_empty_batch(random_core):
     assert random_core()(torch.zeros(0, 3, 2, 2, dtype=torch.float64)).shape == (0, 3, 2, 2)
 
 
-def test_large_batches_give_the_same_numbers_as_small_ones(random_core):
+@pytest.mark.parametrize("rule", RULES)
+def test_large_batches_give_the_same_numbers_as_small_ones(random_core, rule):
     """Enough items that any splitting into blocks takes place."""
-    core = random_core((3, 4, 4), 3, state_channels=16, hidden=32)
+    core = random_core((3, 4, 4), 3, state_channels=16, hidden=32, rule=rule)
     batch = cubes(700, 4, 4, 3)
     with torch.no_grad():
         apart = torch.cat([core(part) for part in batch.split(9)])

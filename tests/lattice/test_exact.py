@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cubelib.lattice import CubicCore
+from cubelib.lattice import CubicCore, products
 from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
 from cubelib.lattice.reference import reference_states
 from cubelib.lattice.rule import RULES
@@ -82,6 +82,18 @@ def test_gradients_agree_with_finite_differences(random_core, rule, neighborhood
 
     weights = [core.get_parameter(name).detach().clone().requires_grad_() for name in names]
     assert torch.autograd.gradcheck(output, (cube.requires_grad_(), *weights), fast_mode=True)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1000, products.BLOCK_BYTES], ids=["row_by_row", "some_rows", "whole"])
+def test_blocks_of_every_height_give_the_same_numbers_and_gradients(random_core, monkeypatch, block_bytes):
+    core = random_core((3, 5, 3), rule="local", steps=4)
+    cube = torch.randn(2, 5, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5)).requires_grad_()
+    inputs = [cube, *(parameter for parameter in core.parameters() if parameter.requires_grad)]
+    expected = [core(cube), *torch.autograd.grad(core(cube).square().sum(), inputs)]
+    monkeypatch.setattr(products, "BLOCK_BYTES", block_bytes)
+    received = [core(cube), *torch.autograd.grad(core(cube).square().sum(), inputs)]
+    for one, other in zip(received, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-11, rtol=1e-11)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -1,0 +1,11 @@
+"""Exercise checks for the notebooks: each takes the learner's function and says what is wrong, or that all is right.
+
+    from cubelib import check
+    check.autoencoder.code_size(code_size)
+
+One module for each notebook that has exercises.
+"""
+
+from cubelib.check import autoencoder
+
+__all__ = ["autoencoder"]

@@ -1,0 +1,177 @@
+"""The two commands, from texts to a report, and one sentence with exit code 2 for everything a user can mend."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cubelib.__main__ import main
+
+CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
+FAST = ["--epochs", "2", "--data.limit", "300", "--core.hidden", "4"]
+
+
+def without_paths_and_times(output: str) -> str:
+    return "\n".join(line for line in output.splitlines() if not line.startswith(("Took ", "Saved in ", "Teacher:")))
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess:
+    """The command in a process of its own, as a user starts it."""
+    return subprocess.run(
+        [sys.executable, "-m", "cubelib", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        cwd=CONFIG.parents[1],
+        check=False,
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> tuple[Path, str]:
+    """The folder of one small run of the default job, and what it printed."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = command("train", CONFIG, *FAST, "--checkpoint-dir", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def table(output: str) -> str:
+    return output[output.index("| model") : output.rindex("\n- ")]
+
+
+def test_train_prints_the_table_and_saves_everything(run):
+    folder, printed = run
+    assert sorted(files(folder / "autoencoder-001")) == [
+        "checkpoint/checkpoint.json",
+        "checkpoint/weights.safetensors",
+        "learning_curve_autoencoder.png",
+        "report.json",
+        "report.md",
+    ]
+    for expected in ("Data: ", "Cube: ", "| model ", "| cube | ", "| PCA, 256 numbers | ", "The target cosine of 0.90"):
+        assert expected in printed
+    assert table(printed) in (folder / "autoencoder-001" / "report.md").read_text(encoding="utf-8")
+    values = json.loads((folder / "autoencoder-001" / "report.json").read_text(encoding="utf-8"))
+    assert values[0]["models"][0]["code_size"] == 256
+
+
+def test_a_second_run_prints_the_same_figures_and_overwrites_nothing(run, capsys):
+    folder, printed = run
+    before = files(folder / "autoencoder-001")
+    assert main(["train", str(CONFIG), *FAST, "--checkpoint-dir", str(folder)]) == 0
+    assert without_paths_and_times(capsys.readouterr().out) == without_paths_and_times(printed)
+    assert files(folder / "autoencoder-001") == before
+    again = files(folder / "autoencoder-002")
+    assert again["report.json"] == before["report.json"]
+    assert again["checkpoint/weights.safetensors"] == before["checkpoint/weights.safetensors"]
+
+
+def test_evaluate_prints_the_same_table_again(run, capsys):
+    folder, printed = run
+    before = files(folder)
+    assert main(["evaluate", str(folder / "autoencoder-001" / "checkpoint")]) == 0
+    assert table(capsys.readouterr().out) == table(printed)
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize(("mode", "tasks"), [("dialogue", ["dialogue"]), ("mixed", ["autoencoder", "dialogue"])])
+def test_the_other_modes_report_their_tasks(tmp_path, capsys, mode, tasks):
+    assert main(["train", str(CONFIG), *FAST, "--mode", mode, "--checkpoint-dir", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert re.findall(r"^(\w+), \d+ held-out items$", printed, re.MULTILINE) == tasks
+    assert [report["task"] for report in json.loads((tmp_path / f"{mode}-001" / "report.json").read_text())] == tasks
+
+
+def test_vectors_of_one_s_own_can_be_trained_on(tmp_path, capsys):
+    np.save(tmp_path / "mine.npy", np.random.default_rng(0).normal(size=(100, 40)).astype(np.float16))
+    own = ["--data.file", str(tmp_path / "mine.npy"), "--embedding-dim", "40", "--lattice-size", "2", "3", "4"]
+    assert main(["train", str(CONFIG), "--epochs", "1", *own, "--checkpoint-dir", str(tmp_path / "runs")]) == 0
+    assert "80 training, 10 validation and 10 test items" in capsys.readouterr().out
+
+
+def write_bad_inputs(folder: Path) -> None:
+    """One file for each mistake."""
+    (folder / "misspelt.yaml").write_text("cube_training:\n  epoch: 5\n")
+    (folder / "mode.yaml").write_text("cube_training:\n  mode: dialog\n")
+    (folder / "empty.txt").write_text("\n \n")
+    (folder / "latin.txt").write_bytes("Ein schöner Tag\n".encode("latin-1"))
+    (folder / "column.csv").write_text("q,a\nWho?,Me\n")
+    (folder / "table.xlsx").write_bytes(b"PK")
+    (folder / "in the way").write_text("a file")
+    vectors = np.random.default_rng(0).normal(size=(50, 768)).astype(np.float32)
+    np.save(folder / "wide.npy", vectors[:, :512])
+    vectors[7, 3] = np.nan
+    np.save(folder / "nan.npy", vectors)
+    np.save(folder / "copies.npy", np.ones((50, 768)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "{}/misspelt.yaml"], "epoch: not a known key; did you mean epochs?"),
+        (["train", "{}/mode.yaml"], "mode: Input should be 'autoencoder', 'dialogue' or 'mixed'; got 'dialog'."),
+        (["train", "{}/missing.yaml"], "cannot read {}/missing.yaml: No such file or directory."),
+        (["train", "C", "--data.file", "{}/missing.txt"], "Reading {}/missing.txt: No such file or directory."),
+        (["train", "C", "--data.file", "{}/empty.txt"], "empty.txt: the file holds no text."),
+        (["train", "C", "--data.file", "{}/latin.txt"], "latin.txt: byte 7 is not UTF-8 text."),
+        (["train", "C", "--data.file", "{}/wide.npy"], "shape (50, 512); expected real numbers, shape (n, 768). Set"),
+        (["train", "C", "--data.file", "{}/nan.npy"], "nan.npy: 1 of 50 vectors hold NaN or infinite numbers"),
+        (["train", "C", "--data.file", "{}/copies.npy"], "50 items form only 1 groups of copies"),
+        (["train", "C", "--data.file", "{}/table.xlsx"], "autoencoder mode takes a .txt file"),
+        (["train", "C", "--mode", "dialogue", "--data.file", "{}/column.csv"], "there is no column 'question'."),
+        (["train", "C", "--checkpoint-dir", "{}/in the way", *FAST], "Saving runs in {}/in the way: "),
+        (["train", "C", "--device", "gpu9"], "device 'gpu9' is not known. Use cpu, cuda, cuda:0 or auto."),
+        (["train", "C", "--epoch-count", "5"], "--epoch-count"),
+        (["train", "C", "--epochs", "-5"], "epochs"),
+        (["train", "C", "--core.waist", "99"], "core.waist: 99 channels cannot pass where a cell has 16"),
+        (["train"], "cubelib train: give one config file"),
+        (["evaluate"], "cubelib evaluate: give one checkpoint"),
+        (["evaluate", "{}/nowhere"], "nowhere: there is no checkpoint.json. Give a folder that"),
+        (["learn"], "cubelib: unknown command 'learn'. Use one of train, evaluate."),
+        ([], "usage: python -m cubelib train CONFIG"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, capsys, monkeypatch, arguments, message):
+    write_bad_inputs(tmp_path)
+    before = files(tmp_path)
+    arguments = [str(CONFIG) if part == "C" else part.format(tmp_path) for part in arguments]
+    monkeypatch.chdir(tmp_path)  # where runs would be saved
+    try:
+        code = main(arguments)
+    except SystemExit as stopped:  # how tyro refuses an option
+        code = stopped.code
+    told = capsys.readouterr()
+    assert code == 2
+    assert message.format(tmp_path) in told.err.replace("\n", " ") and "Traceback" not in told.err
+    assert told.err.startswith("cubelib") or not arguments
+    assert told.err.split("\nusage:")[0].strip().count("\n") == 0 or not arguments
+    assert told.out == ""
+    assert files(tmp_path) == before and not (tmp_path / "runs").exists()
+
+
+def test_a_checkpoint_that_is_cut_short_is_one_sentence_and_left_as_it_is(run, tmp_path):
+    checkpoint = shutil.copytree(run[0] / "autoencoder-001" / "checkpoint", tmp_path / "checkpoint")
+    weights = checkpoint / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    before = files(tmp_path)
+    done = command("evaluate", checkpoint)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"cubelib evaluate: Loading the checkpoint {checkpoint}: {weights.name} is cut short")
+    assert done.stderr.count("\n") == 1
+    assert files(tmp_path) == before
+
+
+def test_help_is_no_mistake(capsys):
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: python -m cubelib train CONFIG")

@@ -1,0 +1,48 @@
+"""The code keeps its own rules."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "cubelib").rglob("*.py"))
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["lint", "format"])
+def test_ruff_has_nothing_to_say(command):
+    found = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_no_module_is_longer_than_400_lines():
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def test_modules_import_only_what_stands_before_them():
+    """One direction, as in the diagram: nothing but the report and the notebooks knows of plots."""
+    importers = {
+        path.name
+        for path in MODULES
+        if "cubelib.plots" in path.read_text(encoding="utf-8") or "import plots" in path.read_text(encoding="utf-8")
+    }
+    assert importers == {"report.py"}
+
+
+def test_importing_the_package_does_no_work():
+    """No heavy library is imported before it is needed, and no file is written."""
+    code = (
+        "import sys, cubelib; "
+        "heavy = {'sentence_transformers', 'transformers', 'sklearn', 'pandas', 'accelerate', 'plotly'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
