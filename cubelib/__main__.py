@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from cubelib.config import TrainingConfig
+from cubelib.errors import UserError
+from cubelib.options import configuration, describe
+from cubelib.report import TaskReport, build_report, save_report
+from cubelib.runs import new_run_folder, peak_memory
+from cubelib.sources import load_splits
+from cubelib.trainer import CubeTrainer
 
 USAGE = """\
 usage: python -m cubelib train CONFIG [--learning-rate 0.002 --core.rule local …]
        python -m cubelib evaluate CHECKPOINT
 
   train     train, evaluate and save the cube that a YAML file describes; every setting can be
-            given as an option as well (python -m cubelib train CONFIG --help lists them)
+            given as an option as well (python -m cubelib train --help lists them)
   evaluate  print the report of a saved cube again, measured anew
 
 example: python -m cubelib train config/cube_training.yaml --mode dialogue
@@ -24,24 +36,26 @@ example: python -m cubelib train config/cube_training.yaml --mode dialogue
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns the exit code."""
-    from cubelib.errors import UserError
-
     arguments = sys.argv[1:] if arguments is None else arguments
-    commands = {"train": train, "evaluate": evaluate}
-    if arguments[:1] in ([], ["-h"], ["--help"]):
-        print(USAGE, file=sys.stdout if arguments else sys.stderr)
-        return 0 if arguments else 2
-    name, rest = arguments[0], arguments[1:]
-    if name not in commands:
-        print(f"cubelib: unknown command {name!r}. Use one of {', '.join(commands)}.\n\n{USAGE}", file=sys.stderr)
-        return 2
-    asks_for_help = name == "train" and rest[:1] in (["-h"], ["--help"])
-    if not asks_for_help and (not rest or rest[0].startswith("-") or (name == "evaluate" and len(rest) != 1)):
-        wanted = "config file, then options" if name == "train" else "checkpoint"
-        print(f"cubelib {name}: give one {wanted}.\n\n{USAGE}", file=sys.stderr)
+    name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if {"-h", "--help"} & set(arguments):
+        print(USAGE + (f"\noptions of train, with their defaults:\n\n{describe()}" if name == "train" else ""))
+        return 0
+    wrong = None
+    if name not in ("train", "evaluate"):
+        wrong = f"cubelib: unknown command {name!r}. Use one of train, evaluate.\n\n" if name else ""
+    elif name == "train" and (not rest or rest[0].startswith("-")):
+        wrong = "cubelib train: give one config file, then options.\n\n"
+    elif name == "evaluate" and (len(rest) != 1 or rest[0].startswith("-")):
+        wrong = "cubelib evaluate: give one checkpoint.\n\n"
+    if wrong is not None:
+        print(wrong + USAGE, file=sys.stderr)
         return 2
     try:
-        commands[name](rest)
+        if name == "train":
+            train(configuration(rest[0], rest[1:]))
+        else:
+            evaluate(rest[0])
     except (UserError, ModuleNotFoundError) as error:
         print(f"cubelib {name}: {error}", file=sys.stderr)
         return 2
@@ -51,20 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def train(arguments: list[str]) -> None:
+def train(config: TrainingConfig) -> None:
     """Data → training → report → files."""
     started = time.perf_counter()
-    config = _configuration(arguments)
-    import torch
-    from tqdm import tqdm
-
-    from cubelib.report import build_report, save_report
-    from cubelib.runs import new_run_folder, peak_memory
-    from cubelib.sources import load_splits
-    from cubelib.trainer import CubeTrainer
-
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    _use_threads(config)
     trainer = CubeTrainer(config)
     trainer.initialize_components()
     splits = load_splits(config, trainer.embedding_loader)
@@ -74,7 +78,7 @@ def train(arguments: list[str]) -> None:
         print(f"Data:     {task}: {split.report()}")
     print(f"Cube:     {trainer.embedding_processor!r}")
 
-    def after_epoch(trainer: CubeTrainer, row: dict) -> None:
+    def after_epoch(trainer: CubeTrainer, row: dict[str, Any]) -> None:
         if row["epoch"] % config.log_interval == 0:
             tqdm.write(f"Epoch {row['epoch']:3}: loss {row['loss']:.4f}, validation score {row['score']:.4f}")
         if row["epoch"] % config.save_interval == 0:
@@ -95,35 +99,20 @@ def train(arguments: list[str]) -> None:
     print(f"Took {time.perf_counter() - started:.0f} s" + (f" and {memory:.2f} GB of memory" if memory else ""))
 
 
-def evaluate(arguments: list[str]) -> None:
+def evaluate(checkpoint: str) -> None:
     """The report of a saved cube, measured anew on the same split."""
-    import torch
-
-    from cubelib.report import build_report
-    from cubelib.sources import load_splits
-    from cubelib.trainer import CubeTrainer
-
-    trainer = CubeTrainer.load(Path(arguments[0]))
-    if trainer.config.threads is not None:
-        torch.set_num_threads(trainer.config.threads)
+    trainer = CubeTrainer.load(checkpoint)
+    _use_threads(trainer.config)
     print(repr(trainer))
     _print_reports(build_report(trainer, load_splits(trainer.config, trainer.embedding_loader)))
 
 
-def _configuration(arguments: list[str]):
-    import tyro
-
-    from cubelib.config import TrainingConfig
-
-    if arguments[0].startswith("-"):
-        return tyro.cli(TrainingConfig, prog="python -m cubelib train CONFIG", args=arguments)
-    config = TrainingConfig.from_yaml(arguments[0])
-    if arguments[1:]:
-        config = tyro.cli(TrainingConfig, prog="python -m cubelib train CONFIG", args=arguments[1:], default=config)
-    return config
+def _use_threads(config: TrainingConfig) -> None:
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
 
 
-def _print_reports(reports: list) -> None:
+def _print_reports(reports: Sequence[TaskReport]) -> None:
     for report in reports:
         print(f"\n{report.task}, {len(report.split.test):,} held-out items\n")
         print(report.to_markdown())

@@ -26,7 +26,9 @@ DEFAULT_WAIST = 4
 
 
 class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -126,23 +128,30 @@ class TrainingConfig(_Block):
     """
 
     mode: Mode = "autoencoder"
+    """autoencoder (give back the input), dialogue (question → answer), or mixed (both)."""
     device: str = "cpu"
     """cpu, cuda, cuda:N, or auto for a GPU where there is one."""
     threads: Annotated[int, Field(ge=1)] | None = 1
     """CPU threads of the command line's runs; None: as many as torch takes. In Python call torch.set_num_threads."""
     random_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of the split, the first weights and the order of batches."""
     lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]
     """Cells along depth, rows and columns, each at least 1."""
     embedding_dim: Annotated[int, Field(ge=1)] = 768
     """Numbers in a vector; must be what the teacher gives."""
     batch_size: Annotated[int, Field(ge=1)] = 32
+    """Vectors a step."""
     learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    """Step size of the optimiser."""
     epochs: Annotated[int, Field(ge=0)] = 50
     """Most passes over the training vectors; 0 evaluates the untrained cube."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    """adam, adamw or sgd."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Pull of the weights towards zero."""
     loss_function: Literal["auto", "cosine", "mse", "combined", "contrastive", "contrastive_cosine"] = "auto"
-    """auto: cosine in autoencoder mode, contrastive_cosine in dialogue."""
+    """auto, cosine, mse, combined, contrastive or contrastive_cosine; auto is cosine in autoencoder mode and
+    contrastive_cosine in dialogue."""
     convergence_threshold: Annotated[float, Field(ge=0)] = 0.001
     """Rise of the validation score that counts as an improvement."""
     target_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.90
@@ -280,8 +289,10 @@ def _sentence(mistake: Mapping[str, Any]) -> str:
     if mistake["type"] == "extra_forbidden":
         names = _all_keys(TrainingConfig)
         key = str(mistake["loc"][-1]).lower().replace("-", "_")
-        near = difflib.get_close_matches(key, names, n=1)
-        return f"{where}: not a known key" + (f"; did you mean {names[near[0]]}?" if near else ".")
+        near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+        return f"{where}: not a known key" + (
+            f"; did you mean {names[near[0]]}?" if near else f"; known are {', '.join(names.values())}."
+        )
     text = _PLAIN_WORDS.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
     given = "" if mistake["type"] == "value_error" else f"; got {mistake['input']!r:.80}"
     return (f"{where}: " if where else "") + f"{text}{given}."

@@ -67,6 +67,12 @@ def numbers(vectors: Mapping[str, Tensor], *, width: int = 64) -> Figure:
 
     Raises:
         ValueError: a vector that does not fill its columns.
+
+    Example:
+        >>> import torch
+        >>> figure = numbers({"in": torch.randn(768), "out": torch.zeros(768)})
+        >>> [ax.get_title(loc="left") for ax in figure.axes[:2]]
+        ['in', 'out']
     """
     for title, vector in vectors.items():
         if vector.ndim != 1 or len(vector) % width:
@@ -106,6 +112,11 @@ def rate_distortion(
         floor: the cosine of a model that ignores its input, drawn as a line.
         floor_label: its name.
         ax: where to draw; None for a new figure.
+
+    Example:
+        >>> ax = rate_distortion([64, 128], {"PCA": [0.75, 0.85], "control": [0.29, 0.41]}, target=0.9)
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['PCA', 'control', 'target 0.90']
     """
     ax = ax or new_axes(width=8.5, height=4.2)
     styles = ((BLUE, "", "-"), (ORANGE, "o", ""), (GREEN, "^", ":"), (GREY, "s", "-."))
@@ -124,6 +135,12 @@ def rate_distortion(
 
 
 def side_by_side(count: int, width: float = 10.0, height: float = 4.0) -> list[Axes]:
-    """`count` pairs of axes next to each other in one white figure."""
+    """`count` pairs of axes next to each other in one white figure.
+
+    Example:
+        >>> left, right = side_by_side(2)
+        >>> left.figure is right.figure
+        True
+    """
     figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
     return list(figure.subplots(1, count, squeeze=False)[0])

@@ -106,9 +106,7 @@ class TaskReport:
                 }
                 for row in self.rows
             ],
-            "cube_minus_model": {
-                row.model: vars(self.difference(row.model)) for row in self.rows if row.model != CUBE
-            },
+            "cube_minus_model": {row.model: vars(self.difference(row.model)) for row in self.rows if row.model != CUBE},
             "sentences": self.sentences,
         }
 
@@ -206,8 +204,8 @@ def _sentences(report: TaskReport) -> list[str]:
         change = report.difference(BEFORE, "cosine").mean
         moved = "rose" if change > 0 else "fell" if change < 0 else "stayed"
         sentences.append(
-            f"Meanwhile the cosine {moved} by {abs(change):.4f}: to lie nearer to the answer and to find it among others "
-            "are two things."
+            f"Meanwhile the cosine {moved} by {abs(change):.4f}: to lie nearer to the answer and to find it among "
+            "others are two things."
         )
     for rival in (row.model for row in report.rows if row.model not in (CUBE, BEFORE)):
         sentences.append(
@@ -234,9 +232,7 @@ def _signed(interval: Interval) -> str:
 
 def _learning_curve(report: TaskReport, trainer: CubeTrainer) -> Any:
     lines = {
-        row.model: row.validation_cosine
-        for row in report.rows
-        if row.model.startswith(("PCA", "no model", "ridge"))
+        row.model: row.validation_cosine for row in report.rows if row.model.startswith(("PCA", "no model", "ridge"))
     }
     ax = plots.learning_curve(trainer.training_history, f"{report.task}_cosine_similarity", lines=lines)
     ax.set_title(f"{report.task.capitalize()}: cosine on {len(report.split.validation):,} validation items")

@@ -236,9 +236,7 @@ class CubeTrainer:
         steps = max(math.ceil(len(dataset) / self.config.batch_size) for dataset in train.values())
         self.training_history, self.stop_reason = [self._row(0, None, validation)], None
         best, best_weights = self.training_history[0], copy.deepcopy(core.state_dict())
-        convergence = Convergence(
-            self.config.convergence_threshold, self.config.early_stopping_patience, best["score"]
-        )
+        convergence = Convergence(self.config.convergence_threshold, self.config.early_stopping_patience, best["score"])
         shuffler = torch.Generator().manual_seed(self.config.random_seed)
         bar = tqdm(total=self.config.epochs * steps, desc="Training", unit="batch", delay=0.5, disable=not progress)
         with bar, torch.random.fork_rng(devices=[]):
@@ -246,13 +244,13 @@ class CubeTrainer:
             for epoch in range(1, self.config.epochs + 1):
                 try:
                     loss = self.train_epoch(train, steps, shuffler, bar)
+                    row = self._row(epoch, loss, validation)
                 except FloatingPointError as error:
                     core.load_state_dict(best_weights)
                     raise FloatingPointError(
-                        f"CubeTrainer.fit: {error} in epoch {epoch}. The weights of epoch {best['epoch']} are back in "
-                        f"place. Lower learning_rate (now {self.config.learning_rate:g})."
+                        f"CubeTrainer.fit: training broke down in epoch {epoch}. The weights of epoch {best['epoch']} "
+                        f"are back in place. Lower learning_rate (now {self.config.learning_rate:g}). {error}"
                     ) from None
-                row = self._row(epoch, loss, validation)
                 self.training_history.append(row)
                 bar.set_postfix(loss=f"{loss:.4f}", validation=f"{row['score']:.4f}")
                 if row["score"] > best["score"]:
@@ -289,7 +287,7 @@ class CubeTrainer:
                     output = self.forward(batch["input"])
                     loss = loss + self._weight(task) * self._loss(task)(output, batch["target"].to(self.device))
                 if not torch.isfinite(loss):
-                    raise FloatingPointError(f"the loss became {loss.item()} at batch {step + 1} of {steps}")
+                    raise FloatingPointError(f"the loss became {loss.item()} at batch {step + 1} of {steps}.")
                 loss.backward()
                 self._optimizer.step()
                 total += loss.item()
@@ -388,4 +386,3 @@ class CubeTrainer:
     def __repr__(self) -> str:
         state = repr(self.embedding_processor) if self.embedding_processor else "not initialised"
         return f"CubeTrainer({self.config.mode}, epoch {self.current_epoch}, {state})"
-

@@ -1,6 +1,6 @@
 """Draws docs/cube.png: one sentence crossing the lattice, from measured states.
 
-    python scripts/draw_cube.py
+python scripts/draw_cube.py
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from cubelib import AutoencoderDataset, CubeTrainer, TeacherEncoder, TrainingConfig, corpora
 from cubelib.lattice import light_cone
-from matplotlib import colormaps
 
 TICKS = (0, 2, 5, 7)
 
@@ -48,7 +48,9 @@ def main() -> None:
         ax.view_init(elev=20, azim=-130)
         ax.set_proj_type("persp", focal_length=0.6)
         ax.set_axis_off()
-    figure.colorbar(ScalarMappable(norm, colormaps["viridis"]), ax=axes, shrink=0.75, pad=0.02, label="signal strength of a cell")
+    figure.colorbar(
+        ScalarMappable(norm, colormaps["viridis"]), ax=axes, shrink=0.75, pad=0.02, label="signal strength of a cell"
+    )
     path = Path(__file__).parents[1] / "docs" / "cube.png"
     figure.savefig(path, dpi=110, facecolor="white")
     print(f"wrote {path.name}: sentence of {len(dataset.input_texts[0].split())} words, {core!r}")

@@ -22,7 +22,7 @@ def from_text(folder: Path, text: str | bytes) -> TrainingConfig:
         ("LEARNING-RATE: 5", "LEARNING-RATE: not a known key; did you mean learning_rate?"),
         ("core: {rul: local}", "core.rul: not a known key; did you mean core.rule?"),
         ("rule: local", "rule: not a known key; did you mean core.rule?"),
-        ("xyzzy: 1", "1 mistake in {path}. xyzzy: not a known key."),
+        ("xyzzy: 1", "1 mistake in {path}. xyzzy: not a known key; known are mode, device, "),
         ("mode: dialog", "mode: Input should be 'autoencoder', 'dialogue' or 'mixed'; got 'dialog'."),
         ("mode: null", "mode: Input should be 'autoencoder', 'dialogue' or 'mixed'; got None."),
         (

@@ -86,7 +86,7 @@ def test_missing_packages_are_named_with_the_command(tmp_path, monkeypatch):
 
 def test_a_package_without_its_piece_counts_as_missing(tmp_path, pieces):
     pieces[2].unlink()
-    with pytest.raises(ModuleNotFoundError, match="1 of its 5 packages are not installed: .*-part-003"):
+    with pytest.raises(ModuleNotFoundError, match=r"1 of its 5 packages are not installed: .*-part-003"):
         teacher.teacher_folder(tmp_path / "cache")
 
 
@@ -106,7 +106,7 @@ def test_a_file_missing_from_the_archive_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(teacher, "FILES", PINS)
     monkeypatch.syspath_prepend(tmp_path / "site")
     install(tmp_path / "site", {name: data for name, data in CONTENT.items() if name != "vocab.txt"})
-    with pytest.raises(DataError, match="no item named 'all-mpnet-base-v2/vocab.txt'"):
+    with pytest.raises(DataError, match=r"no item named 'all-mpnet-base-v2/vocab\.txt'"):
         teacher.teacher_folder(tmp_path / "cache")
 
 

@@ -101,6 +101,17 @@ def test_the_best_epoch_s_weights_are_kept(misled):
     assert trainer.evaluate(pairs(60, 2))["mrr"] == scores[best]
 
 
+def test_an_epoch_is_every_item_once_and_each_has_its_own_order(monkeypatch):
+    taken, take = [], DialogueDataset.__getitems__
+    monkeypatch.setattr(
+        DialogueDataset, "__getitems__", lambda self, indices: taken.extend(indices) or take(self, indices)
+    )
+    trained(small(mode="dialogue", epochs=2), train=pairs(50, 1))
+    first, second = taken[:50], taken[50:]
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first != second and sorted(first) not in (first, second)
+
+
 def test_training_stops_where_it_has_converged_and_says_so():
     settings = small(mode="dialogue", learning_rate=1e-9, epochs=50, early_stopping_patience=3)
     trainer = trained(settings)

@@ -200,7 +200,8 @@ class CubicCore(nn.Module):
             `(batch, steps + 1, depth, rows, columns, state_channels)`.
 
         Raises:
-            ValueError: a cube or mask of the wrong shape, or states that are no longer finite.
+            ValueError: a cube or mask of the wrong shape.
+            FloatingPointError: the output is no longer finite.
         """
         self._check(cube, damage)
         alive = None if damage is None else (~damage).to(cube)[..., None, None]  # (depth, rows, columns, 1, 1)
@@ -217,7 +218,7 @@ class CubicCore(nn.Module):
                 states.append(state)
         out = state[-1, :, :, :, : self.in_channels].permute(2, 0, 1, 3).contiguous()  # (b, rows, columns, c)
         if not torch.compiler.is_compiling() and not _finite(out.detach()):
-            raise ValueError(
+            raise FloatingPointError(
                 f"CubicCore: the back face holds NaN or infinite numbers after {self.steps} ticks. Input shape "
                 f"{tuple(cube.shape)}, {int((~torch.isfinite(cube)).sum())} of its numbers not finite. If the input is "
                 "finite, the weights have grown too large: lower the learning rate or clip gradients."

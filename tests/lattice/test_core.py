@@ -35,6 +35,15 @@ def test_an_untrained_core_with_a_waist_keeps_the_first_channels_and_no_other():
     assert torch.equal(CubicCore(waist=4)(cube), expected)
 
 
+@pytest.mark.parametrize(("depth", "middle"), [(1, 0), (2, 0), (3, 1), (7, 3), (8, 3)])
+def test_the_waist_is_at_the_middle_plane(depth, middle):
+    core = CubicCore((depth, 1, 1), 2, state_channels=2, hidden=1, waist=1)
+    assert core.waist_plane == middle
+    _, states = core(torch.ones(1, 1, 1, 2), return_states=True)
+    second_channel = states[0, range(depth), range(depth), 0, 0, 1]  # plane t at tick t
+    assert second_channel.tolist() == [1.0] * middle + [0.0] * (depth - middle)
+
+
 def test_an_untrained_core_still_learns():
     """W_out is zero but its gradient is not: training can leave the identity."""
     core = CubicCore((3, 2, 2), 2)

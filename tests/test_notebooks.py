@@ -1,0 +1,300 @@
+"""The notebooks as documents, their exercises, and that a changed output is noticed.
+
+That the stored outputs are what the cells give is nbval's part of the test command.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import os
+import re
+import statistics
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+import pytest
+import torch
+from nbformat import NotebookNode
+
+from cubelib import check
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+DETAILS = re.compile(r"<details><summary>Solution</summary>(.*?)</details>", re.DOTALL)
+PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+STUB = re.compile(r"raise NotImplementedError\(\"Exercise (\d+\.\d+)[ :]")
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def printed(output: NotebookNode) -> str:
+    """What nbval compares of an output: its text, not its pictures."""
+    return output.get("text", "") + output.get("data", {}).get("text/plain", "")
+
+
+def runnable(source: str) -> str:
+    """The cell without IPython's own commands."""
+    return "\n".join(line for line in source.splitlines() if not line.lstrip().startswith("%"))
+
+
+class Exercise(NamedTuple):
+    number: str
+    stub: str
+    check: str
+    solution: str | None
+    imports: str
+
+
+def exercises(path: Path) -> list[Exercise]:
+    """Every stub of a notebook with the check and the published solution that follow it, before the next stub."""
+    cells = read(path).cells
+    imports = [
+        ast.unparse(node)
+        for cell in cells
+        if cell.cell_type == "code"
+        for node in ast.parse(runnable(cell.source)).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    found = {i: STUB.search(cell.source) for i, cell in enumerate(cells) if cell.cell_type == "code"}
+    stubs = {i: match for i, match in found.items() if match}
+    result = []
+    for i, end in zip(stubs, [*list(stubs)[1:], len(cells)], strict=True):
+        following = cells[i + 1 : end]
+        checks = [c.source for c in following if c.cell_type == "code" and c.source.startswith("check.")]
+        solutions = [
+            block
+            for cell in following
+            if cell.cell_type == "markdown"
+            for details in DETAILS.findall(cell.source)
+            for block in PYTHON_BLOCK.findall(details)
+        ]
+        assert len(checks) == 1, f"{path.name}: exercise {stubs[i][1]} needs one cell that calls its check"
+        result.append(
+            Exercise(stubs[i][1], cells[i].source, checks[0], solutions[0] if solutions else None, "\n".join(imports))
+        )
+    return result
+
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+every_exercise = pytest.mark.parametrize(
+    "exercise", [e for path in NOTEBOOKS for e in exercises(path)], ids=lambda exercise: exercise.number
+)
+
+
+# --- form ------------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS  # else the tests below would pass by having nothing to look at
+
+
+@every_notebook
+def test_outputs_are_stored_from_one_run_from_top_to_bottom(path):
+    counts = [cell.execution_count for cell in code_cells(read(path))]
+    assert counts == list(range(1, len(counts) + 1))  # nbval compares nothing in a cell without a count
+
+
+@every_notebook
+def test_no_cell_is_exempt_from_comparison_without_a_reason(path):
+    for cell in code_cells(read(path)):
+        tags = cell.metadata.get("tags", [])
+        assert not {"nbval-skip", "nbval-ignore-output"} & set(tags), cell.source
+        for exempt in re.finditer(r"^#\s*NBVAL_(SKIP|IGNORE_OUTPUT)\s*$", cell.source, re.MULTILINE):
+            rest = cell.source[exempt.end() :].lstrip("\n")
+            assert rest.startswith("#"), f"say why in a comment on the next line:\n{cell.source}"
+
+
+@every_notebook
+def test_cells_are_short(path):
+    lines = [len(cell.source.splitlines()) for cell in code_cells(read(path))]
+    assert max(lines) <= 25
+    assert statistics.median(lines) <= 6
+
+
+@every_notebook
+def test_headings_form_an_outline(path):
+    levels = []
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL)
+            levels += [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels)), levels
+
+
+@every_notebook
+def test_outputs_hold_no_warnings_errors_or_widget_state(path):
+    notebook = read(path)
+    assert "widgets" not in notebook.metadata
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.get("name") != "stderr", output.text
+            expected = "raises-exception" in cell.metadata.get("tags", [])
+            assert output.output_type != "error" or expected, cell.source
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {}), cell.source
+
+
+@every_notebook
+def test_numbers_are_printed_with_at_most_four_decimals(path):
+    for cell in code_cells(read(path)):
+        for output in cell.outputs:
+            # The digits beyond depend on the machine.
+            assert not re.findall(r"\d\.\d{5,}", printed(output)), cell.source
+
+
+@every_notebook
+def test_nothing_of_the_machine_it_was_written_on_is_in_it(path):
+    notebook = read(path)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    sources = [cell.source for cell in notebook.cells]
+    outputs = [printed(output) for cell in code_cells(notebook) for output in cell.outputs]
+    assert not re.search(r"/(home|root|tmp|work|Users)/", "\n".join(sources + outputs))
+
+
+# --- exercises -------------------------------------------------------------------------------------------------------
+
+
+def verdict(exercise: Exercise, answer: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the exercise's own check prints about an answer."""
+    names: dict[str, Any] = {}
+    exec(f"{exercise.imports}\n{answer}\n{exercise.check}", names)
+    return capsys.readouterr().out
+
+
+@every_exercise
+def test_a_stub_is_not_solved_yet(exercise, capsys):
+    assert verdict(exercise, exercise.stub, capsys) == f"Exercise {exercise.number}: not solved yet.\n"
+
+
+@every_exercise
+def test_a_published_solution_passes(exercise, capsys):
+    assert exercise.solution, "no ```python block in <details><summary>Solution</summary>"
+    said = verdict(exercise, exercise.solution, capsys)
+    assert re.fullmatch(rf"Exercise {exercise.number}: all \d+ checks passed\.\n", said), said
+
+
+@every_exercise
+def test_a_stub_that_returns_nothing_is_told_so(exercise, capsys):
+    answer = re.sub(r"raise NotImplementedError\(.*\)", "pass", exercise.stub)
+    assert "gives None: is there a return at the end?" in verdict(exercise, answer, capsys)
+
+
+def test_a_notebook_numbers_its_exercises_in_order():
+    for path in NOTEBOOKS:
+        chapter = int(path.stem[:2])
+        numbers = [exercise.number for exercise in exercises(path)]
+        assert numbers == [f"{chapter}.{i}" for i in range(1, len(numbers) + 1)]
+
+
+def lengths(values: torch.Tensor) -> torch.Tensor:
+    return values.norm(dim=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "lesson"),
+    [
+        (lambda o, t: (o * t).sum(), "Sum over the numbers of a row only: dim=1"),
+        (lambda o, t: [0.0, 0.0, 0.0], "gives a list, expected a torch.Tensor"),
+        (lambda o, t: (o * t).sum(0), "has shape (5,), expected (3,)"),
+        (lambda o, t: (o * t).sum(1), "This is the dot product"),
+        (lambda o, t: (o * t).sum(1) / lengths(o), "You divided by one length"),
+        (lambda o, t: (o * t).sum(1) / (lengths(o) * lengths(t)) ** 2, "the root is missing"),
+        (lambda o, t: ((o * t).sum(1) / (lengths(o) * lengths(t))).abs(), "opposite directions"),
+        (lambda o, t: (o * t).sum(1) / (lengths(o).mean() * lengths(t).mean()), "each row by its own"),
+    ],
+)
+def test_wrong_cosines_are_told_what_is_wrong(answer, lesson, capsys):
+    check.autoencoder.cosine_per_row(answer)
+    assert lesson in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answer", "lesson"),
+    [
+        (lambda size, waist: 256, "Use waist."),
+        (lambda size, waist: size[0] * size[1] * size[2] * waist, "These are the cells of all planes"),
+        (lambda size, waist: size[1] * size[2], "How many numbers does each of them pass on?"),
+        (lambda size, waist: size[0] * size[1] * waist, "depth only says how many planes"),
+        (lambda size, waist: 64 * waist, "depth only says how many planes"),
+        (lambda size, waist: size[1] * size[2] * waist / 1, "expected a whole number"),
+    ],
+)
+def test_wrong_code_sizes_are_told_what_is_wrong(answer, lesson, capsys):
+    check.autoencoder.code_size(answer)
+    assert lesson in capsys.readouterr().out
+
+
+def pca(train, test, k, *, fit_on=None, about=None, first=False, add_mean=True, centre_fit=True):
+    """PCA with a slip to choose."""
+    fit_on = train if fit_on is None else fit_on
+    mean = train.mean(0) if about is None else about
+    centred = fit_on - fit_on.mean(0) if centre_fit else fit_on
+    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors.T
+    axes = axes[:k] if first else axes[-k:]
+    return (test - mean) @ axes.T @ axes + (mean if add_mean else 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "lesson"),
+    [
+        (lambda train, test, k: test, "something must be lost"),
+        (lambda train, test, k: pca(train, test, k)[:, :k], "has shape (10, 2), expected (10, 6)"),
+        (lambda train, test, k: pca(train, test, k, add_mean=False), "yours lack the mean"),
+        (lambda train, test, k: 2 * pca(train, test, k), "the test vectors must come back"),
+        (lambda train, test, k: pca(train, test, k, first=True), "These are the weakest directions"),
+        (lambda train, test, k: pca(train, test, k, fit_on=test, about=test.mean(0)), "That is a leak"),
+        (lambda train, test, k: pca(train, test, k, about=test.mean(0)), "Use the mean of train"),
+        (lambda train, test, k: pca(train, test, k, centre_fit=False), "Centre train first"),
+        (
+            lambda train, test, k: pca(train, test, k, centre_fit=False, about=torch.zeros(6)),
+            "The mean is never subtracted",
+        ),
+        (lambda train, test, k: pca(train, test, max(k, 3)), "With k = 2 the result is off"),
+    ],
+)
+def test_wrong_pcas_are_told_what_is_wrong(answer, lesson, capsys):
+    check.autoencoder.pca_reconstruct(answer)
+    said = capsys.readouterr().out
+    assert lesson in said and said.startswith("Exercise 4.3: check ")
+
+
+def test_an_error_in_the_learners_own_code_is_shown_as_it_is():
+    with pytest.raises(ZeroDivisionError):
+        check.autoencoder.code_size(lambda lattice_size, waist: 1 // 0)
+
+
+# --- a changed output is noticed -------------------------------------------------------------------------------------
+
+
+def test_one_changed_digit_turns_the_test_command_red(tmp_path):
+    start = read(ROOT / "notebooks" / "04_autoencoder.ipynb")
+    first_output = next(i for i, cell in enumerate(start.cells) if cell.get("outputs"))
+    start.cells = start.cells[: first_output + 1]
+    changed = copy.deepcopy(start)
+    output = changed.cells[-1].outputs[0]
+    output.text = re.sub(r"\d(?=\D*$)", lambda digit: str((int(digit[0]) + 1) % 10), output.text, count=1)
+    assert output.text != start.cells[-1].outputs[0].text
+    nbformat.write(start, tmp_path / "as_it_is.ipynb")
+    nbformat.write(changed, tmp_path / "one_digit_changed.ipynb")
+    # Away from the repository, so that nothing of its own settings plays a part.
+    command = ["-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-p", "no:xdist", "-rA"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    run = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    summary = run.stdout[run.stdout.rindex("short test summary info") :]
+    assert re.search(r"^PASSED as_it_is\.ipynb", summary, re.MULTILINE), run.stdout + run.stderr
+    assert re.search(r"^FAILED one_digit_changed\.ipynb.*", summary, re.MULTILINE), run.stdout + run.stderr
+    assert "1 failed, 1 passed" in summary
