@@ -71,7 +71,7 @@ def train(config: TrainingConfig) -> None:
     _use_threads(config)
     trainer = CubeTrainer(config)
     trainer.initialize_components()
-    splits = load_splits(config, trainer.embedding_loader)
+    splits = load_splits(config, trainer.embedding_loader, progress=True)
     folder = new_run_folder(config.checkpoint_dir, config.mode)  # not writable: said before anything is trained
     print(f"Teacher:  {trainer.embedding_loader!r}")
     for task, split in splits.items():
@@ -91,7 +91,7 @@ def train(config: TrainingConfig) -> None:
     )
     trainer.save(folder / "checkpoint")
     print(f"Training: {trainer.stop_reason}")
-    reports = build_report(trainer, splits)
+    reports = build_report(trainer, splits, progress=True)
     save_report(reports, trainer, folder)
     _print_reports(reports)
     memory = peak_memory()
@@ -104,7 +104,8 @@ def evaluate(checkpoint: str) -> None:
     trainer = CubeTrainer.load(checkpoint)
     _use_threads(trainer.config)
     print(repr(trainer))
-    _print_reports(build_report(trainer, load_splits(trainer.config, trainer.embedding_loader)))
+    splits = load_splits(trainer.config, trainer.embedding_loader, progress=True)
+    _print_reports(build_report(trainer, splits, progress=True))
 
 
 def _use_threads(config: TrainingConfig) -> None:

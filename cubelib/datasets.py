@@ -20,6 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.utils.data import Dataset
+from tqdm.auto import tqdm
 
 from cubelib.errors import DataError
 
@@ -200,11 +201,12 @@ class Split:
         )
 
 
-def _copies(vectors: Tensor, near_copy: float) -> tuple[np.ndarray, np.ndarray]:
+def _copies(vectors: Tensor, near_copy: float, progress: bool) -> tuple[np.ndarray, np.ndarray]:
     """Index pairs of vectors with a cosine of at least near_copy."""
     unit = torch.nn.functional.normalize(vectors, dim=1)
     rows, columns = [], []
-    for start in range(0, len(unit), BLOCK):
+    blocks = range(0, len(unit), BLOCK)
+    for start in tqdm(blocks, desc="Looking for copies", delay=0.5, leave=False, disable=not progress):
         # A hair below the threshold: the same product summed in another order must not land on the other side of it.
         found = ((unit[start : start + BLOCK] @ unit.T) >= near_copy - 1e-6).nonzero()
         rows.append(found[:, 0] + start)
@@ -212,12 +214,12 @@ def _copies(vectors: Tensor, near_copy: float) -> tuple[np.ndarray, np.ndarray]:
     return torch.cat(rows).numpy(), torch.cat(columns).numpy()
 
 
-def copy_groups(dataset: EmbeddingDataset, near_copy: float) -> np.ndarray:
+def copy_groups(dataset: EmbeddingDataset, near_copy: float, *, progress: bool = False) -> np.ndarray:
     """A group number for each item, `(n,)`: items joined by copies, also through a chain of copies, share one.
 
     Two items are joined when a text of one, question or answer, is a copy of a text of the other.
     """
-    rows, columns = (index % len(dataset) for index in _copies(_all_vectors(dataset), near_copy))
+    rows, columns = (index % len(dataset) for index in _copies(_all_vectors(dataset), near_copy, progress))
     graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(len(dataset), len(dataset)))
     return connected_components(graph, directed=False)[1]
 
@@ -239,6 +241,7 @@ def leak_free_split(
     *,
     near_copy: float = 0.95,
     seed: int = 0,
+    progress: bool = False,
 ) -> Split:
     """Divides a dataset so that no question, answer or near-copy of one is on two sides.
 
@@ -251,6 +254,7 @@ def leak_free_split(
         test_fraction: share of the items, rounded.
         near_copy: cosine from which two vectors are copies.
         seed: for the shuffle.
+        progress: show a bar while copies are looked for.
 
     Returns:
         The three parts, and what there is to know about them.
@@ -258,7 +262,7 @@ def leak_free_split(
     Raises:
         DataError: too few independent items for three parts.
     """
-    group_of = copy_groups(dataset, near_copy)
+    group_of = copy_groups(dataset, near_copy, progress=progress)
     members = [np.flatnonzero(group_of == group) for group in range(group_of.max() + 1)]
     order = np.random.default_rng(seed).permutation(len(members))
     parts: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}

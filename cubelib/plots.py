@@ -28,6 +28,7 @@ def learning_curve(
     *,
     label: str = "validation",
     lines: dict[str, float] | None = None,
+    least_span: float = 0.0,
     ax: Axes | None = None,
 ) -> Axes:
     """A validation figure over epochs, epoch 0 being the untrained cube, with baselines as horizontal lines.
@@ -37,6 +38,7 @@ def learning_curve(
         figure: the row's key to draw, such as "autoencoder_cosine_similarity".
         label: name of the curve in the legend.
         lines: other models' values of the same figure on the same items, drawn as lines.
+        least_span: the vertical axis covers at least this much, so that a tiny change looks tiny.
         ax: where to draw; None for a new figure.
     """
     ax = ax or new_axes()
@@ -49,6 +51,9 @@ def learning_curve(
     ax.set_xlabel("epoch (0 = before training)")
     ax.set_ylabel(figure.split("_", 1)[1].replace("_", " "))
     ax.xaxis.get_major_locator().set_params(integer=True)
+    low, high = ax.get_ylim()
+    widen = max(0.0, least_span - (high - low)) / 2
+    ax.set_ylim(low - widen, high + widen)
     ax.ticklabel_format(axis="y", useOffset=False)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)

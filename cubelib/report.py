@@ -111,9 +111,9 @@ class TaskReport:
         }
 
 
-def build_report(trainer: CubeTrainer, splits: dict[str, Split]) -> list[TaskReport]:
+def build_report(trainer: CubeTrainer, splits: dict[str, Split], *, progress: bool = False) -> list[TaskReport]:
     """Evaluates the trained cube and its baselines on the test items of each task."""
-    return [_task_report(trainer, task, split) for task, split in splits.items()]
+    return [_task_report(trainer, task, split, progress) for task, split in splits.items()]
 
 
 def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: Path) -> None:
@@ -151,7 +151,7 @@ def _setup(trainer: CubeTrainer) -> str:
     )
 
 
-def _task_report(trainer: CubeTrainer, task: str, split: Split) -> TaskReport:
+def _task_report(trainer: CubeTrainer, task: str, split: Split, progress: bool) -> TaskReport:
     train, test = split.train, split.test
     code = trainer.embedding_processor.code_size
     rivals: list[Any] = [MeanTarget()]
@@ -165,7 +165,7 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split) -> TaskReport:
         (CUBE, trainer.embedding_processor.parameter_count, code, trainer),
         (BEFORE, trainer.embedding_processor.parameter_count, code, trainer.untrained()),
     ]
-    for rival in tqdm(rivals, desc="Fitting baselines", delay=0.5, leave=False):
+    for rival in tqdm(rivals, desc="Fitting baselines", delay=0.5, leave=False, disable=not progress):
         if isinstance(rival, Ridge):
             rival.fit(train.input, train.target, validation=(split.validation.input, split.validation.target))
         else:
@@ -174,7 +174,9 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split) -> TaskReport:
 
     bank, right = (None, None) if task == "autoencoder" else _answer_bank(split)
     rows = []
-    for name, parameters, code_size, model in tqdm(models, desc="Evaluating", delay=0.5, leave=False):
+    for name, parameters, code_size, model in tqdm(
+        models, desc="Evaluating", delay=0.5, leave=False, disable=not progress
+    ):
         output = model.predict(test.input)
         per_item = {"cosine": EmbeddingMetrics.cosine_per_item(output, test.target)}
         if bank is not None:
@@ -208,9 +210,8 @@ def _sentences(report: TaskReport) -> list[str]:
             "others are two things."
         )
     for rival in (row.model for row in report.rows if row.model not in (CUBE, BEFORE)):
-        sentences.append(
-            f"The cube {report.verdict(rival)} {rival}: {figure} {_signed(report.difference(rival))}, paired."
-        )
+        lead = _signed(report.difference(rival))
+        sentences.append(f"In this run the cube {report.verdict(rival)} {rival}: {figure} {lead}, paired.")
     cosine = cube.intervals["cosine"].mean
     reached = "is reached" if cosine >= report.target else "is not reached"
     share = (cube.per_item["cosine"] >= report.target).double().mean()
@@ -234,6 +235,8 @@ def _learning_curve(report: TaskReport, trainer: CubeTrainer) -> Any:
     lines = {
         row.model: row.validation_cosine for row in report.rows if row.model.startswith(("PCA", "no model", "ridge"))
     }
-    ax = plots.learning_curve(trainer.training_history, f"{report.task}_cosine_similarity", lines=lines)
+    ax = plots.learning_curve(
+        trainer.training_history, f"{report.task}_cosine_similarity", lines=lines, least_span=0.02
+    )
     ax.set_title(f"{report.task.capitalize()}: cosine on {len(report.split.validation):,} validation items")
     return ax

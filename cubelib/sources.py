@@ -41,7 +41,7 @@ def _autoencoder_part(pairs: DialogueDataset) -> AutoencoderDataset:
     return AutoencoderDataset(torch.cat([pairs.input, pairs.target]), [*pairs.input_texts, *pairs.target_texts])
 
 
-def load_splits(config: TrainingConfig, encoder: TeacherEncoder) -> dict[str, Split]:
+def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bool = False) -> dict[str, Split]:
     """The data of a run: one split for each task of the mode.
 
     In mixed mode both tasks share one split of the pairs: a text that one task is tested on is not in the other's
@@ -67,6 +67,7 @@ def load_splits(config: TrainingConfig, encoder: TeacherEncoder) -> dict[str, Sp
         data.test_fraction,
         near_copy=data.near_copy,
         seed=config.random_seed,
+        progress=progress,
     )
     if config.mode != "mixed":
         return {task: split}

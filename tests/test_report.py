@@ -58,12 +58,14 @@ def sentences_on(report: TaskReport, rival: str) -> str:
 def test_a_cube_that_hands_its_input_on_with_noise_loses_to_no_model(mode):
     report = report_on(trainer_for(mode, waist=None), noisy(0.3))
     assert report.verdict(NO_MODEL) == "loses to"
-    assert sentences_on(report, NO_MODEL).startswith(f"The cube loses to {NO_MODEL}: ")
+    assert sentences_on(report, NO_MODEL).startswith(f"In this run the cube loses to {NO_MODEL}: ")
 
 
 def test_a_cube_that_hands_its_input_on_unchanged_is_level_with_no_model():
     report = report_on(trainer_for("dialogue"), lambda x: x)
-    assert sentences_on(report, NO_MODEL).startswith("The cube is level with no model (input as output): MRR +0.0000 [")
+    assert sentences_on(report, NO_MODEL).startswith(
+        "In this run the cube is level with no model (input as output): MRR +0.0000 ["
+    )
 
 
 @pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
@@ -83,8 +85,8 @@ def test_a_cube_behind_pca_is_said_to_lose_to_it_and_one_ahead_to_beat_it():
     split = split_for("autoencoder")
     worse = report_on(trainer_for("autoencoder", waist=1), lambda x: split.train.input.mean(0) + 0.1 * x)
     better = report_on(trainer_for("autoencoder", waist=1), noisy(0.02))
-    assert sentences_on(worse, "PCA").startswith("The cube loses to PCA, 16 numbers: cosine -0.")
-    assert sentences_on(better, "PCA").startswith("The cube beats PCA, 16 numbers: cosine +0.")
+    assert sentences_on(worse, "PCA").startswith("In this run the cube loses to PCA, 16 numbers: cosine -0.")
+    assert sentences_on(better, "PCA").startswith("In this run the cube beats PCA, 16 numbers: cosine +0.")
     assert "The target cosine of 0.90 is reached: " in better.to_markdown()
 
 
