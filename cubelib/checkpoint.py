@@ -78,7 +78,8 @@ def save_checkpoint(
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside / WEIGHTS)
         state = {"format": FORMAT, "config": config, "history": history, "provenance": provenance()}
         (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        aside.chmod(0o755)
+        aside.chmod(0o755)  # mkdtemp and safetensors write for the owner alone
+        (aside / WEIGHTS).chmod(0o644)
         if folder.exists():
             # A folder cannot replace another in one step: the old one steps aside first, and is complete there.
             retired = aside.with_name(aside.name + "-old")

@@ -89,7 +89,7 @@ def numbers(vectors: Mapping[str, Tensor], *, width: int = 64) -> Figure:
     limit = max(float(vector.abs().max()) for vector in vectors.values()) or 1.0
     all_axes = figure.subplots(len(vectors), squeeze=False, sharex=True)[:, 0]
     for ax, (title, vector) in zip(all_axes, vectors.items(), strict=True):
-        strip = vector.detach().cpu().reshape(width, -1).T  # (numbers of a cell, cells)
+        strip = vector.detach().cpu().reshape(width, -1).T.numpy()  # (numbers of a cell, cells)
         picture = ax.imshow(strip, cmap="PuOr", vmin=-limit, vmax=limit, interpolation="nearest")
         ax.set_title(title, loc="left", fontsize=10)
         ax.set_ylabel("number\nin the cell")
