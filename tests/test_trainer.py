@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 import yaml
-from torch.nn.functional import normalize
+from small_cubes import DIM, small, vectors
 
 from cubelib import (
     AutoencoderDataset,
@@ -18,27 +18,6 @@ from cubelib import (
     TrainingConfig,
 )
 from cubelib.errors import CheckpointError, ConfigError, DataError
-
-DIM = 48
-
-
-def small(**changes) -> dict:
-    """Settings of a cube that trains in a second: 48 numbers on 4×4×4 cells, and a learning rate to match."""
-    core = {"state_channels": 4, "hidden": 8, **changes.pop("core", {})}
-    return {
-        "embedding_dim": DIM,
-        "lattice_size": [4, 4, 4],
-        "learning_rate": 0.01,
-        "epochs": 4,
-        "core": core,
-        **changes,
-    }
-
-
-def vectors(count: int, seed: int) -> torch.Tensor:
-    """Unit vectors of unequal spread."""
-    generator = torch.Generator().manual_seed(seed)
-    return normalize(torch.randn(count, DIM, generator=generator) * torch.linspace(0.2, 2, DIM), dim=1)
 
 
 def briefly_trained(**changes) -> CubeTrainer:
