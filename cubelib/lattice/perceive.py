@@ -77,16 +77,17 @@ def widen(planes: Tensor, boundary: str, rows_dim: int = 1) -> Tensor:
     return planes
 
 
-def gather(wide: Tensor, offsets: list[Offset], rows_dim: int = 1) -> Tensor:
-    """Each cell's neighbours side by side, from planes that `widen` has framed.
+def gather(wide: Tensor, offsets: list[Offset], rows_dim: int = 1, out: Tensor | None = None) -> Tensor:
+    """Each cell's neighbours side by side, from planes that `widen` has framed; written to `out` where it is given.
 
     Returns:
         `(…, rows, columns, …, len(offsets) · channels)`; block k holds the neighbour at offsets[k].
     """
     rows, columns = wide.shape[rows_dim] - 2, wide.shape[rows_dim + 1] - 2
-    return torch.cat(
-        [wide.narrow(rows_dim, 1 + row, rows).narrow(rows_dim + 1, 1 + column, columns) for row, column in offsets], -1
-    )
+    neighbors = [
+        wide.narrow(rows_dim, 1 + row, rows).narrow(rows_dim + 1, 1 + column, columns) for row, column in offsets
+    ]
+    return torch.cat(neighbors, -1, out=out)
 
 
 def perceive(planes: Tensor, offsets: list[Offset], boundary: str, rows_dim: int = 1) -> Tensor:
