@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from cubelib.config import TrainingConfig
-from cubelib.errors import UserError
+from cubelib.errors import DataError, UserError
 from cubelib.options import configuration, describe
 from cubelib.report import TaskReport, build_report, save_report
 from cubelib.runs import new_run_folder, peak_memory
@@ -24,7 +24,7 @@ from cubelib.trainer import CubeTrainer
 
 USAGE = """\
 usage: python -m cubelib train CONFIG [--learning-rate 0.002 --core.rule local …]
-       python -m cubelib evaluate CHECKPOINT
+       python -m cubelib evaluate CHECKPOINT [--device cpu]
 
   train     train, evaluate and save the cube that a YAML file describes; every setting can be
             given as an option as well (python -m cubelib train --help lists them)
@@ -39,14 +39,21 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if {"-h", "--help"} & set(arguments):
-        print(USAGE + (f"\noptions of train, with their defaults:\n\n{describe()}" if name == "train" else ""))
+        print(
+            USAGE
+            + (
+                f"\noptions of train; the value shown holds where CONFIG does not name the key:\n\n{describe()}"
+                if name == "train"
+                else ""
+            )
+        )
         return 0
     wrong = None
     if name not in ("train", "evaluate"):
         wrong = f"cubelib: unknown command {name!r}. Use one of train, evaluate.\n\n" if name else ""
     elif name == "train" and (not rest or rest[0].startswith("-")):
         wrong = "cubelib train: give one config file, then options.\n\n"
-    elif name == "evaluate" and (len(rest) != 1 or rest[0].startswith("-")):
+    elif name == "evaluate" and (rest[:1] == [] or rest[0].startswith("-") or rest[1:2] not in ([], ["--device"])):
         wrong = "cubelib evaluate: give one checkpoint.\n\n"
     if wrong is not None:
         print(wrong + USAGE, file=sys.stderr)
@@ -55,13 +62,16 @@ def main(arguments: list[str] | None = None) -> int:
         if name == "train":
             train(configuration(rest[0], rest[1:]))
         else:
-            evaluate(rest[0])
+            evaluate(rest[0], device=rest[2] if len(rest) == 3 else None)
     except (UserError, ModuleNotFoundError) as error:
         print(f"cubelib {name}: {error}", file=sys.stderr)
         return 2
     except FloatingPointError as error:
         print(f"cubelib {name}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"cubelib {name}: interrupted.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -84,27 +94,37 @@ def train(config: TrainingConfig) -> None:
         if row["epoch"] % config.save_interval == 0:
             trainer.save(folder / "latest")
 
-    trainer.fit(
-        {task: split.train for task, split in splits.items()},
-        {task: split.validation for task, split in splits.items()},
-        on_epoch_end=after_epoch,
-    )
-    trainer.save(folder / "checkpoint")
+    try:
+        trainer.fit(
+            {task: split.train for task, split in splits.items()},
+            {task: split.validation for task, split in splits.items()},
+            on_epoch_end=after_epoch,
+        )
+    finally:
+        # Also where training broke down or was interrupted: the best weights so far are in place.
+        trainer.save(folder / "checkpoint")
+        print(f"Saved in {folder}: checkpoint")
     print(f"Training: {trainer.stop_reason}")
     reports = build_report(trainer, splits, progress=True)
     save_report(reports, trainer, folder)
     _print_reports(reports)
     memory = peak_memory()
-    print(f"\nSaved in {folder}: report.md, report.json, learning curve, checkpoint")
+    print(f"\nSaved in {folder}: report.md, report.json, learning curve")
     print(f"Took {time.perf_counter() - started:.0f} s" + (f" and {memory:.2f} GB of memory" if memory else ""))
 
 
-def evaluate(checkpoint: str) -> None:
+def evaluate(checkpoint: str, device: str | None = None) -> None:
     """The report of a saved cube, measured anew on the same split."""
-    trainer = CubeTrainer.load(checkpoint)
+    trainer = CubeTrainer.load(checkpoint, device=device)
     _use_threads(trainer.config)
     print(repr(trainer))
     splits = load_splits(trainer.config, trainer.embedding_loader, progress=True)
+    for task, split in splits.items():
+        if trainer.trained_on.get(task, "") != split.train.fingerprint():
+            raise DataError(
+                f"Evaluating {checkpoint}: the data are not those that the cube was trained on, so items it has seen "
+                f"could be among the test items ({task}). Put the data back as they were, or train anew."
+            )
     _print_reports(build_report(trainer, splits, progress=True))
 
 

@@ -8,6 +8,7 @@ Taught in notebooks 04 and 05.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -91,6 +92,9 @@ class PCA:
         return self.mean.numel() + self.axes.numel()
 
 
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
+
+
 class Ridge:
     """Linear regression with a penalty on its size, the strength chosen on validation items.
 
@@ -104,12 +108,21 @@ class Ridge:
     Source: Hoerl, Kennard 1970, eq. 2.1.
     """
 
-    def __init__(self, residual: bool = False, strengths: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0, 1000.0)) -> None:
+    def __init__(self, residual: bool = False, strengths: tuple[float, ...] = STRENGTHS) -> None:
         self.residual, self.strengths = residual, strengths
         self.name = "residual ridge regression" if residual else "ridge regression"
 
-    def fit(self, input: Tensor, target: Tensor, validation: tuple[Tensor, Tensor] | None = None) -> Ridge:
-        """Fits every strength and keeps the one with the best mean cosine on `validation` (without it: the middle)."""
+    def fit(
+        self,
+        input: Tensor,
+        target: Tensor,
+        validation: tuple[Tensor, Tensor] | None = None,
+        score: Callable[[Tensor, Tensor], float] = EmbeddingMetrics.calculate_cosine_similarity,
+    ) -> Ridge:
+        """Fits every strength and keeps the one with the best score of (output, target) on `validation`.
+
+        The score should be the one that the model is judged by. Without validation items the middle strength is taken.
+        """
         x, y = input.double(), (target - input if self.residual else target).double()
         self._x_mean, self._y_mean = x.mean(0), y.mean(0)
         x, y = x - self._x_mean, y - self._y_mean
@@ -127,7 +140,7 @@ class Ridge:
         scores = []
         for strength in self.strengths:
             solve(strength)
-            scores.append(EmbeddingMetrics.calculate_cosine_similarity(self.predict(validation[0]), validation[1]))
+            scores.append(score(self.predict(validation[0]), validation[1]))
         solve(self.strengths[scores.index(max(scores))])
         return self
 

@@ -37,6 +37,7 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     config: dict[str, Any]
     history: list[dict[str, Any]]
+    trained_on: dict[str, str]  # task → fingerprint of the training items
     provenance: dict[str, Any]
 
 
@@ -60,7 +61,11 @@ def provenance() -> dict[str, Any]:
 
 
 def save_checkpoint(
-    folder: Path, tensors: dict[str, Tensor], config: dict[str, Any], history: list[dict[str, Any]]
+    folder: Path,
+    tensors: dict[str, Tensor],
+    config: dict[str, Any],
+    history: list[dict[str, Any]],
+    trained_on: dict[str, str] | None = None,
 ) -> None:
     """Writes a checkpoint; an older one of the same name is replaced only once the new one is complete.
 
@@ -76,7 +81,13 @@ def save_checkpoint(
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside / WEIGHTS)
-        state = {"format": FORMAT, "config": config, "history": history, "provenance": provenance()}
+        state = {
+            "format": FORMAT,
+            "config": config,
+            "history": history,
+            "trained_on": trained_on or {},
+            "provenance": provenance(),
+        }
         (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         aside.chmod(0o755)  # mkdtemp and safetensors write for the owner alone
         (aside / WEIGHTS).chmod(0o644)
@@ -109,6 +120,8 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         CheckpointError: it is missing, cut short, damaged or of another format; nothing in it is changed.
     """
     folder = Path(folder)
+    if (folder / "checkpoint" / STATE).is_file():
+        folder = folder / "checkpoint"  # the folder of a run was given
     advice = "Use another checkpoint, or train again"
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
@@ -117,7 +130,10 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
                 f"Loading the checkpoint {folder}: it has format {state['format']}, this cubelib reads {FORMAT}. "
                 "Use the version of cubelib that wrote it."
             )
-        checkpoint = Checkpoint(load_file(folder / WEIGHTS), state["config"], state["history"], state["provenance"])
+        parts = [state[name] for name in ("config", "history", "trained_on", "provenance")]
+        if [type(part) for part in parts] != [dict, list, dict, dict] or not all(isinstance(r, dict) for r in parts[1]):
+            raise TypeError("its entries are not of the kinds that cubelib writes")
+        checkpoint = Checkpoint(load_file(folder / WEIGHTS), *parts)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"Loading the checkpoint {folder}: there is no {Path(error.filename or WEIGHTS).name}. Give a folder that "

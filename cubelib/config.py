@@ -183,6 +183,11 @@ class TrainingConfig(_Block):
                 f"core.steps: in {self.core.steps} ticks nothing can cross {depth} planes; "
                 f"use {depth - 1} or more, or null for {depth - 1}"
             )
+        if depth == 1 and not self.core.steps and self.epochs:
+            raise ValueError(
+                "lattice_size: on one plane the input is the output, and there is no tick in which cells could learn; "
+                "use a depth of 2 or more, core.steps: 1 or more, or epochs: 0"
+            )
         if self.waist is not None and self.waist > self.state_channels:
             raise ValueError(
                 f"core.waist: {self.waist} channels cannot pass where a cell has {self.state_channels} "

@@ -10,6 +10,7 @@ Taught in notebooks 04 and 05.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ def check_vectors(vectors: Tensor, origin: str) -> Tensor:
     for what, bad in (
         ("NaN or infinite numbers", ~torch.isfinite(vectors).all(1)),
         ("nothing but zeros", (vectors == 0).all(1)),
+        ("numbers too small or too large to work with", ~vectors.norm(dim=1).clamp(1e-6, 1e6).eq(vectors.norm(dim=1))),
     ):
         if bad.any():
             raise DataError(
@@ -97,6 +99,13 @@ class EmbeddingDataset(Dataset):
         """A whole batch at once: what DataLoader asks for where it can, and many times faster than one by one."""
         chosen = torch.as_tensor(indices)
         return {"input": self.input[chosen], "target": self.target[chosen]}
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all vectors: the same items in the same order, or another fingerprint."""
+        digest = hashlib.sha256(str(tuple(self.input.shape)).encode())
+        for vectors in (self.input, self.target):
+            digest.update(vectors.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def subset(self, indices: Tensor) -> EmbeddingDataset:
         """The items at `indices`, as a dataset of the same kind."""
@@ -278,9 +287,9 @@ def leak_free_split(
             room[part] -= size
     if not all(parts.values()):
         raise DataError(
-            f"leak_free_split: {len(dataset)} items form only {len(members)} groups of copies (cosine {near_copy:g} or "
-            f"more), the largest of {max(map(len, members))}; training, validation and test each need one. Add data, "
-            "or raise near_copy."
+            "leak_free_split: training, validation and test need a group of copies each. Number of items: "
+            f"{len(dataset)}; number of groups (cosine {near_copy:g} or more): {len(members)}, the largest of "
+            f"{max(map(len, members))}. Add data."
         )
     train, validation, test = (
         dataset.subset(torch.from_numpy(np.sort(np.concatenate(parts[name]))))

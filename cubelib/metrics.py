@@ -126,6 +126,20 @@ class EmbeddingMetrics:
             "semantic_preservation": cls.calculate_semantic_preservation(output, target),
         }
 
+    @classmethod
+    def calculate_mrr(cls, output: Tensor, target: Tensor) -> float:
+        """Mean reciprocal rank of each item's own target among all targets, 0 … 1.
+
+        It depends on how many targets there are: compare figures of the same set only.
+
+        Source: Voorhees, The TREC-8 question answering track report, 1999, section 3.
+
+        Example:
+            >>> EmbeddingMetrics.calculate_mrr(torch.eye(3), torch.eye(3))
+            1.0
+        """
+        return cls.retrieval_ranks(output, target, torch.arange(len(target))).double().reciprocal().mean().item()
+
     @staticmethod
     def retrieval_ranks(output: Tensor, bank: Tensor, right: Tensor) -> Tensor:
         """The place of the right answer when the bank is sorted by cosine with the output, 1 = first.

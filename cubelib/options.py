@@ -58,6 +58,8 @@ def read_options(options: list[str]) -> list[tuple[str, Any]]:
         else:
             raise ConfigError(f"TrainingConfig: {word!r} is no option. Options look like --epochs 5.")
     for key, words in found:
+        if sum(key == other for other, _ in found) > 1:
+            raise ConfigError(f"TrainingConfig: the option --{key} is given twice. Leave one out.")
         if not words:
             raise ConfigError(f"TrainingConfig: the option --{key} has no value. Options look like --epochs 5.")
     return [

@@ -43,7 +43,7 @@ def learning_curve(
     """
     ax = ax or new_axes()
     epochs, values = [row["epoch"] for row in history], [row[figure] for row in history]
-    best = max(range(len(values)), key=values.__getitem__)
+    best = max(range(len(history)), key=lambda epoch: history[epoch]["score"])  # what training kept
     ax.plot(epochs, values, color=BLUE, marker="o", markersize=3, label=f"cube, {label}")
     ax.plot(epochs[best], values[best], color=BLUE, marker="D", markersize=7, linestyle="none", label="kept")
     for (name, value), (colour, style) in zip((lines or {}).items(), _STYLES, strict=False):

@@ -92,9 +92,11 @@ def read_pairs(path: str | Path, question: str = "question", answer: str = "answ
         for column in (question, answer):
             if column not in row:
                 found = ", ".join(map(str, row)) or "none"
+                advice = "Set data.question_column and data.answer_column."
+                if len(row) == 1 and (";" in found or "\t" in found):
+                    advice = "The columns seem to be divided by something else than commas; save the file with commas."
                 raise DataError(
-                    f"Reading {path}, line {line}: there is no column {column!r}. Columns found: {found}. Set "
-                    "data.question_column and data.answer_column."
+                    f"Reading {path}, line {line}: there is no column {column!r}. Columns found: {found}. {advice}"
                 )
             if not isinstance(row[column], str) or not row[column].strip():
                 raise DataError(
@@ -103,7 +105,7 @@ def read_pairs(path: str | Path, question: str = "question", answer: str = "answ
                 )
         pairs.append({"question": row[question].strip(), "answer": row[answer].strip()})
     if not pairs:
-        raise DataError(f"Reading {path}: the file holds no pairs.")
+        raise DataError(f"Reading {path}: the file holds no pairs. Put a question and its answer on each line.")
     return pairs
 
 

@@ -27,6 +27,7 @@ from cubelib.trainer import CubeTrainer
 
 CUBE, BEFORE = "cube", "cube before training"
 # What a column shows, and in which direction it is better.
+LEAST_ITEMS = 20  # below it a bootstrap interval covers the truth far less often than it says
 COLUMNS = {"cosine": "cosine", "r@1": "R@1", "r@10": "R@10", "mrr": "MRR"}
 
 
@@ -72,9 +73,14 @@ class TaskReport:
         return bootstrap_mean(self.row(CUBE).per_item[figure] - self.row(rival).per_item[figure])
 
     def verdict(self, rival: str) -> str:
-        """beats, loses to, or level with: by whether the 95 % interval of the paired difference contains zero."""
+        """beats, loses to, or cannot be told from: by whether the 95 % interval of the paired difference holds zero.
+
+        With fewer than 20 test items the interval is too narrow to be trusted, and nothing is told from anything.
+        """
         found = self.difference(rival)
-        return "beats" if found.low > 0 else "loses to" if found.high < 0 else "is level with"
+        if len(self.split.test) < LEAST_ITEMS:
+            return "cannot be told from"
+        return "beats" if found.low > 0 else "loses to" if found.high < 0 else "cannot be told from"
 
     def to_markdown(self) -> str:
         """The table and the sentences under it."""
@@ -147,7 +153,9 @@ def _setup(trainer: CubeTrainer) -> str:
         f"- {trainer.embedding_processor!r}\n- {trainer.embedding_reshaper!r}\n"
         f"- Training, seed {trainer.config.random_seed}: {trainer.stop_reason or 'loaded from a checkpoint'}.\n"
         "- Intervals are 95 % bootstrap intervals over the test items of this one run; they do not show the spread "
-        "over seeds."
+        "over seeds, and they take the items as independent, copies among them too.\n"
+        "- Parameters of the cube are those its cells can use. The pca layout holds a fitted mean and rotation as "
+        "well, as PCA does."
     )
 
 
@@ -167,7 +175,11 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split, progress: bool) 
     ]
     for rival in tqdm(rivals, desc="Fitting baselines", delay=0.5, leave=False, disable=not progress):
         if isinstance(rival, Ridge):
-            rival.fit(train.input, train.target, validation=(split.validation.input, split.validation.target))
+            # Its strength is chosen by what decides here, as the cube's epoch is.
+            score = (
+                EmbeddingMetrics.calculate_mrr if task == "dialogue" else EmbeddingMetrics.calculate_cosine_similarity
+            )
+            rival.fit(train.input, train.target, (split.validation.input, split.validation.target), score)
         else:
             rival.fit(train.input, train.target)
         models.append((rival.name, rival.parameter_count, getattr(rival, "components", None), rival))
@@ -201,10 +213,15 @@ def _answer_bank(split: Split) -> tuple[Tensor, Tensor]:
 def _sentences(report: TaskReport) -> list[str]:
     figure, cube = COLUMNS[report.main_figure], report.row(CUBE)
     mean, before = cube.intervals[report.main_figure].mean, report.row(BEFORE).intervals[report.main_figure].mean
-    sentences = [f"Before training the {figure} was {before:.4f}, after training it is {mean:.4f}."]
-    if report.main_figure != "cosine":
-        change = report.difference(BEFORE, "cosine").mean
-        moved = "rose" if change > 0 else "fell" if change < 0 else "stayed"
+    sentences = []
+    if len(report.split.test) < LEAST_ITEMS:
+        sentences.append(
+            f"Only {len(report.split.test)} test items: too few for intervals to be trusted or models to be told apart."
+        )
+    sentences += [f"Before training the {figure} was {before:.4f}, after training it is {mean:.4f}."]
+    change = report.difference(BEFORE, "cosine").mean
+    if report.main_figure != "cosine" and abs(change) >= 0.0001:
+        moved = "rose" if change > 0 else "fell"
         sentences.append(
             f"Meanwhile the cosine {moved} by {abs(change):.4f}: to lie nearer to the answer and to find it among "
             "others are two things."
@@ -216,8 +233,8 @@ def _sentences(report: TaskReport) -> list[str]:
     reached = "is reached" if cosine >= report.target else "is not reached"
     share = (cube.per_item["cosine"] >= report.target).double().mean()
     sentences.append(
-        f"The target cosine of {report.target:.2f} {reached}: {cosine:.4f} on average, {share:.0%} of the items above "
-        "it."
+        f"The target cosine of {report.target:.2f} {reached}: {cosine:.4f} on average, {share:.0%} of the items at or "
+        "above it."
     )
     if report.bank_size is not None:
         sentences.append(
@@ -228,12 +245,16 @@ def _sentences(report: TaskReport) -> list[str]:
 
 
 def _signed(interval: Interval) -> str:
-    return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+    largest = max(abs(interval.low), abs(interval.high))
+    digits = 6 if 0 < largest < 0.0005 else 4  # where four would print a zero that is none
+    return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
 
 
 def _learning_curve(report: TaskReport, trainer: CubeTrainer) -> Any:
     lines = {
-        row.model: row.validation_cosine for row in report.rows if row.model.startswith(("PCA", "no model", "ridge"))
+        row.model: row.validation_cosine
+        for row in report.rows
+        if row.model.startswith(("PCA", "no model")) or "ridge" in row.model
     }
     ax = plots.learning_curve(
         trainer.training_history, f"{report.task}_cosine_similarity", lines=lines, least_span=0.02

@@ -26,9 +26,12 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"device {name!r} is not known. Use cpu, cuda, cuda:0 or auto.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device {name!r} was asked for, but torch finds no CUDA GPU. Use device: cpu or auto.")
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {name!r} is not known. Use cpu, cuda, cuda:0 or auto.")
+    found = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise ConfigError(f"device {name!r} was asked for, but torch finds {found} CUDA GPUs. Use device: cpu or auto.")
     return device
 
 

@@ -78,6 +78,7 @@ class CubeTrainer:
         self.embedding_loader: TeacherEncoder | None = None
         self.training_history: list[dict[str, Any]] = []
         self.stop_reason: str | None = None
+        self.trained_on: dict[str, str] = {}  # task → fingerprint of the training items
         self._optimizer: torch.optim.Optimizer | None = None
 
     # --- components -------------------------------------------------------------------------------------------------
@@ -193,8 +194,7 @@ class CubeTrainer:
         output = self.predict(dataset.input)
         figures = EmbeddingMetrics.compute_batch_metrics(output, dataset.target)
         if dataset.target is not dataset.input:
-            ranks = EmbeddingMetrics.retrieval_ranks(output, dataset.target, torch.arange(len(dataset)))
-            figures["mrr"] = ranks.double().reciprocal().mean().item()
+            figures["mrr"] = EmbeddingMetrics.calculate_mrr(output, dataset.target)
         return figures
 
     # --- training ---------------------------------------------------------------------------------------------------
@@ -237,6 +237,7 @@ class CubeTrainer:
         self.training_history, self.stop_reason = [self._row(0, None, validation)], None
         best, best_weights = self.training_history[0], copy.deepcopy(core.state_dict())
         convergence = Convergence(self.config.convergence_threshold, self.config.early_stopping_patience, best["score"])
+        self.trained_on = {task: dataset.fingerprint() for task, dataset in train.items()}
         shuffler = torch.Generator().manual_seed(self.config.random_seed)
         bar = tqdm(total=self.config.epochs * steps, desc="Training", unit="batch", delay=0.5, disable=not progress)
         with bar, torch.random.fork_rng(devices=[]):
@@ -245,6 +246,10 @@ class CubeTrainer:
                 try:
                     loss = self.train_epoch(train, steps, shuffler, bar)
                     row = self._row(epoch, loss, validation)
+                except KeyboardInterrupt:
+                    core.load_state_dict(best_weights)
+                    self.stop_reason = f"interrupted in epoch {epoch}; the weights of epoch {best['epoch']} are kept"
+                    raise
                 except FloatingPointError as error:
                     core.load_state_dict(best_weights)
                     raise FloatingPointError(
@@ -317,12 +322,18 @@ class CubeTrainer:
         """Writes a checkpoint folder: weights, configuration and history."""
         core, reshaper = self._components("save")
         modules = nn.ModuleDict({"core": core, "reshaper": reshaper})
-        save_checkpoint(Path(folder), modules.state_dict(), self.config.to_dict(), self.training_history)
+        save_checkpoint(
+            Path(folder), modules.state_dict(), self.config.to_dict(), self.training_history, self.trained_on
+        )
         return Path(folder)
 
     @classmethod
-    def load(cls, folder: str | Path) -> CubeTrainer:
+    def load(cls, folder: str | Path, *, device: str | None = None) -> CubeTrainer:
         """A trainer with the configuration, weights and history of a checkpoint.
+
+        Args:
+            folder: what `save` wrote, or the folder of a run of the command line.
+            device: another device than the one it was trained on.
 
         Raises:
             CheckpointError: the folder is missing, damaged, or does not fit its own configuration.
@@ -332,11 +343,11 @@ class CubeTrainer:
             config = TrainingConfig.from_dict(checkpoint.config, origin=f"the checkpoint {folder}")
         except ConfigError as error:
             raise CheckpointError(str(error)) from None
-        trainer = cls(config)
+        trainer = cls(config, device=device)
         trainer.initialize_components()
         modules = nn.ModuleDict({"core": trainer.embedding_processor, "reshaper": trainer.embedding_reshaper})
         load_tensors(modules, checkpoint.tensors, folder)
-        trainer.training_history = checkpoint.history
+        trainer.training_history, trainer.trained_on = checkpoint.history, checkpoint.trained_on
         return trainer
 
     def untrained(self) -> CubeTrainer:

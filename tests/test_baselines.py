@@ -86,3 +86,19 @@ def test_a_huge_penalty_leaves_the_mean_or_the_input_moved_by_the_mean_change():
 def test_one_training_item_gives_finite_predictions(model):
     input, target = pairs(1)
     assert torch.isfinite(model.fit(input, target).predict(pairs(5, seed=1)[0])).all()
+
+
+def test_ridge_chooses_by_the_score_it_is_given():
+    generator = torch.Generator().manual_seed(4)
+    x, noise = torch.randn(60, 6, generator=generator), torch.randn(60, 6, generator=generator)
+    train, validation = (x[:40], x[:40] + noise[:40]), (x[40:], x[40:] + noise[40:])
+    tried: list[float] = []
+
+    def wants_the_smallest(output: torch.Tensor, target: torch.Tensor) -> float:
+        tried.append(output.norm().item())
+        return -tried[-1]
+
+    chosen = Ridge().fit(*train, validation, wants_the_smallest)
+    assert len(tried) == len(chosen.strengths)
+    assert chosen.strength == chosen.strengths[tried.index(min(tried))]
+    assert chosen.strength != Ridge().fit(*train, validation).strength

@@ -127,10 +127,15 @@ def write_bad_inputs(folder: Path) -> None:
         (["train", "C", "--data.file", "{}/latin.txt"], "latin.txt: byte 7 is not UTF-8 text."),
         (["train", "C", "--data.file", "{}/wide.npy"], "shape (50, 512); expected real numbers, shape (n, 768). Set"),
         (["train", "C", "--data.file", "{}/nan.npy"], "nan.npy: 1 of 50 vectors hold NaN or infinite numbers"),
-        (["train", "C", "--data.file", "{}/copies.npy"], "50 items form only 1 groups of copies"),
+        (
+            ["train", "C", "--data.file", "{}/copies.npy"],
+            "Number of items: 50; number of groups (cosine 0.95 or more): 1",
+        ),
         (["train", "C", "--data.file", "{}/table.xlsx"], "autoencoder mode takes a .txt file"),
         (["train", "C", "--mode", "dialogue", "--data.file", "{}/column.csv"], "there is no column 'question'."),
         (["train", "C", "--checkpoint-dir", "{}/in the way", *FAST], "Saving runs in {}/in the way: "),
+        (["train", "C", "--lattice-size", "1", "8", "8"], "lattice_size: on one plane the input is the output"),
+        (["train", "C", "--device", "meta"], "device 'meta' is not known. Use cpu, cuda, cuda:0 or auto."),
         (["train", "C", "--device", "gpu9"], "device 'gpu9' is not known. Use cpu, cuda, cuda:0 or auto."),
         (["train", "C", "--epoch-count", "5"], "epoch_count: not a known key; did you mean epochs?"),
         (["train", "C", "--epochs", "-5"], "epochs: Input should be greater than or equal to 0; got -5."),
@@ -172,3 +177,41 @@ def test_a_checkpoint_that_is_cut_short_is_one_sentence_and_left_as_it_is(run, t
 def test_help_is_no_mistake(capsys):
     assert main(["--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: python -m cubelib train CONFIG")
+
+
+def test_evaluate_refuses_data_that_have_changed(tmp_path, capsys):
+    """Split anew, what the cube was trained on would be among the test items."""
+    vectors = np.random.default_rng(0).normal(size=(60, 40)).astype(np.float32)
+    np.save(tmp_path / "mine.npy", vectors)
+    own = ["--data.file", str(tmp_path / "mine.npy"), "--embedding-dim", "40", "--lattice-size", "2", "3", "4"]
+    assert main(["train", str(CONFIG), "--epochs", "1", *own, "--checkpoint-dir", str(tmp_path / "runs")]) == 0
+    run_folder = str(tmp_path / "runs" / "autoencoder-001")
+    assert main(["evaluate", run_folder]) == 0  # the folder of the run will do
+    assert "Only 6 test items: too few" in capsys.readouterr().out
+    np.save(tmp_path / "mine.npy", np.concatenate([vectors, vectors[:3] + 1]))
+    assert main(["evaluate", run_folder, "--device", "cpu"]) == 2
+    assert "the data are not those that the cube was trained on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (FloatingPointError("broken down"), 1)])
+def test_what_was_learnt_is_saved_when_training_does_not_end_well(tmp_path, monkeypatch, capsys, error, code):
+    epochs = iter([0.5, error])
+
+    def train_epoch(*_):
+        result = next(epochs)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    monkeypatch.setattr("cubelib.trainer.CubeTrainer.train_epoch", train_epoch)
+    assert main(["train", str(CONFIG), *FAST, "--checkpoint-dir", str(tmp_path)]) == code
+    assert sorted(files(tmp_path / "autoencoder-001")) == [
+        "checkpoint/checkpoint.json",
+        "checkpoint/weights.safetensors",
+    ]
+    assert "Saved in" in capsys.readouterr().out
+
+
+def test_an_option_given_twice_is_a_mistake(capsys):
+    assert main(["train", str(CONFIG), "--epochs", "2", "--epochs=3"]) == 2
+    assert "the option --epochs is given twice" in capsys.readouterr().err

@@ -57,8 +57,8 @@ def test_the_shipped_file_s_comments_name_every_choice(key, choices):
     [
         (
             "lattice_size",
-            [[1, 1, 1], (4, 2, 3), [8, 16, 16]],
-            [[0, 8, 8], [8, 8], [8] * 4, 8, [8, 8, 2.5], [True, 8, 8], None],
+            [[2, 1, 1], (4, 2, 3), [8, 16, 16]],
+            [[0, 8, 8], [1, 8, 8], [8, 8], [8] * 4, 8, [8, 8, 2.5], [True, 8, 8], None],
         ),
         ("learning_rate", [1e-9, "1e-3", 1], [0, -1, 10, float("nan"), float("inf"), True, "fast"]),
         ("epochs", [0, 1], [-1, 1.5, True, "1e2"]),

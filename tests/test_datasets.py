@@ -77,6 +77,8 @@ def test_a_subset_keeps_vectors_texts_and_kind():
             lambda: AutoencoderDataset(torch.eye(2) / 0),
             "2 of 2 vectors hold NaN or infinite numbers, the first is number 0",
         ),
+        (lambda: AutoencoderDataset(torch.eye(2) * 1e30), "2 of 2 vectors hold numbers too small or too large"),
+        (lambda: AutoencoderDataset(torch.eye(2) * 1e-30), "2 of 2 vectors hold numbers too small or too large"),
         (lambda: AutoencoderDataset(torch.eye(2), ["a"]), "2 vectors but 1 texts; one text for each vector."),
         (lambda: DialogueDataset(torch.eye(2), torch.eye(3)), "got (2, 2) and (3, 3)."),
         (
@@ -86,11 +88,11 @@ def test_a_subset_keeps_vectors_texts_and_kind():
         (lambda: DialogueDataset(torch.eye(2), torch.eye(2), ["a", "b"], ["a"]), "2 vectors but 1 texts"),
         (
             lambda: leak_free_split(AutoencoderDataset(torch.ones(9, 2))),
-            "9 items form only 1 groups of copies (cosine 0.95",
+            "Number of items: 9; number of groups (cosine 0.95 or more): 1",
         ),
         (
             lambda: leak_free_split(AutoencoderDataset(torch.eye(2))),
-            "training, validation and test each need one. Add data",
+            "training, validation and test need a group of copies each",
         ),
     ],
 )
