@@ -39,21 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if {"-h", "--help"} & set(arguments):
-        print(
-            USAGE
-            + (
-                f"\noptions of train; the value shown holds where CONFIG does not name the key:\n\n{describe()}"
-                if name == "train"
-                else ""
-            )
-        )
+        print(USAGE)
+        if name == "train":
+            print(f"options of train; the value shown holds where CONFIG does not name the key:\n\n{describe()}")
         return 0
     wrong = None
     if name not in ("train", "evaluate"):
         wrong = f"cubelib: unknown command {name!r}. Use one of train, evaluate.\n\n" if name else ""
     elif name == "train" and (not rest or rest[0].startswith("-")):
         wrong = "cubelib train: give one config file, then options.\n\n"
-    elif name == "evaluate" and (rest[:1] == [] or rest[0].startswith("-") or rest[1:2] not in ([], ["--device"])):
+    elif name == "evaluate" and not (len(rest) == 1 or (len(rest) == 3 and rest[1] == "--device")):
         wrong = "cubelib evaluate: give one checkpoint.\n\n"
     if wrong is not None:
         print(wrong + USAGE, file=sys.stderr)

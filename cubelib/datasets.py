@@ -40,10 +40,11 @@ def check_vectors(vectors: Tensor, origin: str) -> Tensor:
     if vectors.ndim != 2 or not len(vectors):
         raise DataError(f"{origin}: vectors must be (n, dim) with n at least 1; got shape {tuple(vectors.shape)}.")
     vectors = vectors.float()
+    lengths = vectors.norm(dim=1)
     for what, bad in (
         ("NaN or infinite numbers", ~torch.isfinite(vectors).all(1)),
         ("nothing but zeros", (vectors == 0).all(1)),
-        ("numbers too small or too large to work with", ~vectors.norm(dim=1).clamp(1e-6, 1e6).eq(vectors.norm(dim=1))),
+        ("numbers too small or too large to work with", (lengths < 1e-6) | (lengths > 1e6)),
     ):
         if bad.any():
             raise DataError(
@@ -102,10 +103,8 @@ class EmbeddingDataset(Dataset):
 
     def fingerprint(self) -> str:
         """SHA-256 over all vectors: the same items in the same order, or another fingerprint."""
-        digest = hashlib.sha256(str(tuple(self.input.shape)).encode())
-        for vectors in (self.input, self.target):
-            digest.update(vectors.contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        vectors = _all_vectors(self).contiguous()
+        return hashlib.sha256(f"{tuple(vectors.shape)}".encode() + vectors.numpy().tobytes()).hexdigest()
 
     def subset(self, indices: Tensor) -> EmbeddingDataset:
         """The items at `indices`, as a dataset of the same kind."""

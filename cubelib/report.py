@@ -26,7 +26,6 @@ from cubelib.metrics import EmbeddingMetrics, Interval, bootstrap_mean
 from cubelib.trainer import CubeTrainer
 
 CUBE, BEFORE = "cube", "cube before training"
-# What a column shows, and in which direction it is better.
 LEAST_ITEMS = 20  # below it a bootstrap interval covers the truth far less often than it says
 COLUMNS = {"cosine": "cosine", "r@1": "R@1", "r@10": "R@10", "mrr": "MRR"}
 
@@ -218,7 +217,7 @@ def _sentences(report: TaskReport) -> list[str]:
         sentences.append(
             f"Only {len(report.split.test)} test items: too few for intervals to be trusted or models to be told apart."
         )
-    sentences += [f"Before training the {figure} was {before:.4f}, after training it is {mean:.4f}."]
+    sentences.append(f"Before training the {figure} was {before:.4f}, after training it is {mean:.4f}.")
     change = report.difference(BEFORE, "cosine").mean
     if report.main_figure != "cosine" and abs(change) >= 0.0001:
         moved = "rose" if change > 0 else "fell"

@@ -242,32 +242,31 @@ class CubeTrainer:
         bar = tqdm(total=self.config.epochs * steps, desc="Training", unit="batch", delay=0.5, disable=not progress)
         with bar, torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.random_seed)  # for cell dropout
-            for epoch in range(1, self.config.epochs + 1):
-                try:
+            try:
+                for epoch in range(1, self.config.epochs + 1):
                     loss = self.train_epoch(train, steps, shuffler, bar)
                     row = self._row(epoch, loss, validation)
-                except KeyboardInterrupt:
-                    core.load_state_dict(best_weights)
-                    self.stop_reason = f"interrupted in epoch {epoch}; the weights of epoch {best['epoch']} are kept"
-                    raise
-                except FloatingPointError as error:
-                    core.load_state_dict(best_weights)
-                    raise FloatingPointError(
-                        f"CubeTrainer.fit: training broke down in epoch {epoch}. The weights of epoch {best['epoch']} "
-                        f"are back in place. Lower learning_rate (now {self.config.learning_rate:g}). {error}"
-                    ) from None
-                self.training_history.append(row)
-                bar.set_postfix(loss=f"{loss:.4f}", validation=f"{row['score']:.4f}")
-                if row["score"] > best["score"]:
-                    best, best_weights = row, copy.deepcopy(core.state_dict())
-                if on_epoch_end is not None:
-                    on_epoch_end(self, row)
-                if convergence.update(row["score"]):
-                    self.stop_reason = f"converged after epoch {epoch}: {convergence.reason}"
-                    break
-            else:
-                self.stop_reason = f"all {self.config.epochs} epochs trained"
-        core.load_state_dict(best_weights)
+                    self.training_history.append(row)
+                    bar.set_postfix(loss=f"{loss:.4f}", validation=f"{row['score']:.4f}")
+                    if row["score"] > best["score"]:
+                        best, best_weights = row, copy.deepcopy(core.state_dict())
+                    if on_epoch_end is not None:
+                        on_epoch_end(self, row)
+                    if convergence.update(row["score"]):
+                        self.stop_reason = f"converged after epoch {epoch}: {convergence.reason}"
+                        break
+                else:
+                    self.stop_reason = f"all {self.config.epochs} epochs trained"
+            except KeyboardInterrupt:
+                self.stop_reason = f"interrupted in epoch {epoch}; the weights of epoch {best['epoch']} are kept"
+                raise
+            except FloatingPointError as error:
+                raise FloatingPointError(
+                    f"CubeTrainer.fit: training broke down in epoch {epoch}. The weights of epoch {best['epoch']} are "
+                    f"back in place. Lower learning_rate (now {self.config.learning_rate:g}). {error}"
+                ) from None
+            finally:
+                core.load_state_dict(best_weights)
         self.stop_reason += f"; the weights of epoch {best['epoch']} are kept"
         return self.training_history
 

@@ -142,6 +142,7 @@ def write_bad_inputs(folder: Path) -> None:
         (["train", "C", "--core.waist", "99"], "core.waist: 99 channels cannot pass where a cell has 16"),
         (["train"], "cubelib train: give one config file"),
         (["evaluate"], "cubelib evaluate: give one checkpoint"),
+        (["evaluate", "{}/nowhere", "--device"], "cubelib evaluate: give one checkpoint"),
         (["evaluate", "{}/nowhere"], "nowhere: there is no checkpoint.json. Give a folder that"),
         (["learn"], "cubelib: unknown command 'learn'. Use one of train, evaluate."),
         ([], "usage: python -m cubelib train CONFIG"),
