@@ -91,7 +91,9 @@ def _resident_mib(field: str) -> float:
 
 def new_core(depth: int, face: int, rule: str, steps: int | None = None) -> CubicCore:
     core = CubicCore((depth, face, face), 12, rule=rule, steps=steps)
-    torch.nn.init.normal_(core.rule.out, std=0.01, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    for sheet in core.rule.out:
+        torch.nn.init.normal_(sheet, std=0.01, generator=generator)
     return core
 
 
@@ -100,20 +102,21 @@ def with_all_planes(core: CubicCore) -> CubicCore:
     dense = CubicCore(core.lattice_size, core.in_channels, rule=core.rule.kind, steps=core.steps)
     dense.load_state_dict(core.state_dict())
     dense.cone = [range(core.lattice_size[0])] * (core.steps + 1)
-    return dense.to(core.rule.out.device)
+    return dense.to(core.rule.out[0].device)
 
 
 def conv3d_dense(core: CubicCore, cube: Tensor) -> Tensor:
     """The dense computation as a chain of 3-D convolutions: every cell of the volume at every tick."""
     rule, (depth, rows, columns) = core.rule, core.lattice_size
-    slabs = torch.stack([rule.behind[0, 0], rule.level[0, 0], rule.ahead[0, 0]])
+    slabs = torch.stack([sheets[0][0] for sheets in (rule.behind, rule.level, rule.ahead)])
     kernel = slabs.unflatten(1, (3, 3, core.state_channels)).permute(4, 3, 0, 1, 2)
-    bias = rule.bias.unflatten(1, (1, 1) if rule.kind == "shared" else (rows, columns))
-    gain = 1.0 if rule.gain is None else rule.gain.unflatten(1, (rows, columns))
+    face = (1, 1) if rule.kind == "shared" else (rows, columns)
+    bias = torch.stack([*rule.bias]).unflatten(1, face)
+    gain = 1.0 if rule.gain is None else torch.stack([*rule.gain]).unflatten(1, face)
     state = pad(cube[:, None], (0, core.state_channels - core.in_channels, 0, 0, 0, 0, 0, depth - 1))
     for t in range(1, core.steps + 1):
         seen = conv3d(state.permute(0, 4, 1, 2, 3), kernel, padding=1).permute(0, 2, 3, 4, 1)
-        change = torch.relu(seen * gain + bias) @ rule.out[0, 0]
+        change = torch.relu(seen * gain + bias) @ rule.out[0][0]
         moved = pad(state[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))
         moved = moved + pad(state[:, -1:], (0, 0, 0, 0, 0, 0, depth - 1, 0))
         reached = (torch.arange(depth, device=cube.device) <= t).to(cube)

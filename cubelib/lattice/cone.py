@@ -50,3 +50,20 @@ def overlap(slab: int, now: range, then: range) -> range:
         [1, 2]
     """
     return range(max(then.start, now.start - slab), min(then.stop, now.stop - slab))
+
+
+def sightings(now: range, then: range) -> list[tuple[range, tuple[int, ...]]]:
+    """The planes `then` in runs that look at the same slabs, and those slabs, where `now` holds all signals there are.
+
+    Example:
+        >>> sightings(now=range(0, 3), then=range(0, 4))  # plane 0 has nothing behind it, plane 3 only that
+        [(range(0, 1), (0, 1)), (range(1, 2), (-1, 0, 1)), (range(2, 3), (-1, 0)), (range(3, 4), (-1,))]
+    """
+    runs: list[tuple[range, tuple[int, ...]]] = []
+    for z in then:
+        slabs = tuple(slab for slab in (-1, 0, 1) if z + slab in now)
+        if runs and runs[-1][1] == slabs:
+            runs[-1] = (range(runs[-1][0].start, z + 1), slabs)
+        else:
+            runs.append((range(z, z + 1), slabs))
+    return runs

@@ -26,9 +26,9 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
 from cubelib.lattice import counts
-from cubelib.lattice.cone import light_cone, overlap
+from cubelib.lattice.cone import light_cone, overlap, sightings
 from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORHOODS
-from cubelib.lattice.rule import RULES, Rule, Sheets
+from cubelib.lattice.rule import RULES, Rule
 
 
 class CubicCore(nn.Module):
@@ -123,9 +123,7 @@ class CubicCore(nn.Module):
         self.waist, self.cell_dropout, self.gradient_checkpointing = waist, cell_dropout, gradient_checkpointing
         self.cone = light_cone(size[0], self.steps)
         self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary)
-        for slab in (BEHIND, LEVEL, AHEAD):
-            # A slab that carries no signal within `steps` ticks has nothing to learn: keep it out of the optimiser.
-            self.rule.slab_weights(slab).requires_grad_(slab in self.slabs_in_use)
+        self._freeze_what_cannot_learn()
 
     # --- what the core is -------------------------------------------------------------------------------------------
 
@@ -138,15 +136,6 @@ class CubicCore(nn.Module):
     def code_size(self) -> int | None:
         """Numbers that pass the waist for one input, or None without a waist (`cubelib.lattice.counts`)."""
         return counts.code_size(self)
-
-    @property
-    def slabs_in_use(self) -> tuple[int, ...]:
-        """The slabs of the neighbourhood through which a signal can travel in `steps` ticks."""
-        return tuple(
-            slab
-            for slab in (BEHIND, LEVEL, AHEAD)
-            if any(overlap(slab, now, then) for now, then in pairwise(self.cone))
-        )
 
     @property
     def parameter_count(self) -> int:
@@ -170,6 +159,19 @@ class CubicCore(nn.Module):
             f"CubicCore({depth}×{rows}×{columns} cells, {self.state_channels} channels, {self.rule.kind} rule, "
             f"{self.neighborhood} neighbourhood, {self.steps} ticks, {waist}, {self.parameter_count:,} parameters)"
         )
+
+    def _freeze_what_cannot_learn(self) -> None:
+        """Keeps out of the optimiser what nobody uses in `steps` ticks: silent slabs, planes that never act."""
+        looking = {
+            slab: {z for now, then in pairwise(self.cone) for z in overlap(slab, now, then)}
+            for slab in (BEHIND, LEVEL, AHEAD)
+        }
+        acting = {z for then in self.cone[1:] for z in then}
+        rule = self.rule
+        used = [(rule.first_layer(slab), planes) for slab, planes in looking.items()]
+        for sheets, planes in (*used, (rule.gain or (), acting), (rule.bias, acting), (rule.out, acting)):
+            for z, sheet in enumerate(sheets):
+                sheet.requires_grad_(bool(planes) if len(sheets) == 1 else z in planes)
 
     @property
     def _all_planes(self) -> list[range]:
@@ -204,39 +206,35 @@ class CubicCore(nn.Module):
             FloatingPointError: the output is no longer finite.
         """
         self._check(cube, damage)
-        alive = None if damage is None else (~damage).to(cube)[..., None, None]  # (depth, rows, columns, 1, 1)
+        alive = None if damage is None else (~damage).to(cube)[:, None, ..., None]  # (depth, 1, rows, columns, 1)
         schedule = self._all_planes if return_states else self.cone
-        front = pad(cube.permute(1, 2, 0, 3), (0, self.state_channels - self.in_channels))[None]
+        front = pad(cube, (0, self.state_channels - self.in_channels))[None]  # (1, b, rows, columns, c)
         state = self._settle(_pad_planes(front, 0, len(schedule[0]) - 1), schedule[0], 0, alive)
-        states, sheets = [state] if return_states else [], self.rule.sheets()
+        states = [state] if return_states else []
         for t, (now, then) in enumerate(pairwise(schedule), start=1):
             if self.gradient_checkpointing and torch.is_grad_enabled():
-                state = checkpoint(self._tick, sheets, state, now, then, t, alive, use_reentrant=False)
+                state = checkpoint(self._tick, state, now, then, t, alive, use_reentrant=False)
             else:
-                state = self._tick(sheets, state, now, then, t, alive)
+                state = self._tick(state, now, then, t, alive)
             if return_states:
                 states.append(state)
-        out = state[-1, :, :, :, : self.in_channels].permute(2, 0, 1, 3).contiguous()  # (b, rows, columns, c)
+        out = state[-1, ..., : self.in_channels].contiguous()  # (b, rows, columns, c)
         if not torch.compiler.is_compiling() and not _finite(out.detach()):
             raise FloatingPointError(
                 f"CubicCore: the back face holds NaN or infinite numbers after {self.steps} ticks. Input shape "
                 f"{tuple(cube.shape)}, {int((~torch.isfinite(cube)).sum())} of its numbers not finite. If the input is "
                 "finite, the weights have grown too large: lower the learning rate or clip gradients."
             )
-        return (out, torch.stack(states).permute(4, 0, 1, 2, 3, 5)) if return_states else out
+        return (out, torch.stack(states).permute(2, 0, 1, 3, 4, 5)) if return_states else out
 
-    def _tick(self, sheets: Sheets, state: Tensor, now: range, then: range, t: int, alive: Tensor | None) -> Tensor:
-        """S[t−1] on the planes `now` → S[t] on the planes `then`, both (planes, rows, columns, batch, channels)."""
-        excitation = None
-        for slab in (BEHIND, LEVEL, AHEAD):
-            looking = overlap(slab, now, then)
-            if not looking:
-                continue
-            seen = state[looking.start + slab - now.start : looking.stop + slab - now.start]
-            part = self.rule.excite(sheets, seen, slab, looking)
-            part = _pad_planes(part, looking.start - then.start, then.stop - looking.stop)
-            excitation = part if excitation is None else excitation + part
-        change = self.rule.respond(sheets, excitation, then)
+    def _tick(self, state: Tensor, now: range, then: range, t: int, alive: Tensor | None) -> Tensor:
+        """S[t−1] on the planes `now` → S[t] on the planes `then`, both (planes, batch, rows, columns, channels)."""
+        changes = []
+        for looking, slabs in sightings(now, then):
+            first, last = looking.start - now.start, looking.stop - now.start
+            seen = {slab: state[first + slab : last + slab] for slab in slabs}
+            changes.append(self.rule.change(seen, looking))
+        change = torch.cat(changes) if len(changes) > 1 else changes[0]
         if self.cell_dropout and self.training:
             # Inverted dropout: what is left is scaled up, so the expected change stays the same at test time.
             keep = torch.empty_like(change[..., :1]).bernoulli_(1.0 - self.cell_dropout)
@@ -269,7 +267,7 @@ class CubicCore(nn.Module):
         return state if alive is None else state * alive[planes.start : planes.stop]
 
     def _check(self, cube: Tensor, damage: Tensor | None) -> None:
-        face, weights = (*self.lattice_size[1:], self.in_channels), self.rule.out
+        face, weights = (*self.lattice_size[1:], self.in_channels), self.rule.out[0]
         if cube.ndim != 4 or tuple(cube.shape[1:]) != face:
             raise ValueError(
                 f"CubicCore: the front face takes (batch, {', '.join(map(str, face))}); got {tuple(cube.shape)}. "

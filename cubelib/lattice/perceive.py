@@ -57,55 +57,43 @@ def neighbor_index(index: int, size: int, boundary: str) -> int | None:
     return min(1, size - 1) if index < 0 else max(size - 2, 0)
 
 
-def widen(planes: Tensor, boundary: str, rows_dim: int = 1) -> Tensor:
+def widen(planes: Tensor, boundary: str) -> Tensor:
     """Puts a frame one cell wide around each plane, holding what the cells on the rim see outside.
 
     Args:
-        planes: states with rows along `rows_dim` and columns along the next dimension.
+        planes: states, `(…, rows, columns, channels)`.
         boundary: "zero", "reflect" or "periodic".
-        rows_dim: which dimension the rows are.
 
     Returns:
-        The same with rows + 2 and columns + 2.
+        `(…, rows + 2, columns + 2, channels)`.
     """
     if boundary == "zero":
-        return pad(planes, (0, 0) * (planes.ndim - rows_dim - 2) + (1, 1, 1, 1))
-    for dim in (rows_dim, rows_dim + 1):
+        return pad(planes, (0, 0, 1, 1, 1, 1))
+    for dim in (-3, -2):
         size = planes.shape[dim]
         before, after = (planes.narrow(dim, neighbor_index(i, size, boundary), 1) for i in (-1, size))
         planes = torch.cat([before, planes, after], dim)
     return planes
 
 
-def gather(wide: Tensor, offsets: list[Offset], rows_dim: int = 1, out: Tensor | None = None) -> Tensor:
-    """Each cell's neighbours side by side, from planes that `widen` has framed; written to `out` where it is given.
-
-    Returns:
-        `(…, rows, columns, …, len(offsets) · channels)`; block k holds the neighbour at offsets[k].
-    """
-    rows, columns = wide.shape[rows_dim] - 2, wide.shape[rows_dim + 1] - 2
-    neighbors = [
-        wide.narrow(rows_dim, 1 + row, rows).narrow(rows_dim + 1, 1 + column, columns) for row, column in offsets
-    ]
-    return torch.cat(neighbors, -1, out=out)
-
-
-def perceive(planes: Tensor, offsets: list[Offset], boundary: str, rows_dim: int = 1) -> Tensor:
+def perceive(planes: Tensor, offsets: list[Offset], boundary: str) -> Tensor:
     """Each cell's neighbours in one plane, side by side.
 
     Args:
-        planes: states, `(planes, rows, columns, batch, channels)`.
+        planes: states, `(…, rows, columns, channels)`.
         offsets: which neighbours, as (row, column) steps of −1, 0 or 1.
         boundary: what lies outside rows and columns: "zero", "reflect" or "periodic".
-        rows_dim: which dimension the rows are, if the axes before the channels stand in another order; the columns
-            follow them.
 
     Returns:
-        `(planes, rows, columns, batch, len(offsets) · channels)`; block k holds the neighbour at offsets[k].
+        `(…, rows, columns, len(offsets) · channels)`; block k holds the neighbour at offsets[k].
 
     Example:
-        >>> row = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 1, 3, 1, 1)
-        >>> perceive(row, [(0, -1), (0, 1)], "zero").reshape(3, 2).tolist()
-        [[0.0, 2.0], [1.0, 3.0], [2.0, 0.0]]
+        >>> row = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 3, 1)
+        >>> perceive(row, [(0, -1), (0, 1)], "zero").tolist()
+        [[[0.0, 2.0], [1.0, 3.0], [2.0, 0.0]]]
     """
-    return planes if offsets == _DOT else gather(widen(planes, boundary, rows_dim), offsets, rows_dim)
+    if offsets == _DOT:
+        return planes
+    rows, columns = planes.shape[-3:-1]
+    wide = widen(planes, boundary)
+    return torch.cat([wide.narrow(-3, 1 + row, rows).narrow(-2, 1 + column, columns) for row, column in offsets], -1)

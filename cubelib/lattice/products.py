@@ -1,122 +1,192 @@
-"""The first layer made fast: what cells see times their weights, without moving more memory than needed.
+"""The two layers of a cell made fast: what cells see times their weights, without moving more memory than needed.
 
 A Moore cell sees nine times as many numbers in a plane as the plane holds. Written out, the copies cost more time than
-the arithmetic. Two ways around it, both with the same result as `perceive(...) @ weights`:
+the arithmetic. Two ways around it, both with the same result as the formula in `cubelib.lattice.rule`:
 
 - cells that share their weights are a convolution, and the CPU's convolution reads the neighbours where they are;
-- cells with weights of their own are taken a few rows at a time, so that what they see stays in the cache; for the
-  backward pass it is gathered again instead of being remembered.
+- cells with weights of their own are taken a few columns at a time, so that all they need stays in the cache. Of their
+  nine neighbours only the three of a row are copied side by side; a window of three such rows is a matrix in place.
 
 Taught in notebook 03.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from cubelib.lattice.perceive import Offset, gather, perceive, widen
+from cubelib.lattice.perceive import Offset, perceive, widen
 
-# What the cells of a block see at once. Measured best at twice the size of a level-2 cache, and flat around it.
-BLOCK_BYTES = 2_400_000
+# What the cells of a block see at once: a level-2 cache has room for it and for the weights.
+BLOCK_BYTES = 600_000
 
 
-def shared_network(images: Tensor, weights: Tensor, offsets: list[Offset], boundary: str) -> Tensor:
-    """One matrix for all cells.
+def shared_network(
+    seen: Sequence[Tensor], weights: Sequence[Tensor], slabs: Sequence[list[Offset]], boundary: str
+) -> Tensor:
+    """The first layer where all cells have the same one.
 
     Args:
-        images: states, `(planes, batch, rows, columns, channels)`.
-        weights: `(len(offsets) · channels, hidden)`.
-        offsets: which neighbours are seen.
+        seen: for each slab the planes that are looked at, `(planes, batch, rows, columns, channels)`.
+        weights: for each slab `(offsets · channels, hidden)`.
+        slabs: for each slab the offsets that are seen.
         boundary: what lies outside rows and columns.
 
     Returns:
         `(planes, batch, rows, columns, hidden)`.
     """
-    if len(offsets) < 9 or images.device.type != "cpu":
+    if seen[0].device.type != "cpu" or any(len(offsets) < 9 for offsets in slabs):
         # On a GPU a convolution may round to TF32 and add up in changing order; the plain product does neither.
-        return perceive(images, offsets, boundary, rows_dim=2) @ weights
+        around = [perceive(planes, offsets, boundary) for planes, offsets in zip(seen, slabs, strict=True)]
+        return _joined(around, -1) @ _joined(weights, 0)
     # The convolution frames its input with zeros by itself; another frame has to be there already.
-    padding, framed = (1, images) if boundary == "zero" else (0, widen(images, boundary, rows_dim=2))
-    framed = framed.contiguous().flatten(0, 1).permute(0, 3, 1, 2)  # channels last in memory, as it is fastest
-    kernel = weights.unflatten(0, (3, 3, images.shape[-1])).permute(3, 2, 0, 1)  # (hidden, channels, 3, 3)
-    return conv2d(framed, kernel, padding=padding).permute(0, 2, 3, 1).unflatten(0, images.shape[:2])
+    planes = _joined(seen, -1)
+    padding, framed = (1, planes) if boundary == "zero" else (0, widen(planes, boundary))
+    images = framed.contiguous().flatten(0, 1).permute(0, 3, 1, 2)  # channels last in memory, as it is fastest
+    squares = [matrix.unflatten(0, (3, 3, -1)) for matrix in weights]  # (3, 3, channels, hidden)
+    kernel = _joined(squares, 2).permute(3, 2, 0, 1)  # (hidden, slabs · channels, 3, 3)
+    return conv2d(images, kernel, padding=padding).permute(0, 2, 3, 1).unflatten(0, planes.shape[:2])
 
 
-def own_networks(planes: Tensor, weights: Tensor, offsets: list[Offset], boundary: str) -> Tensor:
-    """A matrix for each cell.
+def own_networks(
+    seen: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    bias: Tensor,
+    out: Tensor,
+    slabs: Sequence[list[Offset]],
+    boundary: str,
+) -> Tensor:
+    """Both layers of the cells of one plane, where each cell has its own.
 
     Args:
-        planes: states, `(planes, rows, columns, batch, channels)`.
-        weights: `(planes, rows · columns, len(offsets) · channels, hidden)`.
-        offsets: which neighbours are seen.
+        seen: for each slab the plane that is looked at, `(batch, rows, columns, channels)`.
+        weights: for each slab `(cells, offsets · channels, hidden)`.
+        bias: `(cells, hidden)`.
+        out: the second layer, `(cells, hidden, channels)`.
+        slabs: for each slab the offsets that are seen.
         boundary: what lies outside rows and columns.
 
     Returns:
-        `(planes, rows, columns, batch, hidden)`.
+        The change of state, `(batch, rows, columns, channels)`.
     """
-    weights = weights.unflatten(1, planes.shape[1:3])
-    if len(offsets) == 1:  # only the cell straight ahead or behind: nothing to gather
-        return torch.bmm(planes.flatten(0, 2), weights.flatten(0, 2)).unflatten(0, planes.shape[:3])
-    return _GatherMultiply.apply(widen(planes, boundary), weights, offsets)
+    face = seen[0].shape[1:3]
+    if torch.compiler.is_compiling() or seen[0].device.type != "cpu" or any(len(offsets) < 9 for offsets in slabs):
+        around = [perceive(plane, offsets, boundary) for plane, offsets in zip(seen, slabs, strict=True)]
+        inputs = _joined(around, -1).permute(1, 2, 0, 3).flatten(0, 1)  # (cells, batch, offsets · channels)
+        hidden = torch.baddbmm(bias[:, None], inputs, _joined(weights, 1)).relu_()
+        return (hidden @ out).unflatten(0, face).permute(2, 0, 1, 3)
+    wide = [widen(plane, boundary).contiguous() for plane in seen]
+    own = [parameter.unflatten(0, face) for parameter in (bias, out, *weights)]
+    return _OwnNetworks.apply(torch.is_grad_enabled(), *own[:2], *wide, *own[2:])
 
 
-class _GatherMultiply(torch.autograd.Function):
-    """`gather`, then a product for each cell, block by block."""
+class _OwnNetworks(torch.autograd.Function):
+    """Both layers of cells with weights of their own, a block of columns at a time.
 
-    @staticmethod
-    def forward(wide: Tensor, weights: Tensor, offsets: list[Offset]) -> Tensor:
-        planes, rows, columns, _, hidden = weights.shape
-        excitation = wide.new_empty(planes, rows, columns, wide.shape[3], hidden)
-        scratch = _scratch(wide, weights)
-        for cells, around in _blocks(wide, weights):
-            seen = gather(wide[around], offsets, out=scratch[:, : excitation[cells].shape[1]]).flatten(0, 2)
-            torch.bmm(seen, weights[cells].flatten(0, 2), out=excitation[cells].flatten(0, 2))
-        return excitation
+    The cells of a block stand row by row.
+    """
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, list[Offset]], output: Tensor) -> None:
-        wide, weights, ctx.offsets = inputs
-        ctx.save_for_backward(wide, weights)
+    def forward(ctx: Any, remember: bool, bias: Tensor, out: Tensor, *wide_and_weights: Tensor) -> Tensor:
+        wide, weights = _halves(wide_and_weights)
+        rows, columns, width = bias.shape
+        batch, channels = wide[0].shape[0], wide[0].shape[-1]
+        change = wide[0].new_empty(batch, rows, columns, channels)
+        room = _Block(wide[0])
+        # Without a backward pass to come, what the hidden layers say need not be kept longer than for a block.
+        hidden = wide[0].new_empty(rows, columns if remember else room.size, batch, width)
+        for block in _blocks(columns, room.size):
+            said = hidden[:, block if remember else slice(None)].flatten(0, 1)  # (cells, batch, hidden)
+            start = bias[:, block].flatten(0, 1)[:, None]
+            for framed, matrices in zip(wide, weights, strict=True):
+                torch.baddbmm(start, room.look(framed, block), matrices[:, block].flatten(0, 1), out=said)
+                start = said
+            said.relu_()
+            answer = torch.bmm(said, out[:, block].flatten(0, 1))  # (cells, batch, channels)
+            change[:, :, block] = answer.unflatten(0, (rows, -1)).permute(2, 0, 1, 3)
+        if remember:
+            ctx.save_for_backward(hidden, out, *wide_and_weights)
+        return change
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        wide, weights = ctx.saved_tensors
-        channels = wide.shape[-1]
-        to_wide, to_weights = torch.zeros_like(wide), torch.empty_like(weights)
-        scratch = _scratch(wide, weights)
-        for cells, around in _blocks(wide, weights):
-            rows, columns = gradient[cells].shape[1:3]
-            arriving, block = gradient[cells].flatten(0, 2), scratch[:, :rows]
-            seen = gather(wide[around], ctx.offsets, out=block).flatten(0, 2)
-            torch.bmm(seen.mT, arriving, out=to_weights[cells].flatten(0, 2))
-            torch.bmm(arriving, weights[cells].flatten(0, 2).mT, out=seen)  # what was seen is not needed any more
-            for (row, column), back in zip(ctx.offsets, block.split(channels, -1), strict=True):
-                to_wide[around][:, 1 + row : 1 + row + rows, 1 + column : 1 + column + columns] += back
-        return to_wide, to_weights, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, out, *wide_and_weights = ctx.saved_tensors
+        wide, weights = _halves(wide_and_weights)
+        rows, columns, _, width = hidden.shape
+        to_bias, to_out = hidden.new_empty(rows, columns, width), torch.empty_like(out)
+        asked = ctx.needs_input_grad[3 : 3 + len(wide)]
+        to_wide = [torch.zeros_like(framed) if ask else None for framed, ask in zip(wide, asked, strict=True)]
+        to_weights = [torch.empty_like(matrices) for matrices in weights]
+        room = _Block(wide[0])
+        for block in _blocks(columns, room.size):
+            said = hidden[:, block].flatten(0, 1)
+            arriving = gradient[:, :, block].permute(1, 2, 0, 3).flatten(0, 1)  # (cells, batch, channels)
+            torch.bmm(said.mT, arriving, out=to_out[:, block].flatten(0, 1))
+            blame = torch.bmm(arriving, out[:, block].flatten(0, 1).mT)  # (cells, batch, hidden)
+            blame = torch.ops.aten.threshold_backward(blame, said, 0.0)  # relu's own backward pass
+            to_bias[:, block] = blame.sum(1).unflatten(0, (rows, -1))
+            for framed, matrices, to_framed, to_matrices in zip(wide, weights, to_wide, to_weights, strict=True):
+                torch.bmm(room.look(framed, block).mT, blame, out=to_matrices[:, block].flatten(0, 1))
+                if to_framed is None:
+                    continue
+                room.collect(blame, matrices[:, block].flatten(0, 1).mT)
+                for column, triple in zip(range(columns)[block], room.triples, strict=True):
+                    to_framed[:, :, column : column + 3] += triple.unflatten(-1, (3, -1))
+        return None, to_bias, to_out, *to_wide, *to_weights
 
 
-def _block_height(wide: Tensor, weights: Tensor) -> int:
-    """Rows of cells in a block."""
-    _, rows, columns, seen, _ = weights.shape
-    row_bytes = max(1, columns * wide.shape[3] * seen * wide.element_size())
-    return min(rows, max(1, BLOCK_BYTES // row_bytes))
+def _blocks(columns: int, size: int) -> list[slice]:
+    return [slice(first, first + size) for first in range(0, columns, size)]
 
 
-def _scratch(wide: Tensor, weights: Tensor) -> Tensor:
-    """Room for what the cells of one block see. Asked for anew at every block, the system would clear it each time."""
-    _, _, columns, seen, _ = weights.shape
-    return wide.new_empty(1, _block_height(wide, weights), columns, wide.shape[3], seen)
+def _halves(tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    return tensors[: len(tensors) // 2], tensors[len(tensors) // 2 :]
 
 
-def _blocks(wide: Tensor, weights: Tensor) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    """(planes, rows) of the cells of a block, and of all that they see in the framed planes."""
-    planes, rows, height = weights.shape[0], weights.shape[1], _block_height(wide, weights)
-    for plane in range(planes):
-        for row in range(0, rows, height):
-            last = min(row + height, rows)
-            yield (slice(plane, plane + 1), slice(row, last)), (slice(plane, plane + 1), slice(row, last + 2))
+class _Block:
+    """Some neighbouring columns of cells, one or the whole plane, and room for what they see.
+
+    Asked for anew at every look, the system would clear the room each time.
+    """
+
+    def __init__(self, wide: Tensor) -> None:
+        batch, rows, columns, channels = wide.shape
+        triple_bytes = batch * rows * 3 * channels * wide.element_size()
+        self.size = columns - 2 if triple_bytes * (columns - 2) <= BLOCK_BYTES else 1
+        self.triples = wide.new_empty(self.size, batch, rows, 3 * channels)  # three neighbouring columns side by side
+        self.seen = None if self.size == 1 else wide.new_empty(rows - 2, self.size, batch, 9 * channels)
+
+    def look(self, framed: Tensor, columns: slice) -> Tensor:
+        """What the cells of these columns see, `(cells, batch, 9 · channels)`."""
+        around = framed[:, :, columns.start : columns.stop + 2].unfold(2, 3, 1)  # (b, rows + 2, columns, channels, 3)
+        self.triples.unflatten(-1, (3, -1)).copy_(around.permute(2, 0, 1, 4, 3))
+        windows = _windows(self.triples)  # (columns, rows, batch, 9 · channels)
+        return windows[0] if self.seen is None else self.seen.copy_(windows.transpose(0, 1)).flatten(0, 1)
+
+    def collect(self, blame: Tensor, networks: Tensor) -> None:
+        """The way back of `look`: what the cells blame on what they saw flows into the triples."""
+        rows = self.triples.shape[2] - 2
+        self.triples.zero_()
+        if self.seen is None:
+            for first in range(min(3, rows)):  # every third window: those have no number in common
+                _windows(self.triples)[0, first::3].baddbmm_(blame[first::3], networks[first::3])
+            return
+        torch.bmm(blame, networks, out=self.seen.flatten(0, 1))
+        for row, flow in enumerate(self.seen.unflatten(-1, (3, -1)).permute(3, 1, 2, 0, 4)):
+            self.triples[:, :, row : row + rows] += flow
+
+
+def _windows(triples: Tensor) -> Tensor:
+    """Three rows of a triple side by side, `(…, rows, batch, 9 · channels)`.
+
+    They follow each other in memory, so a window on them is a row of a matrix, without a copy.
+    """
+    return triples.unfold(-2, 3, 1).transpose(-1, -2).flatten(-2).transpose(-2, -3)
+
+
+def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim)

@@ -50,18 +50,19 @@ def _carried(core: CubicCore, old: Tensor, z: int, row: int, column: int) -> Ten
 
 def _update(core: CubicCore, old: Tensor, z: int, row: int, column: int) -> Tensor:
     rule, (depth, rows, columns) = core.rule, core.lattice_size
-    plane, cell = (z, row * columns + column)
-    network = (plane, cell) if rule.kind == "local" else (0, 0)
-    tuning = (0, 0) if rule.kind == "shared" else (plane, cell)
+    own = (z, row * columns + column)  # plane and cell; (0, 0) is where a parameter lies that all cells share
+    network, network_cell = own if rule.kind == "local" else (0, 0)
+    tuning, tuning_cell = own if rule.kind != "shared" else (0, 0)
     excitation = torch.zeros(core.hidden, dtype=old.dtype)
     for slab, offsets in NEIGHBORHOODS[core.neighborhood].items():
+        weights = rule.first_layer(slab)[network][network_cell]
         for k, (row_shift, column_shift) in enumerate(offsets):
             near_row = neighbor_index(row + row_shift, rows, core.boundary)
             near_column = neighbor_index(column + column_shift, columns, core.boundary)
             if not 0 <= z + slab < depth or near_row is None or near_column is None:
                 continue  # nothing there: silence adds nothing
-            weights = rule.slab_weights(slab)[network][k * core.state_channels : (k + 1) * core.state_channels]
-            excitation = excitation + old[z + slab, near_row, near_column] @ weights
+            block = weights[k * core.state_channels : (k + 1) * core.state_channels]
+            excitation = excitation + old[z + slab, near_row, near_column] @ block
     if rule.gain is not None:
-        excitation = excitation * rule.gain[tuning]
-    return torch.relu(excitation + rule.bias[tuning]) @ rule.out[network]
+        excitation = excitation * rule.gain[tuning][tuning_cell]
+    return torch.relu(excitation + rule.bias[tuning][tuning_cell]) @ rule.out[network][network_cell]

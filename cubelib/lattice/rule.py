@@ -24,9 +24,6 @@ from cubelib.lattice.perceive import AHEAD, BEHIND, LEVEL, Offset
 
 RULES = ("shared", "genome", "local")
 
-Sheets = dict[str, tuple[Tensor, ...]]  # parameter name → its planes
-_SLAB_NAMES = {BEHIND: "behind", LEVEL: "level", AHEAD: "ahead"}
-
 
 class Rule(nn.Module):
     """The update rule of all cells.
@@ -42,8 +39,8 @@ class Rule(nn.Module):
     Example:
         >>> from cubelib.lattice.perceive import NEIGHBORHOODS
         >>> rule = Rule("genome", (8, 8, 8), channels=16, hidden=32, slabs=NEIGHBORHOODS["von_neumann"])
-        >>> rule.gain.shape
-        torch.Size([8, 64, 32])
+        >>> len(rule.gain), rule.gain[0].shape  # a plane's sheet: a gain for each of 64 cells and 32 hidden numbers
+        (8, torch.Size([64, 32]))
     """
 
     def __init__(
@@ -59,86 +56,69 @@ class Rule(nn.Module):
         depth, rows, columns = lattice_size
         self.kind, self.slabs, self.boundary = kind, slabs, boundary
         self.face = (rows, columns)
-        # Networks are stored as (depth, cells of a plane, in, out); sharing is a size of 1 in the first two places.
+        # A parameter is a list of sheets, one for each plane, of (cells of the plane, …); what all cells share is one
+        # sheet with one cell. Planes cut out of a single tensor would get gradients of its full size, tick by tick.
         networks = (depth, rows * columns) if kind == "local" else (1, 1)
-        cells = (1, 1) if kind == "shared" else (depth, rows * columns)
+        tunings = (1, 1) if kind == "shared" else (depth, rows * columns)
         self.behind, self.level, self.ahead = (
-            nn.Parameter(torch.empty(*networks, len(slabs[slab]) * channels, hidden)) for slab in (BEHIND, LEVEL, AHEAD)
+            _sheets(*networks, len(slabs[slab]) * channels, hidden) for slab in (BEHIND, LEVEL, AHEAD)
         )
-        self.gain = nn.Parameter(torch.ones(*cells, hidden)) if kind == "genome" else None
-        self.bias = nn.Parameter(torch.zeros(*cells, hidden))
-        self.out = nn.Parameter(torch.zeros(*networks, hidden, channels))
+        self.gain = _sheets(*tunings, hidden) if kind == "genome" else None
+        self.bias = _sheets(*tunings, hidden)
+        self.out = _sheets(*networks, hidden, channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """He initialisation for the first layer (He et al. 2015, eq. 10), zero for the last: a change of nothing."""
         with torch.no_grad():
-            for weights in (self.behind, self.level, self.ahead):
-                weights.normal_(0.0, (2.0 / weights.shape[-2]) ** 0.5)
-            if self.gain is not None:
-                self.gain.fill_(1.0)
-            self.bias.zero_()
-            self.out.zero_()
+            for sheet in (*self.behind, *self.level, *self.ahead):
+                sheet.normal_(0.0, (2.0 / sheet.shape[-2]) ** 0.5)
+            for sheet in self.gain or ():
+                sheet.fill_(1.0)
+            for sheet in (*self.bias, *self.out):
+                sheet.zero_()
 
-    def slab_weights(self, slab: int) -> Tensor:
-        """The first layer's weights for one slab, `(1 or depth, 1 or cells, offsets · channels, hidden)`."""
-        return self.get_parameter(_SLAB_NAMES[slab])
-
-    def sheets(self) -> Sheets:
-        """The parameters cut into planes, to be done once a forward pass and handed to `excite` and `respond`.
-
-        Cutting a plane out at each tick would make the backward pass write a gradient of full size for each of them.
+    def first_layer(self, slab: int) -> nn.ParameterList:
+        """The first layer's weights for one slab: a sheet for each plane, or one for all, of
+        `(cells or 1, offsets · channels, hidden)`.
         """
-        return {name: parameter.split(1) for name, parameter in self.named_parameters()}
+        return {BEHIND: self.behind, LEVEL: self.level, AHEAD: self.ahead}[slab]
 
-    def excite(self, sheets: Sheets, planes: Tensor, slab: int, looking: range) -> Tensor:
-        """One slab's share of the hidden layer, before gain, bias and relu.
+    def change(self, seen: dict[int, Tensor], looking: range) -> Tensor:
+        """What the cells of some planes add to their states.
 
         Args:
-            sheets: what `sheets` has returned.
-            planes: states `(planes, rows, columns, batch, channels)` of the planes that are seen.
-            slab: BEHIND, LEVEL or AHEAD.
-            looking: the planes of the lattice whose cells are looking.
+            seen: slab (BEHIND, LEVEL, AHEAD) → the planes that are seen there,
+                `(planes, batch, rows, columns, channels)`; a slab that is not named is silent.
+            looking: the planes of the lattice that the cells are on.
 
         Returns:
-            `(planes, …, hidden)` in the rule's own order of axes, for `respond`: `(planes, rows, columns, batch, …)` if
-            each cell has its own matrices, `(planes, batch, rows, columns, …)` if all share them.
+            `(planes, batch, rows, columns, channels)`.
         """
-        weights, offsets = _of(sheets[_SLAB_NAMES[slab]], looking), self.slabs[slab]
+        offsets, layers = [self.slabs[slab] for slab in seen], [self.first_layer(slab) for slab in seen]
         if self.kind == "local":
-            return products.own_networks(planes, weights, offsets, self.boundary)
-        return products.shared_network(planes.permute(0, 3, 1, 2, 4), weights[0, 0], offsets, self.boundary)
-
-    def respond(self, sheets: Sheets, excitation: Tensor, looking: range) -> Tensor:
-        """From the summed excitation to the change of state.
-
-        Args:
-            sheets: what `sheets` has returned.
-            excitation: the sum of what `excite` has returned, `(planes, …, hidden)`.
-            looking: the planes of the lattice that these cells are on.
-
-        Returns:
-            `(planes, rows, columns, batch, channels)`.
-        """
-        out = _of(sheets["out"], looking)
-        bias = self._tuning(_of(sheets["bias"], looking))
+            changes = [
+                products.own_networks(
+                    planes, [sheets[z] for sheets in layers], self.bias[z], self.out[z], offsets, self.boundary
+                )
+                for z, *planes in zip(looking, *(planes.unbind() for planes in seen.values()), strict=True)
+            ]
+            return changes[0][None] if len(changes) == 1 else torch.stack(changes)
+        weights = [sheets[0][0] for sheets in layers]
+        excitation = products.shared_network(list(seen.values()), weights, offsets, self.boundary)
+        bias = self._tuning(self.bias, looking)
         if self.gain is None:
-            hidden = (excitation + bias).relu_()
+            hidden = excitation + bias
         else:
-            hidden = torch.addcmul(bias, excitation, self._tuning(_of(sheets["gain"], looking))).relu_()
-        if self.kind == "local":
-            return torch.bmm(hidden.flatten(0, 2), out.flatten(0, 1)).unflatten(0, hidden.shape[:3])
-        return (hidden @ out[0, 0]).permute(0, 2, 3, 1, 4)
+            hidden = torch.addcmul(bias, excitation, self._tuning(self.gain, looking))
+        return hidden.relu_() @ self.out[0][0]
 
-    def _tuning(self, parameter: Tensor) -> Tensor:
-        """Gain or bias, `(planes, 1 or cells, hidden)`, with a 1 where the excitation has its batch."""
+    def _tuning(self, sheets: nn.ParameterList, looking: range) -> Tensor:
+        """Gain or bias of the cells of some planes, `(planes, 1, rows, columns, hidden)`, with a 1 for the batch."""
         if self.kind == "shared":
-            return parameter[:, :, None, None]  # (1, 1, 1, 1, hidden)
-        return parameter.unflatten(1, self.face).unsqueeze(3 if self.kind == "local" else 1)
+            return sheets[0]
+        return torch.stack([sheets[z] for z in looking]).unflatten(1, (1, *self.face))
 
 
-def _of(sheets: tuple[Tensor, ...], looking: range) -> Tensor:
-    """The sheets of some planes; the one and only sheet if all planes share it."""
-    if len(sheets) == 1 or len(looking) == 1:
-        return sheets[0] if len(sheets) == 1 else sheets[looking.start]
-    return torch.cat(sheets[looking.start : looking.stop])
+def _sheets(planes: int, *shape: int) -> nn.ParameterList:
+    return nn.ParameterList(nn.Parameter(torch.empty(shape)) for _ in range(planes))

@@ -68,7 +68,7 @@ def test_an_input_that_is_not_finite(bad):
 def test_weights_that_have_grown_too_large(random_core):
     core = random_core(dtype=torch.float32)
     with torch.no_grad():
-        core.rule.out.fill_(1e30)
+        core.rule.out[0].fill_(1e30)
     with pytest.raises(
         FloatingPointError, match=r"0 of its numbers not finite.*lower the learning rate or clip gradients"
     ):
