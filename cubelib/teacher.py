@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 from cubelib.errors import DataError, UserError
 from cubelib.identity import WEIGHTS, check_files
+from cubelib.sentence_model import SentenceModel
 
 NAME = "all-mpnet-base-v2"
 DIM = 768
@@ -164,3 +165,24 @@ def teacher_folder(cache_dir: Path) -> Path:
         _unpack(folder)
     check_files(folder, FILES, "It was left as it is. Remove that folder, and it is unpacked afresh.")
     return folder
+
+
+class MPNet(SentenceModel):
+    """all-mpnet-base-v2, unpacked at its first text.
+
+    Args:
+        cache_dir: the cache folder, see `teacher_folder`.
+        device: where it runs.
+
+    Example:
+        >>> model = MPNet(Path("cache"), "cpu")
+        >>> model.known_dim, model.state, model.sha256[:12]
+        (768, 'model not loaded', '78c0197b6159')
+    """
+
+    def __init__(self, cache_dir: Path, device: str) -> None:
+        super().__init__(NAME, FILES, device, known_dim=DIM)
+        self._cache_dir = cache_dir
+
+    def checked_folder(self) -> Path:
+        return teacher_folder(self._cache_dir)
