@@ -1,9 +1,10 @@
-"""Datasets of embeddings, and splits that keep copies together.
+"""Datasets of embeddings, in memory or in a file.
 
     AutoencoderDataset    input = target
     DialogueDataset       question → answer
 
 Both are `torch.utils.data.Dataset`s of `{"input", "target"}` and keep the texts, so that a report can quote them.
+`cubelib.splits` divides them without leaks, `cubelib.filters` sorts items out.
 
 Taught in notebooks 04 and 05.
 """
@@ -11,65 +12,60 @@ Taught in notebooks 04 and 05.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
+from numbers import Integral
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
-from torch.utils.data import Dataset
-from tqdm.auto import tqdm
+from torch.utils.data import DataLoader, Dataset
 
 from cubelib.errors import DataError
+from cubelib.splits import Split, copy_groups, leak_free_split
+from cubelib.vectors import BLOCK, VectorFile, blocks, check_vectors, take
 
 if TYPE_CHECKING:
     from cubelib.encoder import TeacherEncoder
 
-BLOCK = 1024  # rows of a similarity matrix held in memory at a time
+__all__ = [
+    "BLOCK",
+    "AutoencoderDataset",
+    "DialogueDataset",
+    "EmbeddingDataset",
+    "Split",
+    "VectorFile",
+    "check_vectors",
+    "copy_groups",
+    "leak_free_split",
+]
 
-
-def check_vectors(vectors: Tensor, origin: str) -> Tensor:
-    """Vectors as float32 `(n, dim)`, or a sentence that says what is wrong with them.
-
-    Raises:
-        DataError: not two-dimensional, empty, NaN, infinite or zero vectors.
-    """
-    if vectors.ndim != 2 or not len(vectors):
-        raise DataError(f"{origin}: vectors must be (n, dim) with n at least 1; got shape {tuple(vectors.shape)}.")
-    vectors = vectors.float()
-    lengths = vectors.norm(dim=1)
-    for what, bad in (
-        ("NaN or infinite numbers", ~torch.isfinite(vectors).all(1)),
-        ("nothing but zeros", (vectors == 0).all(1)),
-        ("numbers too small or too large to work with", (lengths < 1e-6) | (lengths > 1e6)),
-    ):
-        if bad.any():
-            raise DataError(
-                f"{origin}: {int(bad.sum())} of {len(vectors)} vectors hold {what}, the first is number "
-                f"{int(bad.nonzero()[0])} (counted from 0). Such a vector has no direction; remove or re-encode it."
-            )
-    return vectors
+Vectors = Tensor | VectorFile
+Group = int | str
 
 
 class EmbeddingDataset(Dataset):
     """Pairs of vectors, with their texts where there are any.
 
     Args:
-        input: `(n, dim)`.
-        target: `(n, dim)`.
+        input: `(n, dim)`, a tensor or a VectorFile, whose rows are read when a batch needs them.
+        target: `(n, dim)`, likewise.
         input_texts: n texts, or None.
         target_texts: n texts, or None.
+        groups: a number or name for each item, or None: items of one customer, document or conversation, which a split
+            keeps on one side.
+
+    Raises:
+        DataError: vectors without a direction, or not one vector, text and group for each item.
     """
 
     def __init__(
         self,
-        input: Tensor,
-        target: Tensor,
+        input: Vectors,
+        target: Vectors,
         input_texts: Sequence[str] | None = None,
         target_texts: Sequence[str] | None = None,
+        groups: Sequence[Group] | None = None,
     ) -> None:
         name = type(self).__name__
         self.input = check_vectors(input, f"{name} input")
@@ -82,8 +78,17 @@ class EmbeddingDataset(Dataset):
         for texts in (input_texts, target_texts):
             if texts is not None and len(texts) != len(self.input):
                 raise DataError(f"{name}: {len(self.input)} vectors but {len(texts)} texts; one text for each vector.")
+        if groups is not None:
+            groups = groups.tolist() if hasattr(groups, "tolist") else list(groups)
+            wrong = [group for group in groups if not isinstance(group, (Integral, str))]
+            if len(groups) != len(self.input) or wrong:
+                raise DataError(
+                    f"{name}: groups are a number or a name for each of the {len(self.input)} items; got {len(groups)}"
+                    + (f", among them {wrong[0]!r:.40}." if wrong else ".")
+                )
         self.input_texts = None if input_texts is None else list(input_texts)
         self.target_texts = None if target_texts is None else list(target_texts)
+        self.groups = groups
 
     @property
     def dim(self) -> int:
@@ -93,40 +98,74 @@ class EmbeddingDataset(Dataset):
     def __len__(self) -> int:
         return len(self.input)
 
+    @property
+    def sides(self) -> tuple[Vectors, ...]:
+        """Every vector of the items: the inputs, and the targets where they differ."""
+        return (self.input,) if self.target is self.input else (self.input, self.target)
+
+    @property
+    def texts(self) -> tuple[list[str] | None, ...]:
+        """The texts of each of the `sides`, or None."""
+        return (self.input_texts, self.target_texts)[: len(self.sides)]
+
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return {"input": self.input[index], "target": self.target[index]}
+        return self._rows(index)
 
     def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
         """A whole batch at once: what DataLoader asks for where it can, and many times faster than one by one."""
-        chosen = torch.as_tensor(indices)
-        return {"input": self.input[chosen], "target": self.target[chosen]}
+        return self._rows(torch.as_tensor(indices))
+
+    def _rows(self, chosen: int | Tensor) -> dict[str, Tensor]:
+        input = self.input[chosen]
+        return {"input": input, "target": input if self.target is self.input else self.target[chosen]}
+
+    def batches(self, size: int, shuffler: torch.Generator) -> Iterator[dict[str, Tensor]]:
+        """Shuffled batches without end: every item once, then all again in another order.
+
+        Args:
+            size: items in a batch; the last of each round may have fewer.
+            shuffler: decides the orders.
+
+        Example:
+            >>> batches = AutoencoderDataset(torch.eye(3)).batches(2, torch.Generator())
+            >>> [len(next(batches)["input"]) for _ in range(5)]
+            [2, 1, 2, 1, 2]
+        """
+        loader = DataLoader(self, size, shuffle=True, generator=shuffler, collate_fn=lambda batch: batch)
+        return (batch for _ in cycle([None]) for batch in loader)
 
     def fingerprint(self) -> str:
         """SHA-256 over all vectors: the same items in the same order, or another fingerprint."""
-        vectors = _all_vectors(self).contiguous()
-        return hashlib.sha256(f"{tuple(vectors.shape)}".encode() + vectors.numpy().tobytes()).hexdigest()
+        digest = hashlib.sha256(f"{(len(self) * len(self.sides), self.dim)}".encode())
+        for side in self.sides:
+            for block in blocks(side):
+                digest.update(block.contiguous().numpy())
+        return digest.hexdigest()
 
     def subset(self, indices: Tensor) -> EmbeddingDataset:
-        """The items at `indices`, as a dataset of the same kind."""
+        """The items at `indices`, as a dataset of the same kind; of a VectorFile it is a view."""
         part = object.__new__(type(self))
-        part.input = self.input[indices]
-        part.target = part.input if self.target is self.input else self.target[indices]
+        part.input = take(self.input, indices)
+        part.target = part.input if self.target is self.input else take(self.target, indices)
         chosen = indices.tolist()
-        part.input_texts = None if self.input_texts is None else [self.input_texts[i] for i in chosen]
-        part.target_texts = None if self.target_texts is None else [self.target_texts[i] for i in chosen]
+        for name in ("input_texts", "target_texts", "groups"):
+            values = getattr(self, name)
+            setattr(part, name, None if values is None else [values[i] for i in chosen])
         return part
 
     def __repr__(self) -> str:
         texts = "with texts" if self.input_texts else "without texts"
-        return f"{type(self).__name__}({len(self):,} items of {self.dim} numbers, {texts})"
+        groups = "" if self.groups is None else f", {len(set(self.groups)):,} groups"
+        return f"{type(self).__name__}({len(self):,} items of {self.dim} numbers, {texts}{groups})"
 
 
 class AutoencoderDataset(EmbeddingDataset):
     """Vectors that are their own target.
 
     Args:
-        vectors: `(n, dim)`.
+        vectors: `(n, dim)`, a tensor or a VectorFile.
         texts: what they were encoded from, or None.
+        groups: a number or name for each item, which a split keeps on one side; or None.
 
     Example:
         >>> dataset = AutoencoderDataset(torch.eye(3))
@@ -134,23 +173,28 @@ class AutoencoderDataset(EmbeddingDataset):
         (AutoencoderDataset(3 items of 3 numbers, without texts), True)
     """
 
-    def __init__(self, vectors: Tensor, texts: Sequence[str] | None = None) -> None:
-        super().__init__(vectors, vectors, texts, texts)
+    def __init__(
+        self, vectors: Vectors, texts: Sequence[str] | None = None, groups: Sequence[Group] | None = None
+    ) -> None:
+        super().__init__(vectors, vectors, texts, texts, groups)
 
     @classmethod
-    def from_texts(cls, texts: Sequence[str], encoder: TeacherEncoder) -> AutoencoderDataset:
+    def from_texts(
+        cls, texts: Sequence[str], encoder: TeacherEncoder, groups: Sequence[Group] | None = None
+    ) -> AutoencoderDataset:
         """Encodes texts (or finds them in the cache)."""
-        return cls(encoder.encode(texts), texts)
+        return cls(encoder.encode(texts), texts, groups)
 
 
 class DialogueDataset(EmbeddingDataset):
     """Questions and their answers.
 
     Args:
-        questions: `(n, dim)`.
-        answers: `(n, dim)`.
+        questions: `(n, dim)`, a tensor or a VectorFile.
+        answers: `(n, dim)`, likewise.
         question_texts: n texts, or None.
         answer_texts: n texts, or None.
+        groups: a number or name for each item, which a split keeps on one side; or None.
 
     Example:
         >>> DialogueDataset(torch.eye(3), torch.eye(3).flip(0))
@@ -159,139 +203,63 @@ class DialogueDataset(EmbeddingDataset):
 
     def __init__(
         self,
-        questions: Tensor,
-        answers: Tensor,
+        questions: Vectors,
+        answers: Vectors,
         question_texts: Sequence[str] | None = None,
         answer_texts: Sequence[str] | None = None,
+        groups: Sequence[Group] | None = None,
     ) -> None:
-        super().__init__(questions, answers, question_texts, answer_texts)
+        super().__init__(questions, answers, question_texts, answer_texts, groups)
 
     @classmethod
-    def from_pairs(cls, pairs: Sequence[Mapping[str, str]], encoder: TeacherEncoder) -> DialogueDataset:
+    def from_pairs(
+        cls, pairs: Sequence[Mapping[str, str]], encoder: TeacherEncoder, groups: Sequence[Group] | None = None
+    ) -> DialogueDataset:
         """Encodes `{"question", "answer"}` pairs (or finds them in the cache)."""
         questions, answers = ([pair[side] for pair in pairs] for side in ("question", "answer"))
         vectors = encoder.encode([*questions, *answers])
-        return cls(vectors[: len(pairs)], vectors[len(pairs) :], questions, answers)
+        return cls(take(vectors, slice(len(pairs))), take(vectors, slice(len(pairs), None)), questions, answers, groups)
 
+    @classmethod
+    def from_conversations(
+        cls, conversations: Sequence[Sequence[str]], encoder: TeacherEncoder, context: int = 1
+    ) -> DialogueDataset:
+        """Every turn but the first as the answer to what went before; a conversation is a group.
 
-@dataclass(frozen=True)
-class Split:
-    """Training, validation and test items without a copy on two sides.
+        Args:
+            conversations: the turns of each, in order, at least two.
+            encoder: encodes the texts (or finds them in the cache).
+            context: turns in a question, joined by line breaks; fewer at the beginning of a conversation.
 
-    Attributes:
-        train, validation, test: the three parts.
-        groups: how many groups of copies there are; a group is never divided.
-        largest_group: items in the largest of them.
-        near_copy: the cosine from which two vectors count as copies.
-        closest: the largest cosine between any vector of a training item and any of a test item; below near_copy by
-            construction, and measured all the same.
-    """
-
-    train: EmbeddingDataset
-    validation: EmbeddingDataset
-    test: EmbeddingDataset
-    groups: int
-    largest_group: int
-    near_copy: float
-    closest: float
-
-    def report(self) -> str:
-        """One sentence with sizes, groups and the closest pair across the border.
+        Raises:
+            DataError: a conversation without an answer, a turn without words, or a context below 1.
 
         Example:
-            >>> leak_free_split(AutoencoderDataset(torch.eye(40)), 0.1, 0.1).report().split(";")[0]
-            '32 training, 4 validation and 4 test items in 40 groups of copies (largest 1)'
+            >>> class Lengths:
+            ...     def encode(self, texts):
+            ...         return torch.tensor([[1.0, len(text)] for text in texts])
+            >>> chats = [["Hello!", "Hi.", "How are you?"], ["Rain?", "No."]]
+            >>> dataset = DialogueDataset.from_conversations(chats, Lengths(), context=2)
+            >>> dataset
+            DialogueDataset(3 items of 2 numbers, with texts, 2 groups)
+            >>> dataset.input_texts[1].splitlines(), dataset.target_texts[1], dataset.groups
+            (['Hello!', 'Hi.'], 'How are you?', [0, 0, 1])
         """
-        return (
-            f"{len(self.train):,} training, {len(self.validation):,} validation and {len(self.test):,} test items in "
-            f"{self.groups:,} groups of copies (largest {self.largest_group}); copies are texts with a cosine of "
-            f"{self.near_copy:g} or more; the closest training and test texts have {self.closest:.4f}"
-        )
-
-
-def _copies(vectors: Tensor, near_copy: float, progress: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Index pairs of vectors with a cosine of at least near_copy."""
-    unit = torch.nn.functional.normalize(vectors, dim=1)
-    rows, columns = [], []
-    blocks = range(0, len(unit), BLOCK)
-    for start in tqdm(blocks, desc="Looking for copies", delay=0.5, leave=False, disable=not progress):
-        # A hair below the threshold: the same product summed in another order must not land on the other side of it.
-        found = ((unit[start : start + BLOCK] @ unit.T) >= near_copy - 1e-6).nonzero()
-        rows.append(found[:, 0] + start)
-        columns.append(found[:, 1])
-    return torch.cat(rows).numpy(), torch.cat(columns).numpy()
-
-
-def copy_groups(dataset: EmbeddingDataset, near_copy: float, *, progress: bool = False) -> np.ndarray:
-    """A group number for each item, `(n,)`: items joined by copies, also through a chain of copies, share one.
-
-    Two items are joined when a text of one, question or answer, is a copy of a text of the other.
-    """
-    rows, columns = (index % len(dataset) for index in _copies(_all_vectors(dataset), near_copy, progress))
-    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(len(dataset), len(dataset)))
-    return connected_components(graph, directed=False)[1]
-
-
-def _all_vectors(dataset: EmbeddingDataset) -> Tensor:
-    """Every vector of a dataset: the inputs, and the targets where they differ."""
-    return dataset.input if dataset.target is dataset.input else torch.cat([dataset.input, dataset.target])
-
-
-def _closest(one: EmbeddingDataset, other: EmbeddingDataset) -> float:
-    left, right = (torch.nn.functional.normalize(_all_vectors(part), dim=1) for part in (one, other))
-    return max(float((left[start : start + BLOCK] @ right.T).max()) for start in range(0, len(left), BLOCK))
-
-
-def leak_free_split(
-    dataset: EmbeddingDataset,
-    validation_fraction: float = 0.1,
-    test_fraction: float = 0.1,
-    *,
-    near_copy: float = 0.95,
-    seed: int = 0,
-    progress: bool = False,
-) -> Split:
-    """Divides a dataset so that no question, answer or near-copy of one is on two sides.
-
-    Groups of copies are shuffled with the seed; groups are dealt out whole to test, then validation, until each has its
-    share; a group that would overfill a part goes to training.
-
-    Args:
-        dataset: what to divide.
-        validation_fraction: share of the items, rounded.
-        test_fraction: share of the items, rounded.
-        near_copy: cosine from which two vectors are copies.
-        seed: for the shuffle.
-        progress: show a bar while copies are looked for.
-
-    Returns:
-        The three parts, and what there is to know about them.
-
-    Raises:
-        DataError: too few independent items for three parts.
-    """
-    group_of = copy_groups(dataset, near_copy, progress=progress)
-    members = [np.flatnonzero(group_of == group) for group in range(group_of.max() + 1)]
-    order = np.random.default_rng(seed).permutation(len(members))
-    parts: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
-    room = {
-        "test": max(1, round(len(dataset) * test_fraction)),
-        "validation": max(1, round(len(dataset) * validation_fraction)),
-    }
-    for group in order:
-        size = len(members[group])
-        part = next((name for name in ("test", "validation") if size <= room[name]), "train")
-        parts[part].append(members[group])
-        if part != "train":
-            room[part] -= size
-    if not all(parts.values()):
-        raise DataError(
-            "leak_free_split: training, validation and test need a group of copies each. Number of items: "
-            f"{len(dataset)}; number of groups (cosine {near_copy:g} or more): {len(members)}, the largest of "
-            f"{max(map(len, members))}. Add data."
-        )
-    train, validation, test = (
-        dataset.subset(torch.from_numpy(np.sort(np.concatenate(parts[name]))))
-        for name in ("train", "validation", "test")
-    )
-    return Split(train, validation, test, len(members), max(map(len, members)), near_copy, _closest(train, test))
+        if context < 1:
+            raise DataError(
+                f"DialogueDataset.from_conversations: context is turns in a question, at least 1; got {context}."
+            )
+        pairs, groups = [], []
+        for number, turns in enumerate(conversations):
+            if isinstance(turns, str) or len(turns) < 2 or not all(isinstance(t, str) and t.strip() for t in turns):
+                raise DataError(
+                    f"DialogueDataset.from_conversations: conversation {number} (counted from 0) must be a list of at "
+                    f"least two turns with words in them, such as ['Hello!', 'Hi.']; got {turns!r:.80}. Remove it, or "
+                    "mend it."
+                )
+            for turn in range(1, len(turns)):
+                pairs.append({"question": "\n".join(turns[max(0, turn - context) : turn]), "answer": turns[turn]})
+                groups.append(number)
+        if not pairs:
+            raise DataError("DialogueDataset.from_conversations: there are no conversations. Give at least one.")
+        return cls.from_pairs(pairs, encoder, groups)

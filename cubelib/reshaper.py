@@ -10,24 +10,34 @@ Taught in notebook 02.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from cubelib.vectors import VectorFile
+
 Layout = Literal["row_major", "channel_major", "random", "spectral", "pca"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
+ROWS = 8192  # vectors in double precision at a time: 50 MB of 768 numbers
 
 
-def covariance(vectors: Tensor) -> tuple[Tensor, Tensor]:
+def covariance(vectors: Tensor | VectorFile) -> tuple[Tensor, Tensor]:
     """Mean `(dim,)` and covariance `(dim, dim)` of `(n, dim)` vectors, in float64."""
-    values = vectors.detach().double()
-    mean = values.mean(0)
-    centred = values - mean
-    return mean, centred.T @ centred / max(len(values) - 1, 1)
+    mean = sum(block.sum(0) for block in _doubles(vectors)) / len(vectors)
+    spread = torch.zeros(len(mean), len(mean)).to(mean)
+    for block in _doubles(vectors):
+        centred = block - mean
+        spread += centred.T @ centred
+    return mean, spread / max(len(vectors) - 1, 1)
 
 
-def principal_axes(vectors: Tensor) -> tuple[Tensor, Tensor]:
+def _doubles(vectors: Tensor | VectorFile) -> Iterator[Tensor]:
+    return (vectors[start : start + ROWS].detach().double() for start in range(0, len(vectors), ROWS))
+
+
+def principal_axes(vectors: Tensor | VectorFile) -> tuple[Tensor, Tensor]:
     """Mean and principal axes of a set of vectors.
 
     Args:
@@ -45,7 +55,7 @@ def principal_axes(vectors: Tensor) -> tuple[Tensor, Tensor]:
     return mean, axes * largest.sign()
 
 
-def spectral_order(vectors: Tensor) -> Tensor:
+def spectral_order(vectors: Tensor | VectorFile) -> Tensor:
     """An order of the dimensions in which correlated ones stand next to each other.
 
     Dimensions are the nodes of a graph whose edges are absolute correlations; sorting by the second eigenvector of its
@@ -153,8 +163,10 @@ class EmbeddingReshaper(nn.Module):
         """Numbers that fit into a cube, `dim` or more."""
         return math.prod(self.cube_shape)
 
-    def fit(self, vectors: Tensor) -> EmbeddingReshaper:
+    def fit(self, vectors: Tensor | VectorFile) -> EmbeddingReshaper:
         """Learns a fitted layout from training vectors `(n, dim)`; other layouts have nothing to learn.
+
+        A VectorFile is read three times, block by block.
 
         Returns:
             The reshaper itself.
@@ -163,10 +175,11 @@ class EmbeddingReshaper(nn.Module):
             ValueError: wrong width, no vectors, or numbers that are not finite.
         """
         self._check_vectors(vectors)
-        if not len(vectors) or not torch.isfinite(vectors).all():
+        bad = sum(int((~torch.isfinite(block)).sum()) for block in _doubles(vectors))
+        if not len(vectors) or bad:
             raise ValueError(
                 f"EmbeddingReshaper: the {self.layout} layout is fitted on at least one vector of finite numbers; got "
-                f"{len(vectors)} vectors, {int((~torch.isfinite(vectors)).sum())} numbers in them not finite."
+                f"{len(vectors)} vectors, {bad} numbers in them not finite."
             )
         if self.layout == "pca":
             mean, axes = principal_axes(vectors)
@@ -217,7 +230,7 @@ class EmbeddingReshaper(nn.Module):
     def _channels_first(self) -> bool:
         return self.layout == "channel_major" or (self.layout == "pca" and bool(self.fitted))
 
-    def _check_vectors(self, vectors: Tensor) -> None:
+    def _check_vectors(self, vectors: Tensor | VectorFile) -> None:
         if vectors.ndim != 2 or vectors.shape[1] != self.dim:
             rows, columns, channels = self.cube_shape
             numbers, hint = "an input that is not (batch, dim)", f"Give vectors of shape (batch, {self.dim})."

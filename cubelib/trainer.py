@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
-from itertools import cycle
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from cubelib.checkpoint import load_checkpoint, load_tensors, save_checkpoint
 from cubelib.config import MODES, TrainingConfig
-from cubelib.datasets import EmbeddingDataset
+from cubelib.datasets import EmbeddingDataset, Split
 from cubelib.encoder import TeacherEncoder
 from cubelib.errors import CheckpointError, ConfigError, DataError
 from cubelib.lattice import CubicCore
@@ -30,8 +29,10 @@ from cubelib.metrics import EmbeddingMetrics
 from cubelib.reshaper import EmbeddingReshaper
 from cubelib.runs import find_device
 from cubelib.stopping import Convergence
+from cubelib.vectors import BLOCK, VectorFile, blocks
 
 PREDICT_BATCH = 256
+DECIDING = {"autoencoder": "cosine_similarity", "dialogue": "mrr"}  # the figure that epochs and reports are judged by
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 Data = EmbeddingDataset | Mapping[str, EmbeddingDataset]  # mixed mode takes one dataset for each task
@@ -78,6 +79,7 @@ class CubeTrainer:
         self.embedding_loader: TeacherEncoder | None = None
         self.training_history: list[dict[str, Any]] = []
         self.stop_reason: str | None = None
+        self.seconds: float | None = None  # that the last fit took
         self.trained_on: dict[str, str] = {}  # task → fingerprint of the training items
         self._optimizer: torch.optim.Optimizer | None = None
 
@@ -173,16 +175,16 @@ class CubeTrainer:
     __call__ = forward
 
     @torch.no_grad()
-    def predict(self, vectors: Tensor) -> Tensor:
+    def predict(self, vectors: Tensor | VectorFile) -> Tensor:
         """`forward` in evaluation mode and in batches, for any number of vectors `(n, dim)`; on the CPU."""
         core, _ = self._components("predict")
         was_training = core.training
         core.eval()
         try:
-            outputs = [self.forward(batch).cpu() for batch in vectors.split(PREDICT_BATCH)]
+            outputs = [self.forward(batch).cpu() for batch in blocks(vectors, PREDICT_BATCH)]
         finally:
             core.train(was_training)
-        return torch.cat(outputs) if outputs else vectors.new_empty(0, self.config.embedding_dim)
+        return torch.cat(outputs) if outputs else torch.empty(0, self.config.embedding_dim)
 
     def evaluate(self, dataset: EmbeddingDataset) -> dict[str, float]:
         """Figures of the cube on a dataset. For a table with baselines and intervals see `cubelib.report`.
@@ -191,11 +193,24 @@ class CubeTrainer:
             cosine_similarity, mse_loss and semantic_preservation; for a DialogueDataset also mrr, the mean reciprocal
             rank of the right answer among all answers of the dataset.
         """
-        output = self.predict(dataset.input)
-        figures = EmbeddingMetrics.compute_batch_metrics(output, dataset.target)
-        if dataset.target is not dataset.input:
-            figures["mrr"] = EmbeddingMetrics.calculate_mrr(output, dataset.target)
+        per_item, outputs = torch.empty(2, len(dataset)), []
+        for number, (input, target) in enumerate(zip(blocks(dataset.input), blocks(dataset.target), strict=True)):
+            output = self.predict(input)
+            measures = (EmbeddingMetrics.cosine_per_item, EmbeddingMetrics.mse_per_item)
+            here = slice(number * BLOCK, (number + 1) * BLOCK)
+            per_item[:, here] = torch.stack([measure(output, target) for measure in measures])
+            outputs += [output] if dataset.target is not dataset.input else []
+        cosine, mse = per_item.mean(1).tolist()
+        figures = {"cosine_similarity": cosine, "mse_loss": mse, "semantic_preservation": cosine / (1.0 + mse)}
+        if outputs:
+            figures["mrr"] = EmbeddingMetrics.calculate_mrr(torch.cat(outputs), dataset.target[:])
         return figures
+
+    def report(self, splits: Mapping[str, Split], **options: Any) -> list[Any]:
+        """The cube beside its baselines on held-out items: `cubelib.report.build_report` of this cube."""
+        from cubelib.report import build_report
+
+        return build_report(self, splits, **options)
 
     # --- training ---------------------------------------------------------------------------------------------------
 
@@ -227,8 +242,9 @@ class CubeTrainer:
         """
         core, reshaper = self._components("fit")
         train, validation = self._by_task(train, "train"), self._by_task(validation, "validation")
+        began = time.perf_counter()
         if not reshaper.fitted:
-            reshaper.fit(next(iter(train.values())).input.to(self.device))  # mixed: the autoencoder's, all texts
+            reshaper.fit(next(iter(train.values())).input)  # mixed: the autoencoder's, all texts
         trainable = [parameter for parameter in core.parameters() if parameter.requires_grad]
         self._optimizer = OPTIMIZERS[self.config.optimizer](
             trainable, lr=self.config.learning_rate, weight_decay=self.config.weight_decay
@@ -267,19 +283,16 @@ class CubeTrainer:
                 ) from None
             finally:
                 core.load_state_dict(best_weights)
+                self.seconds = time.perf_counter() - began
         self.stop_reason += f"; the weights of epoch {best['epoch']} are kept"
         return self.training_history
 
     def train_epoch(
-        self,
-        train: Mapping[str, EmbeddingDataset],
-        steps: int,
-        shuffler: torch.Generator,
-        bar: tqdm | None = None,
+        self, train: Mapping[str, EmbeddingDataset], steps: int, shuffler: torch.Generator, bar: tqdm | None = None
     ) -> float:
         """One pass over the longest task's data, shorter ones starting again; returns the mean loss."""
         core, _ = self._components("train_epoch")
-        loaders = {task: self._batches(dataset, shuffler) for task, dataset in train.items()}
+        loaders = {task: dataset.batches(self.config.batch_size, shuffler) for task, dataset in train.items()}
         core.train()
         total = 0.0
         try:
@@ -289,7 +302,8 @@ class CubeTrainer:
                 for task, batches in loaders.items():
                     batch = next(batches)
                     output = self.forward(batch["input"])
-                    loss = loss + self._weight(task) * self._loss(task)(output, batch["target"].to(self.device))
+                    error = LOSSES[self._loss_name(task)](output, batch["target"].to(self.device))
+                    loss = loss + self._weight(task) * error
                 if not torch.isfinite(loss):
                     raise FloatingPointError(f"the loss became {loss.item()} at batch {step + 1} of {steps}.")
                 loss.backward()
@@ -301,19 +315,11 @@ class CubeTrainer:
             core.eval()
         return total / steps
 
-    def _batches(self, dataset: EmbeddingDataset, shuffler: torch.Generator) -> Iterator[dict[str, Tensor]]:
-        loader = DataLoader(
-            dataset, self.config.batch_size, shuffle=True, generator=shuffler, collate_fn=lambda batch: batch
-        )
-        return (batch for _ in cycle([None]) for batch in loader)
-
     def _row(self, epoch: int, loss: float | None, validation: Mapping[str, EmbeddingDataset]) -> dict[str, Any]:
         figures = {task: self.evaluate(dataset) for task, dataset in validation.items()}
-        scores = [figures[task]["mrr" if task == "dialogue" else "cosine_similarity"] for task in figures]
-        row: dict[str, Any] = {"epoch": epoch, "loss": loss, "score": sum(scores) / len(scores)}
-        for task, values in figures.items():
-            row |= {f"{task}_{name}": value for name, value in values.items()}
-        return row
+        named = {f"{task}_{name}": value for task, found in figures.items() for name, value in found.items()}
+        scores = [figures[task][DECIDING[task]] for task in figures]
+        return {"epoch": epoch, "loss": loss, "score": sum(scores) / len(scores), **named}
 
     # --- saving and loading -----------------------------------------------------------------------------------------
 
@@ -380,18 +386,12 @@ class CubeTrainer:
         return by_task
 
     def _loss_name(self, task: str) -> str:
-        if self.config.loss_function != "auto":
-            return self.config.loss_function
-        return "cosine" if task == "autoencoder" else "contrastive_cosine"
-
-    def _loss(self, task: str) -> Callable[[Tensor, Tensor], Tensor]:
-        return LOSSES[self._loss_name(task)]
+        auto = "cosine" if task == "autoencoder" else "contrastive_cosine"
+        return auto if self.config.loss_function == "auto" else self.config.loss_function
 
     def _weight(self, task: str) -> float:
-        if self.config.mode != "mixed":
-            return 1.0
         share = self.config.mixed.autoencoder_weight
-        return share if task == "autoencoder" else 1.0 - share
+        return 1.0 if self.config.mode != "mixed" else share if task == "autoencoder" else 1.0 - share
 
     def __repr__(self) -> str:
         state = repr(self.embedding_processor) if self.embedding_processor else "not initialised"

@@ -1,39 +1,35 @@
-"""Datasets give whole batches and keep their texts; a split never divides copies."""
+"""Datasets give whole batches, keep texts and groups, and are the same from a file as from memory."""
 
+import hashlib
 import re
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from small_cubes import DIM, small, vectors
 from torch.nn.functional import normalize
 from torch.utils.data import DataLoader
 
-from cubelib import AutoencoderDataset, DialogueDataset, TeacherEncoder, corpora
-from cubelib.datasets import EmbeddingDataset, copy_groups, leak_free_split
+from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset
+from cubelib.datasets import VectorFile, leak_free_split
 from cubelib.errors import DataError
-
-NEAR = 0.95
 
 
 def random_vectors(count: int, dim: int = 16, seed: int = 0) -> torch.Tensor:
     return normalize(torch.randn(count, dim, generator=torch.Generator().manual_seed(seed)), dim=1)
 
 
-def chain(count: int, step: float = 0.3) -> torch.Tensor:
-    """Points on a circle: each a copy of the next (cosine 0.955), the ends far apart."""
-    angles = torch.arange(count) * step
-    return torch.stack([angles.cos(), angles.sin()], 1)
+class Spelling:
+    """An encoder that is a different vector for every text."""
+
+    def encode(self, texts) -> torch.Tensor:
+        digests = [hashlib.sha256(text.encode()).digest() for text in texts]
+        return torch.tensor([list(digest) for digest in digests], dtype=torch.float32) - 127.5
 
 
-def numbered(dataset: EmbeddingDataset) -> list[int]:
-    return [int(text) for text in dataset.input_texts]
-
-
-def worst_across(split) -> float:
-    """The largest cosine between any two vectors on different sides."""
-    sides = [normalize(torch.cat([p.input, p.target]), dim=1) for p in (split.train, split.validation, split.test)]
-    return max(float((sides[i] @ sides[j].T).max()) for i, j in ((0, 1), (0, 2), (1, 2)))
+def on_disk(folder, tensor: torch.Tensor, name: str = "v") -> VectorFile:
+    np.save(folder / f"{name}.npy", tensor.numpy())
+    return VectorFile(folder / f"{name}.npy")
 
 
 @pytest.mark.parametrize("kind", ["autoencoder", "dialogue"])
@@ -50,12 +46,12 @@ def test_a_loader_goes_through_every_item_once(kind):
     assert torch.equal(one["input"], dataset.input[3]) and torch.equal(one["target"], dataset.target[3])
 
 
-def test_a_subset_keeps_vectors_texts_and_kind():
+def test_a_subset_keeps_vectors_texts_groups_and_kind():
     vectors = random_vectors(4)
-    dataset = DialogueDataset(vectors, vectors.flip(0), list("abcd"), list("wxyz"))
+    dataset = DialogueDataset(vectors, vectors.flip(0), list("abcd"), list("wxyz"), ["p", "q", 3, 3])
     part = dataset.subset(torch.tensor([2, 0]))
-    assert repr(part) == "DialogueDataset(2 items of 16 numbers, with texts)"
-    assert (part.input_texts, part.target_texts) == (["c", "a"], ["y", "w"])
+    assert repr(part) == "DialogueDataset(2 items of 16 numbers, with texts, 2 groups)"
+    assert (part.input_texts, part.target_texts, part.groups) == (["c", "a"], ["y", "w"], [3, "p"])
     assert torch.equal(part.input, vectors[[2, 0]]) and torch.equal(part.target, vectors[[1, 3]])
     own_target = AutoencoderDataset(vectors).subset(torch.tensor([1]))
     assert own_target.target is own_target.input and own_target.input_texts is None
@@ -86,13 +82,21 @@ def test_a_subset_keeps_vectors_texts_and_kind():
             "DialogueDataset target: 2 of 2 vectors hold nothing",
         ),
         (lambda: DialogueDataset(torch.eye(2), torch.eye(2), ["a", "b"], ["a"]), "2 vectors but 1 texts"),
+        (lambda: AutoencoderDataset(torch.eye(2), groups=[1]), "a number or a name for each of the 2 items; got 1."),
+        (lambda: AutoencoderDataset(torch.eye(2), groups=[1, None]), "items; got 2, among them None."),
         (
-            lambda: leak_free_split(AutoencoderDataset(torch.ones(9, 2))),
-            "Number of items: 9; number of groups (cosine 0.95 or more): 1",
+            lambda: DialogueDataset.from_conversations([["a", "b"], ["c"]], Spelling()),
+            "conversation 1 (counted from 0) must be a list of at least two turns with words in them, such as",
         ),
+        (lambda: DialogueDataset.from_conversations(["a b"], Spelling()), "conversation 0 (counted from 0) must be a"),
         (
-            lambda: leak_free_split(AutoencoderDataset(torch.eye(2))),
-            "training, validation and test need a group of copies each",
+            lambda: DialogueDataset.from_conversations([["a", " "]], Spelling()),
+            "got ['a', ' ']. Remove it, or mend it.",
+        ),
+        (lambda: DialogueDataset.from_conversations([], Spelling()), "there are no conversations. Give at least one."),
+        (
+            lambda: DialogueDataset.from_conversations([["a", "b"]], Spelling(), context=0),
+            "context is turns in a question, at least 1; got 0.",
         ),
     ],
 )
@@ -106,77 +110,101 @@ def test_integer_and_double_vectors_become_float32():
     assert AutoencoderDataset(torch.eye(2, dtype=torch.double)).target.dtype == torch.float32
 
 
-def test_copies_are_joined_through_chains_and_between_questions_and_answers():
-    # The ends of the chain are 69 degrees apart. Five more items stand in other dimensions.
-    vectors = torch.zeros(10, 7)
-    vectors[:5, :2] = chain(5)
-    vectors[5:, 2:] = torch.eye(5)
-    assert copy_groups(AutoencoderDataset(vectors), NEAR).tolist() == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5]
-    questions, answers = torch.eye(12)[:6], torch.eye(12)[6:].clone()
-    answers[0] = 3 * questions[4]  # the answer of the first item is the question of the fifth, in another length
-    assert copy_groups(DialogueDataset(questions, answers), NEAR).tolist() == [0, 1, 2, 3, 0, 4]
+def test_groups_may_be_numbers_of_numpy_or_torch():
+    for groups in (np.array([7, 7, 8]), torch.tensor([7, 7, 8]), [np.int64(7), 7, 8]):
+        assert AutoencoderDataset(torch.eye(3), groups=groups).groups == [7, 7, 8]
 
 
-def test_a_group_too_large_for_test_goes_to_training_whole():
-    vectors = torch.cat([random_vectors(60), torch.eye(16)[:1].repeat(20, 1)])
-    split = leak_free_split(AutoencoderDataset(vectors, [str(i) for i in range(80)]), near_copy=0.99)
-    assert set(range(60, 80)) <= set(numbered(split.train))
-    assert (len(split.validation), len(split.test), split.largest_group) == (8, 8, 20)
+@pytest.mark.parametrize("context", [1, 2, 5])
+def test_a_conversation_becomes_questions_of_the_last_turns_and_one_group(context):
+    chats = [["a", "b", "c", "d"], ["e", "f"], ["g", "h", "i"]]
+    dataset = DialogueDataset.from_conversations(chats, Spelling(), context=context)
+    whole = ["a", "a\nb", "a\nb\nc", "e", "g", "g\nh"]
+    assert dataset.input_texts == ["\n".join(text.split("\n")[-context:]) for text in whole]
+    assert dataset.target_texts == ["b", "c", "d", "f", "h", "i"] and dataset.groups == [0, 0, 0, 1, 2, 2]
+    assert torch.equal(dataset.target, Spelling().encode(dataset.target_texts))
+    assert torch.equal(dataset.input, Spelling().encode(dataset.input_texts))
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.data())
-def test_no_split_of_adversarial_pairs_leaks(data):
-    seed = data.draw(st.integers(0, 999))
-    count = data.draw(st.integers(30, 120))
-    questions, answers = random_vectors(count, 24, seed), random_vectors(count, 24, seed + 1)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(data.draw(st.integers(0, 15))):  # copies, near-copies, swapped and chained, at random places
-        source, place = torch.randint(count, (2,), generator=generator).tolist()
-        from_side, to_side = (torch.randint(2, (1,), generator=generator).item() for _ in range(2))
-        original = (questions, answers)[from_side][source]
-        noise = data.draw(st.sampled_from([0.0, 0.03, 0.06])) * torch.randn(24, generator=generator)
-        (questions, answers)[to_side][place] = normalize(original + noise, dim=0)
-    dataset = DialogueDataset(questions, answers, [str(i) for i in range(count)])
-    split = leak_free_split(dataset, 0.2, 0.1, near_copy=NEAR, seed=seed)
-    parts = [numbered(split.train), numbered(split.validation), numbered(split.test)]
-    assert sorted([*parts[0], *parts[1], *parts[2]]) == list(range(count))
-    assert worst_across(split) < NEAR
-    assert 0 < len(parts[1]) <= round(0.2 * count) and 0 < len(parts[2]) <= round(0.1 * count)
+def test_a_split_keeps_conversations_whole():
+    chats = [[f"{chat} {turn}" for turn in range(2 + chat % 4)] for chat in range(40)]
+    split = leak_free_split(DialogueDataset.from_conversations(chats, Spelling(), context=2), 0.2, 0.2)
+    parts = [split.train, split.validation, split.test]
+    assert sorted(group for part in parts for group in set(part.groups)) == list(range(40))
 
 
-def test_the_seed_decides_the_split():
-    dataset = AutoencoderDataset(random_vectors(200), [str(i) for i in range(200)])
-    first, again, other = (leak_free_split(dataset, 0.2, 0.1, seed=seed) for seed in (1, 1, 2))
-    assert numbered(first.train) == numbered(again.train) != numbered(other.train)
-    assert numbered(first.test) == numbered(again.test) != numbered(other.test)
-    assert (len(first.train), len(first.validation), len(first.test)) == (140, 40, 20)
-
-
-def test_blocks_of_the_similarity_matrix_change_nothing(monkeypatch):
-    vectors = torch.cat([random_vectors(40, 8), random_vectors(40, 8) + 0.01])
-    whole = leak_free_split(AutoencoderDataset(vectors))
-    monkeypatch.setattr("cubelib.datasets.BLOCK", 7)
-    blocks = leak_free_split(AutoencoderDataset(vectors))
-    assert whole.groups == blocks.groups < 80
-    assert whole.closest == pytest.approx(blocks.closest, abs=1e-6)
-    assert torch.equal(whole.test.input, blocks.test.input)
-
-
-@pytest.mark.parametrize("kind", ["sentences", "dialogues"])
-def test_the_splits_of_the_built_in_texts_do_not_leak(kind):
-    encoder = TeacherEncoder()
-    if kind == "sentences":
-        dataset = AutoencoderDataset.from_texts(corpora.sentences(), encoder)
-    else:
-        dataset = DialogueDataset.from_pairs(corpora.dialogues(), encoder)
-    split = leak_free_split(dataset)
-    count = len(dataset)
-    assert len(split.train) + len(split.validation) + len(split.test) == count
-    assert len(split.validation) == len(split.test) == count // 10
-    assert worst_across(split) < NEAR
-    assert split.closest < NEAR and f"closest training and test texts have {split.closest:.4f}" in split.report()
-    texts = [
-        {t.casefold() for t in p.input_texts + p.target_texts} for p in (split.train, split.validation, split.test)
+def test_the_fingerprint_is_of_all_vectors_in_order(tmp_path):
+    first, second = random_vectors(3000), random_vectors(3000, seed=1)
+    dataset = DialogueDataset(first, second)
+    whole = torch.cat([first, second])
+    # What checkpoints of earlier versions hold: the hash of shape and bytes.
+    expected = hashlib.sha256(f"{(6000, 16)}".encode() + whole.numpy().tobytes()).hexdigest()
+    assert dataset.fingerprint() == expected
+    assert DialogueDataset(on_disk(tmp_path, first), on_disk(tmp_path, second, "w")).fingerprint() == expected
+    others = [
+        dataset.subset(torch.arange(3000).roll(1)),
+        DialogueDataset(second, first),
+        dataset.subset(torch.arange(2999)),
+        AutoencoderDataset(first),
+        AutoencoderDataset(whole[:, :8]),
     ]
-    assert not (texts[0] & texts[1] or texts[0] & texts[2] or texts[1] & texts[2])
+    assert len({expected, *(other.fingerprint() for other in others)}) == 6
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "dialogue"])
+def test_a_file_gives_the_same_split_and_batches_as_memory(tmp_path, kind):
+    first, second = random_vectors(60), random_vectors(60, seed=1)
+    first[50:] = first[:10]
+    files = [on_disk(tmp_path, first), on_disk(tmp_path, second, "w")]
+    texts = [str(i) for i in range(60)]
+    if kind == "autoencoder":
+        pair = [AutoencoderDataset(source, texts) for source in (first, files[0])]
+    else:
+        pair = [DialogueDataset(*sources, texts, texts) for sources in ((first, second), files)]
+    whole, split = (leak_free_split(dataset, 0.2, 0.2) for dataset in pair)
+    assert split.report() == whole.report() and split.closest == whole.closest
+    assert isinstance(split.train.input, VectorFile) and split.test.input_texts == whole.test.input_texts
+    assert (split.train.target is split.train.input) == (kind == "autoencoder")
+    generators = [torch.Generator().manual_seed(3) for _ in range(2)]
+    batches = [part.train.batches(7, generator) for part, generator in zip((whole, split), generators, strict=True)]
+    for _ in range(15):
+        one, other = map(next, batches)
+        assert torch.equal(one["input"], other["input"]) and torch.equal(one["target"], other["target"])
+    assert torch.equal(split.test[2]["target"], whole.test[2]["target"])
+
+
+@pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
+@pytest.mark.parametrize("layout", ["pca", "spectral"])
+def test_a_cube_trained_from_a_file_is_the_same_cube(tmp_path, mode, layout):
+    source = vectors(2500, 1)
+    file = on_disk(tmp_path, source)
+    trainers = []
+    for found in (source, file):
+        trainer = CubeTrainer(small(mode=mode, epochs=1, core={"layout": layout}))
+        trainer.initialize_components()
+        data = AutoencoderDataset(found)
+        if mode == "dialogue":
+            data = DialogueDataset(
+                found, source.roll(1, 1) if found is source else on_disk(tmp_path, source.roll(1, 1), "w")
+            )
+        train, validation = data.subset(torch.arange(200)), data.subset(torch.arange(200, 2500))
+        trainer.fit(train, validation, progress=False)
+        trainers.append(trainer)
+    memory, disk = trainers
+    assert disk.training_history == memory.training_history and disk.trained_on == memory.trained_on
+    assert torch.equal(disk.predict(file), memory.predict(source)) and disk.predict(file).shape == (2500, DIM)
+    assert disk.evaluate(AutoencoderDataset(file)) == memory.evaluate(AutoencoderDataset(source))
+
+
+def test_figures_are_those_of_the_whole_whatever_the_blocks():
+    trainer = CubeTrainer(small(mode="dialogue"))
+    trainer.initialize_components()
+    dataset = DialogueDataset(vectors(1500, 1), vectors(1500, 2))
+    output, found = trainer.predict(dataset.input), trainer.evaluate(dataset)
+    cosine = torch.cosine_similarity(output, dataset.target).mean().item()
+    mse = (output - dataset.target).square().mean().item()
+    expected = {"cosine_similarity": cosine, "mse_loss": mse, "semantic_preservation": cosine / (1 + mse)}
+    ranks = normalize(output, dim=1) @ normalize(dataset.target, dim=1).T
+    right = ranks.diagonal()[:, None]
+    expected["mrr"] = (1 / (ranks >= right).sum(1)).mean().item()
+    assert found == pytest.approx(expected, abs=1e-6) and list(found) == list(expected)

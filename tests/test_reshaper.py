@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from cubelib import EmbeddingReshaper
-from cubelib.reshaper import LAYOUTS, spectral_order
+from cubelib.reshaper import LAYOUTS, covariance, spectral_order
+from cubelib.vectors import VectorFile
 
 PERMUTATIONS = [layout for layout in LAYOUTS if layout != "pca"]
 
@@ -168,3 +170,42 @@ def test_a_batch_may_be_empty_and_double():
 def test_what_does_not_fit_is_named(action, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         action()
+
+
+@pytest.mark.parametrize("layout", ["pca", "spectral"])
+@pytest.mark.parametrize("rows", [64, 10_000])
+def test_a_layout_is_fitted_in_blocks_from_memory_or_from_a_file(tmp_path, monkeypatch, layout, rows):
+    data = vectors(200, 24)
+    whole = EmbeddingReshaper(24, (2, 3, 4), layout=layout).fit(data)
+    monkeypatch.setattr("cubelib.reshaper.ROWS", rows)
+    np.save(tmp_path / "v.npy", data.numpy())
+    for source in (data, VectorFile(tmp_path / "v.npy")):
+        fitted = EmbeddingReshaper(24, (2, 3, 4), layout=layout).fit(source)
+        torch.testing.assert_close(fitted.fold(data), whole.fold(data), rtol=0, atol=1e-5 if rows == 64 else 0)
+
+
+def test_mean_and_covariance_are_those_of_numpy_in_double_precision(monkeypatch):
+    monkeypatch.setattr("cubelib.reshaper.ROWS", 7)
+    data = vectors(30, 5).double() + 1e4
+    mean, spread = covariance(data)
+    assert mean.numpy() == pytest.approx(data.numpy().mean(0), rel=1e-14)
+    assert spread.numpy() == pytest.approx(np.cov(data.numpy().T), rel=1e-7)
+    assert covariance(data[:1])[1].abs().max() == 0
+
+
+@pytest.mark.parametrize("count", [1, 100, 8192])
+def test_one_block_gives_bit_for_bit_what_the_whole_gives(count):
+    # Stored figures and notebooks rest on the axes of a few thousand vectors.
+    data = vectors(count, 16)
+    mean, spread = covariance(data)
+    centred = data.double() - data.double().mean(0)
+    assert torch.equal(mean, data.double().mean(0))
+    assert torch.equal(spread, centred.T @ centred / max(count - 1, 1))
+
+
+def test_numbers_that_are_not_finite_are_counted_in_every_block(monkeypatch):
+    monkeypatch.setattr("cubelib.reshaper.ROWS", 4)
+    data = torch.ones(10, 2)
+    data[[1, 8]] = torch.nan
+    with pytest.raises(ValueError, match="got 10 vectors, 4 numbers in them not finite"):
+        EmbeddingReshaper(2, layout="pca").fit(data)

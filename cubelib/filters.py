@@ -1,0 +1,254 @@
+"""Filters for a user's own data: what they keep, how much they remove, and examples of it.
+
+Taught in notebook 05.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn.functional import cosine_similarity
+
+from cubelib.copies import quote, words
+from cubelib.errors import ConfigError, DataError
+from cubelib.vectors import blocks
+
+if TYPE_CHECKING:
+    from cubelib.datasets import EmbeddingDataset
+
+Range = tuple[float | None, float | None]
+Test = Callable[["EmbeddingDataset"], np.ndarray]
+
+# script → how the Unicode names of its letters begin
+SCRIPTS = {
+    **{
+        name: name.upper()
+        for name in ("arabic", "armenian", "bengali", "cyrillic", "devanagari", "ethiopic", "georgian")
+    },
+    **{
+        name: name.upper() for name in ("greek", "gujarati", "hangul", "hebrew", "hiragana", "katakana", "khmer", "lao")
+    },
+    **{
+        name: name.upper()
+        for name in ("latin", "malayalam", "myanmar", "sinhala", "tamil", "telugu", "thai", "tibetan")
+    },
+    "han": "CJK UNIFIED IDEOGRAPH",
+}
+EXAMPLES = 3  # of what a filter removed
+QUOTED = 40  # letters of a text in an example
+
+
+@dataclass(frozen=True)
+class FilterStep:
+    """What one filter did.
+
+    Attributes:
+        name: of the filter.
+        keeps: which items stay, in words.
+        before, removed, after: numbers of items.
+        examples: up to three of the removed ones.
+    """
+
+    name: str
+    keeps: str
+    before: int
+    removed: int
+    after: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class FilterReport:
+    """What a QualityFilter did, filter by filter, in the order in which they were applied."""
+
+    steps: tuple[FilterStep, ...]
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return "No filter is set: every item stays."
+        head = ("filter", "keeps", "before", "removed", "after")
+        rows = [(s.name, s.keeps, f"{s.before:,}", f"{s.removed:,}", f"{s.after:,}") for s in self.steps]
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = []
+        for row, examples in zip([head, *rows], [(), *(s.examples for s in self.steps)], strict=True):
+            cells = [
+                f"{c:<{w}}" if place < 2 else f"{c:>{w}}" for place, (c, w) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines += ["  ".join(cells), *(f"    removed: {example}" for example in examples)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityFilter:
+    """Sorts items out; every filter is off unless it is set, and both texts of an item must pass.
+
+    The order is words, script, cosine, duplicates. The first three look at an item by itself, so their order makes no
+    difference; duplicates come last, so that the one that is kept is one that passed.
+
+    Args:
+        words: fewest and most words of a text, None for no bound: `(2, None)`. Words are what stands between white
+            space; a text in a script without spaces is one word.
+        script: the script of the letters: "latin", "cyrillic", "arabic", "han", … (`SCRIPTS`). A text without letters
+            passes.
+        script_share: least share of a text's letters that must be of the script.
+        cosine: lowest and highest cosine between question and answer, None for no bound.
+        drop_duplicates: keep the first of the items whose texts are equal but for case and white space.
+
+    Raises:
+        ConfigError: a range upside down or a script that is not known.
+
+    Example:
+        >>> from cubelib import DialogueDataset
+        >>> questions, answers = ["How are you?", "how are  you?", "Как дела?"], ["Fine.", "fine.", "Fine."]
+        >>> dataset = DialogueDataset(torch.eye(3), torch.eye(3), questions, answers)
+        >>> kept, report = QualityFilter(script="latin", drop_duplicates=True).apply(dataset)
+        >>> kept.input_texts
+        ['How are you?']
+        >>> print(report)
+        filter      keeps                                   before  removed  after
+        script      texts with at least 50 % latin letters       3        1      2
+            removed: “Как дела?” → “Fine.”
+        duplicates  the first of items with the same texts       2        1      1
+            removed: “how are you?” → “fine.”
+    """
+
+    words: Range | None = None
+    script: str | None = None
+    script_share: float = 0.5
+    cosine: Range | None = None
+    drop_duplicates: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("words", "cosine"):
+            bounds = getattr(self, name)
+            if bounds is not None and not _sound(bounds):
+                raise ConfigError(
+                    f"QualityFilter: {name} is (lowest, highest), either of them None for no bound; got {bounds!r}."
+                )
+        if self.script is not None and self.script not in SCRIPTS:
+            raise ConfigError(
+                f"QualityFilter: script {self.script!r} is not known. Use one of {', '.join(sorted(SCRIPTS))}."
+            )
+        if not 0 < self.script_share <= 1:
+            raise ConfigError(
+                f"QualityFilter: script_share is a share of letters, above 0 and at most 1; got {self.script_share}."
+            )
+
+    def apply(self, dataset: EmbeddingDataset) -> tuple[EmbeddingDataset, FilterReport]:
+        """The items that pass, as a dataset of the same kind in the same order, and what was removed.
+
+        Raises:
+            DataError: a filter of texts on a dataset without texts, a cosine filter where the input is the target, or
+                nothing left.
+        """
+        steps = []
+        for name, keeps, test in self._filters():
+            passes = test(dataset)
+            gone = np.flatnonzero(~passes)
+            examples = tuple(_example(dataset, item) for item in gone[:EXAMPLES])
+            if len(gone) == len(dataset):
+                raise DataError(
+                    f"QualityFilter: the filter {name} removed all of the {len(dataset):,} items before it; it keeps "
+                    f"{keeps}. Removed, for example: {'; '.join(examples)}. Widen the filter."
+                )
+            steps.append(FilterStep(name, keeps, len(dataset), len(gone), len(dataset) - len(gone), examples))
+            if len(gone):
+                dataset = dataset.subset(torch.from_numpy(np.flatnonzero(passes)))
+        return dataset, FilterReport(tuple(steps))
+
+    def _filters(self) -> Iterator[tuple[str, str, Test]]:
+        if self.words is not None:
+            yield (
+                "words",
+                f"texts of {_range(self.words)} words",
+                lambda dataset: _each(dataset, "words", lambda text: _inside(len(text.split()), self.words)),
+            )
+        if self.script is not None:
+            yield (
+                "script",
+                f"texts with at least {self.script_share * 100:g} % {self.script} letters",
+                lambda dataset: _each(dataset, "script", lambda text: _share(text, self.script) >= self.script_share),
+            )
+        if self.cosine is not None:
+            yield (
+                "cosine",
+                f"a cosine of question and answer of {_range(self.cosine)}",
+                lambda dataset: _inside(_cosines(dataset), self.cosine),
+            )
+        if self.drop_duplicates:
+            yield "duplicates", "the first of items with the same texts", _firsts
+
+
+def _sound(bounds: object) -> bool:
+    if not isinstance(bounds, Sequence) or len(bounds) != 2:
+        return False
+    numbers = [bound for bound in bounds if bound is not None]
+    return bool(numbers) and all(isinstance(bound, Real) for bound in numbers) and sorted(numbers) == numbers
+
+
+def _range(bounds: Range) -> str:
+    low, high = bounds
+    if high is None:
+        return f"{low:g} or more"
+    return f"{high:g} or less" if low is None else f"{low:g} to {high:g}"
+
+
+def _inside(value: int | np.ndarray, bounds: Range) -> bool | np.ndarray:
+    low, high = bounds
+    return (value >= (-np.inf if low is None else low)) & (value <= (np.inf if high is None else high))
+
+
+def _texts(dataset: EmbeddingDataset, name: str) -> Iterator[tuple[str, ...]]:
+    """The text, or question and answer, of each item."""
+    if None in dataset.texts:
+        raise DataError(
+            f"QualityFilter: the filter {name} looks at texts, but {dataset!r} does not have a text for every vector. "
+            "Give them when the dataset is made, or leave the filter out."
+        )
+    return zip(*dataset.texts, strict=True)
+
+
+def _each(dataset: EmbeddingDataset, name: str, passes: Callable[[str], bool]) -> np.ndarray:
+    return np.array([all(map(passes, item)) for item in _texts(dataset, name)])
+
+
+def _firsts(dataset: EmbeddingDataset) -> np.ndarray:
+    seen: dict[tuple[str, ...], int] = {}
+    items = enumerate(_texts(dataset, "duplicates"))
+    return np.array([seen.setdefault(tuple(map(words, item)), place) == place for place, item in items])
+
+
+def _cosines(dataset: EmbeddingDataset) -> np.ndarray:
+    if dataset.target is dataset.input:
+        raise DataError(
+            f"QualityFilter: the filter cosine compares questions with answers, and in {dataset!r} they are the same. "
+            "Leave the filter out."
+        )
+    pairs = zip(blocks(dataset.input), blocks(dataset.target), strict=True)
+    return torch.cat([cosine_similarity(question, answer) for question, answer in pairs]).numpy()
+
+
+@lru_cache(maxsize=65536)
+def _name(letter: str) -> str:
+    return unicodedata.name(letter, "")
+
+
+def _share(text: str, script: str) -> float:
+    """Share of the text's letters that are of the script; 1 where there are no letters."""
+    letters = [letter for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
+    return sum(_name(letter).startswith(SCRIPTS[script]) for letter in letters) / len(letters) if letters else 1.0
+
+
+def _example(dataset: EmbeddingDataset, item: int) -> str:
+    if None in dataset.texts:
+        return f"item {item} (counted from 0)"
+    return " → ".join(quote(texts[item], QUOTED) for texts in dataset.texts)
