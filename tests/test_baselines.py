@@ -1,13 +1,49 @@
-"""Baselines equal scikit-learn's models, and the strength of the ridge is chosen on validation items."""
+"""Baselines equal scikit-learn's and SciPy's models, and the strength of the ridge is chosen on validation items."""
+
+import re
 
 import numpy as np
 import pytest
+import scipy.linalg
 import sklearn.decomposition
 import sklearn.linear_model
+import sklearn.neighbors
 import torch
 
 from cubelib import EmbeddingMetrics
-from cubelib.baselines import PCA, Identity, MeanTarget, Ridge
+from cubelib.baselines import (
+    MLP,
+    PCA,
+    AutoencoderMLP,
+    Identity,
+    Leak,
+    LowRankAdapter,
+    MeanTarget,
+    Memoriser,
+    NearestAnswer,
+    Procrustes,
+    Ridge,
+)
+from cubelib.errors import ConfigError, DataError
+from cubelib.vectors import VectorFile
+
+EVERY = {
+    "identity": lambda: Identity(),
+    "mean": lambda: MeanTarget(),
+    "nearest": lambda: NearestAnswer(),
+    "pca": lambda: PCA(3),
+    "procrustes": lambda: Procrustes(),
+    "ridge": lambda: Ridge(),
+    "residual ridge": lambda: Ridge(residual=True),
+    "adapter": lambda: LowRankAdapter((2,), learning_rates=(1e-3,)),
+    "mlp": lambda: MLP(200, learning_rates=(1e-3,)),
+    "residual mlp": lambda: MLP(200, residual=True, learning_rates=(1e-3,)),
+    "autoencoder": lambda: AutoencoderMLP(3, hidden=5),
+    "linear autoencoder": lambda: AutoencoderMLP(3, hidden=0),
+    "memoriser": lambda: Memoriser(),
+    "leak": lambda: Leak(),
+}
+every_baseline = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 
 
 def pairs(count: int, noise: float = 0.5, dim: int = 12, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,10 +118,10 @@ def test_a_huge_penalty_leaves_the_mean_or_the_input_moved_by_the_mean_change():
     torch.testing.assert_close(moved, test + (target - input).mean(0), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [PCA(2), Ridge(), Ridge(residual=True), MeanTarget()])
-def test_one_training_item_gives_finite_predictions(model):
+@every_baseline
+def test_one_training_item_gives_finite_predictions(make):
     input, target = pairs(1)
-    assert torch.isfinite(model.fit(input, target).predict(pairs(5, seed=1)[0])).all()
+    assert torch.isfinite(make().fit(input, target, pairs(1)).predict(pairs(5, seed=1)[0])).all()
 
 
 def test_ridge_chooses_by_the_score_it_is_given():
@@ -102,3 +138,138 @@ def test_ridge_chooses_by_the_score_it_is_given():
     assert len(tried) == len(chosen.strengths)
     assert chosen.strength == chosen.strengths[tried.index(min(tried))]
     assert chosen.strength != Ridge().fit(*train, validation).strength
+
+
+def test_procrustes_is_scipy_s_and_finds_a_rotation_again():
+    input, target = pairs(60)
+    found = Procrustes().fit(input, target)
+    expected, _ = scipy.linalg.orthogonal_procrustes(input.double().numpy(), target.double().numpy())
+    np.testing.assert_allclose(found.rotation.numpy(), expected, atol=1e-9)
+    torch.testing.assert_close(found.rotation @ found.rotation.T, torch.eye(12).double())
+    turn = torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(3))).Q
+    held_out = pairs(9, seed=1)[0]
+    again = Procrustes().fit(input, input @ turn).predict(held_out)
+    torch.testing.assert_close(again, held_out @ turn, rtol=1e-4, atol=1e-4)
+
+
+def test_the_nearest_question_s_answer_is_scikit_learn_s_and_of_equals_the_first():
+    (input, target), test = pairs(1500), pairs(30, seed=1)[0]
+    theirs = sklearn.neighbors.KNeighborsRegressor(1, metric="cosine", algorithm="brute").fit(input, target)
+    found = NearestAnswer().fit(input, target)
+    np.testing.assert_allclose(found.predict(test).numpy(), theirs.predict(test), atol=1e-6)
+    assert torch.equal(found.predict(5 * input[:40]), target[:40])
+    copies = torch.eye(2).repeat(1100, 1)
+    answers = torch.arange(2200.0)[:, None].repeat(1, 2)
+    assert NearestAnswer().fit(copies, answers).predict(torch.eye(2)).tolist() == [[0, 0], [1, 1]]
+
+
+def test_sums_over_blocks_are_sums():
+    """2,500 rows are three blocks; the models must be those of all rows at once."""
+    (input, target), test = pairs(2500), pairs(20, seed=1)[0]
+    theirs = sklearn.linear_model.LinearRegression().fit(input.double(), target.double()).predict(test.double())
+    np.testing.assert_allclose(Ridge(strengths=(1e-9,)).fit(input, target).predict(test), theirs, atol=1e-4)
+    residual = Ridge(residual=True, strengths=(1e-9,)).fit(input, target).predict(test)
+    np.testing.assert_allclose(residual, theirs, atol=1e-4)
+    turn, _ = scipy.linalg.orthogonal_procrustes(input.double().numpy(), target.double().numpy())
+    np.testing.assert_allclose(Procrustes().fit(input, target).rotation, turn, atol=1e-9)
+    mean = MeanTarget().fit(input, target).predict(test[:1])
+    torch.testing.assert_close(mean, target.double().mean(0, keepdim=True).float())
+
+
+@every_baseline
+def test_every_baseline_keeps_the_protocol(make):
+    (input, target), validation, test = pairs(60), pairs(20, seed=1), pairs(30, seed=2)[0]
+    model = make()
+    assert model.seconds is None and repr(model).endswith(f"({model.name}, not fitted)")
+    assert model.fit(input, target, validation, EmbeddingMetrics.calculate_mrr) is model
+    assert 0 <= model.seconds < 60 and f"{model.parameter_count:,} parameters" in repr(model)
+    output = model.predict(test)
+    assert output.shape == test.shape and output.dtype == test.dtype and not output.requires_grad
+    assert torch.isfinite(output).all()
+    torch.testing.assert_close(model.predict(test[:1]), output[:1], rtol=1e-4, atol=1e-5)
+    again = make().fit(input, target, validation, EmbeddingMetrics.calculate_mrr)
+    assert torch.equal(again.predict(test), output)
+    assert model.predict(test.double()).dtype == torch.float64
+    assert model.predict(test[:0]).shape == (0, 12)
+
+
+def test_names_tell_baselines_apart():
+    assert len({make().name for make in EVERY.values()}) == len(EVERY)
+    sizes = {name: make().code_size for name, make in EVERY.items() if make().code_size}
+    assert sizes == {"pca": 3, "autoencoder": 3, "linear autoencoder": 3}
+
+
+@every_baseline
+def test_vectors_in_a_file_are_as_good_as_in_memory(make, tmp_path, monkeypatch):
+    (input, target), validation, test = pairs(1100), pairs(20, seed=1), pairs(30, seed=2)[0]
+    for name, rows in (("input", input), ("target", target), ("test", test)):
+        np.save(tmp_path / f"{name}.npy", rows.numpy())
+    files = [VectorFile(tmp_path / f"{name}.npy") for name in ("input", "target", "test")]
+    expected = make().fit(input, target, validation).predict(test)
+    model = make().fit(*files[:2], validation)
+    torch.testing.assert_close(model.predict(test), expected, rtol=1e-5, atol=1e-6)
+    monkeypatch.setattr("cubelib.baselines.base.ROWS", 7)
+    torch.testing.assert_close(model.predict(files[2]), expected, rtol=1e-4, atol=1e-5)
+
+
+@every_baseline
+def test_what_cannot_be_learnt_from_is_named(make):
+    input, target = pairs(30)
+    hole = input.clone()
+    hole[7, 3] = torch.nan
+    for wrong, message in (
+        ((input, target[:9]), "takes training inputs (n, dim) and as many targets, n at least 1; got (30, 12) and (9"),
+        ((input[:0], target[:0]), "n at least 1; got (0, 12) and (0, 12)"),
+        ((input[0], target[0]), "got (12,) and (12,)"),
+        ((hole, target), "the training inputs hold NaN or infinite numbers"),
+        ((input, hole), "the training targets hold NaN or infinite numbers"),
+        ((input, target, (input, hole)), "the validation targets hold NaN"),
+        ((input, target, (input, target[:3])), "takes validation inputs"),
+        ((input, target, (input[:, :5], target[:, :5])), "training and validation vectors must be equally wide"),
+    ):
+        with pytest.raises(DataError, match=re.escape(message)):
+            make().fit(*wrong)
+
+
+def test_one_bad_number_among_many_is_found():
+    input, target = pairs(3000)
+    input[2500, 1] = torch.inf
+    with pytest.raises(DataError, match="the training inputs hold NaN or infinite numbers"):
+        Ridge().fit(input, target)
+
+
+@every_baseline
+def test_what_cannot_be_predicted_is_named(make):
+    input, target = pairs(30)
+    model = make()
+    with pytest.raises(DataError, match=r"nothing to predict with yet\. Call fit"):
+        model.predict(input)
+    model.fit(input, target)
+    for wrong in (input[:, :5], input[0]):
+        with pytest.raises(DataError, match=r"fitted on vectors of 12 numbers, predict takes \(n, 12\)"):
+            model.predict(wrong)
+
+
+@every_baseline
+def test_answers_may_have_another_width_where_that_makes_sense(make):
+    input, target = pairs(30)
+    model = make()
+    if model.same_width:
+        with pytest.raises(DataError, match="its answers are as wide as its inputs, and the training targets are not"):
+            model.fit(input, target[:, :5])
+    elif not isinstance(model, PCA):  # its answers are its inputs again, whatever the targets are
+        assert model.fit(input, target[:, :5]).predict(input).shape == (30, 5)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PCA(0), "components is how many numbers the code has, at least 1; got 0"),
+        (lambda: Ridge(strengths=()), "strengths are penalties above 0, at least one"),
+        (lambda: Ridge(strengths=(1.0, 0.0)), "strengths are penalties above 0, at least one"),
+        (lambda: PCA(13).fit(*pairs(30)), "vectors of 12 numbers have 12 components. Ask for no more"),
+    ],
+)
+def test_settings_that_cannot_work_are_named(make, message):
+    with pytest.raises((ConfigError, DataError), match=re.escape(message)):
+        make()

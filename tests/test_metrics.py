@@ -1,18 +1,52 @@
-"""EmbeddingMetrics against sums done by hand and in plain loops."""
+"""EmbeddingMetrics against sums done by hand, and what every metric does with vectors that are not quite right."""
 
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cubelib import EmbeddingMetrics, metrics
-from cubelib.metrics import Interval, bootstrap_mean
+from cubelib import EmbeddingMetrics
+from cubelib.errors import DataError
+from cubelib.vectors import VectorFile
 
 OUTPUT = torch.tensor([[3.0, 4.0], [0.0, -2.0], [0.0, 0.0]])
 TARGET = torch.tensor([[4.0, 3.0], [0.0, 1.0], [1.0, 0.0]])
+
+
+def mean_rank(output, target):
+    return EmbeddingMetrics.retrieval(output, target, torch.arange(len(output))).rank.mean().item()
+
+
+# Every figure of two sets of vectors as one number. Neighbour figures with k = 2.
+FIGURES = {
+    "cosine": EmbeddingMetrics.calculate_cosine_similarity,
+    "mse": EmbeddingMetrics.calculate_mse_loss,
+    "semantic preservation": EmbeddingMetrics.calculate_semantic_preservation,
+    "angle": lambda o, t: EmbeddingMetrics.angular_error_per_item(o, t).mean().item(),
+    "norm ratio": lambda o, t: EmbeddingMetrics.norm_ratio_per_item(o, t).mean().item(),
+    "spearman": EmbeddingMetrics.similarity_spearman,
+    "overlap": lambda o, t: EmbeddingMetrics.neighbour_overlap(o, t, k=2),
+    "trustworthiness": lambda o, t: EmbeddingMetrics.trustworthiness(o, t, k=2),
+    "cka": EmbeddingMetrics.linear_cka,
+    "plain cka": lambda o, t: EmbeddingMetrics.linear_cka(o, t, debiased=False),
+    "mrr": EmbeddingMetrics.calculate_mrr,
+    "rank": mean_rank,
+    "hubness": lambda o, t: EmbeddingMetrics.hubness(o, t, k=2).skewness,
+}
+every_figure = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
+
+
+def whole_numbers(rows: int = 9, dim: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Small whole numbers, which every type holds exactly; no row is zero."""
+    generator = torch.Generator().manual_seed(seed)
+    output, noise = (torch.randint(-9, 10, (rows, dim), generator=generator).float() for _ in range(2))
+    output[:, 0] += 0.5
+    output *= 2
+    return output, output + noise
 
 
 def test_cosine_and_mse_are_what_the_hand_calculates():
@@ -28,133 +62,171 @@ def test_cosine_and_mse_are_what_the_hand_calculates():
     assert EmbeddingMetrics.calculate_mse_loss(OUTPUT, TARGET) == figures["mse_loss"]
 
 
-@pytest.mark.parametrize("metric", [EmbeddingMetrics.cosine_per_item, EmbeddingMetrics.mse_per_item])
+def test_angles_and_lengths_are_what_the_hand_calculates():
+    angle, ratio = EmbeddingMetrics.angular_error_per_item, EmbeddingMetrics.norm_ratio_per_item
+    torch.testing.assert_close(angle(OUTPUT, TARGET), torch.tensor([math.degrees(math.acos(0.96)), 180.0, 90.0]))
+    torch.testing.assert_close(ratio(OUTPUT, TARGET), torch.tensor([1.0, 2.0, 0.0]))
+    assert angle(torch.zeros(1, 2), torch.zeros(1, 2)).tolist() == [90.0]
+    with pytest.raises(DataError, match="divides by the targets' lengths, and 1 of them are 0"):
+        ratio(TARGET, OUTPUT)
+
+
+@pytest.mark.parametrize("degrees", [1e-3, 0.02, 1.0, 179.99])
+def test_small_angles_are_not_lost_in_rounding(degrees):
+    turn = math.radians(degrees)
+    output = torch.tensor([[math.cos(turn), math.sin(turn)]])
+    found = EmbeddingMetrics.angular_error_per_item(output, torch.tensor([[1.0, 0.0]])).item()
+    assert found == pytest.approx(degrees, rel=1e-5)
+
+
+@given(st.floats(-20, 20), st.floats(-20, 20))
+@settings(max_examples=30, deadline=None)
+def test_lengths_from_tiny_to_huge_leave_directions_as_they_are(one, other):
+    output, target = whole_numbers()
+    far, near = output * 10.0**one, target * 10.0**other
+    for figure in (EmbeddingMetrics.cosine_per_item, EmbeddingMetrics.angular_error_per_item):
+        torch.testing.assert_close(figure(far, near), figure(output, target), rtol=1e-4, atol=1e-4)
+    ratio = EmbeddingMetrics.norm_ratio_per_item
+    torch.testing.assert_close(ratio(far, near), ratio(output, target) * 10.0 ** (one - other), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e20])
+@pytest.mark.parametrize("name", ["spearman", "drawn spearman", "overlap", "mrr", "rank", "hubness"])
+def test_squares_of_huge_and_tiny_numbers_do_not_overflow(name, scale):
+    drawn = {"drawn spearman": lambda o, t: EmbeddingMetrics.similarity_spearman(o, t, pairs=30)}
+    output, target = whole_numbers()
+    figure = (FIGURES | drawn)[name]
+    assert figure(scale * output, target) == pytest.approx(figure(output, target), abs=1e-6)
+
+
+def test_the_more_precise_type_of_two_is_the_result_s():
+    output, target = whole_numbers()
+    figure = EmbeddingMetrics.cosine_per_item
+    kinds = [figure(one, other).dtype for one in (output, output.double()) for other in (target, target.double())]
+    assert kinds == [torch.float32, torch.float64, torch.float64, torch.float64]
+
+
+def test_no_cosine_is_above_one():
+    vectors = torch.randn(500, 50, generator=torch.Generator().manual_seed(0)).double()
+    for sign in (1, -1):
+        assert EmbeddingMetrics.cosine_per_item(vectors, sign * vectors).abs().max() <= 1
+
+
+def test_a_summary_is_mean_quantiles_and_the_share_that_reaches_the_target():
+    values = torch.arange(101) / 100
+    found = EmbeddingMetrics.summary(values, target=0.9)
+    assert found.mean == pytest.approx(0.5)
+    assert found.quantiles == pytest.approx({0.05: 0.05, 0.25: 0.25, 0.5: 0.5, 0.75: 0.75, 0.95: 0.95})
+    assert found.share == pytest.approx(11 / 101)  # 0.90 itself is in, although float32 holds 0.89999998
+    assert str(found) == "0.5000 on average, 90 % of the items in 0.0500 … 0.9500, 11% at or above 0.9"
+    assert EmbeddingMetrics.summary(np.array([0.3]), 0.4).quantiles[0.05] == 0.3
+    for wrong in (torch.empty(0), torch.ones(2, 2), torch.tensor([math.nan])):
+        with pytest.raises(DataError, match="one finite value for each item"):
+            EmbeddingMetrics.summary(wrong)
+
+
+@every_figure
+def test_every_figure_takes_every_type_and_says_the_same(figure, tmp_path):
+    output, target = whole_numbers()
+    expected = figure(output, target)
+    assert math.isfinite(expected)
+    others = [
+        (output.to(kind), target.to(kind)) for kind in (torch.float64, torch.float16, torch.bfloat16, torch.int16)
+    ]
+    others += [(output.numpy().astype(kind), target.numpy().astype(kind)) for kind in ("f4", "f8", "f2", "i8")]
+    others += [(output.double(), target), (output, target.numpy()), (output.numpy()[::-1][::-1], target)]
+    np.save(tmp_path / "o.npy", output.numpy())
+    np.save(tmp_path / "t.npy", target.numpy())
+    others += [(VectorFile(tmp_path / "o.npy"), VectorFile(tmp_path / "t.npy"))]
+    others += [(np.load(tmp_path / "o.npy", mmap_mode="r"), np.load(tmp_path / "t.npy", mmap_mode="r"))]
+    assert [figure(*pair) for pair in others] == [pytest.approx(expected, abs=1e-5)] * len(others)
+
+
+@every_figure
+@pytest.mark.filterwarnings("error")
+def test_every_figure_has_a_value_for_vectors_that_say_nothing(figure):
+    output, target = whole_numbers()
+    for empty in (torch.zeros(9, 4), torch.ones(9, 4), -torch.ones(9, 4)):
+        assert math.isfinite(figure(empty, target)) and math.isfinite(figure(empty, torch.ones(9, 4)))
+    output[3] = 0
+    assert math.isfinite(figure(output, target))
+
+
+@every_figure
 @pytest.mark.parametrize(
     ("output", "target", "message"),
     [
-        (torch.ones(2, 3), torch.ones(3, 3), "with n at least 1; got (2, 3) and (3, 3)."),
-        (torch.ones(3), torch.ones(3), "got (3,) and (3,)."),
-        (torch.ones(0, 3), torch.ones(0, 3), "got (0, 3) and (0, 3)."),
-        (
-            torch.tensor([[1.0], [math.nan]]),
-            torch.ones(2, 1),
-            "1 of 2 outputs hold NaN or infinite numbers, the first at row 1",
-        ),
-        (
-            torch.ones(2, 1),
-            torch.tensor([[math.inf], [1.0]]),
-            "1 of 2 targets hold NaN or infinite numbers, the first at row 0",
-        ),
+        (torch.ones(3), torch.ones(3, 1), r"outputs|left|original .* must be \(n, dim\) .* got \(3,\)"),
+        (torch.ones(0, 3), torch.ones(0, 3), r"n and dim at least 1; got \(0, 3\)"),
+        (torch.ones(3, 0), torch.ones(3, 0), r"n and dim at least 1; got \(3, 0\)"),
+        (torch.tensor([[1.0], [math.nan], [1.0]]), torch.ones(3, 1), "1 of 3 .* NaN or infinite numbers, .* at row 1"),
+        (torch.ones(3, 1), torch.tensor([[math.inf]] * 3), "3 of 3 .* NaN or infinite numbers, .* at row 0"),
+        ([[1.0]] * 3, torch.ones(3, 1), "must be a torch tensor, a NumPy array or a VectorFile of real .* got list"),
+        (torch.ones(3, 1) * 1j, torch.ones(3, 1), "real numbers, .* got torch.complex64"),
+        (np.array([["a"]] * 3), torch.ones(3, 1), "cannot be read as numbers"),
     ],
 )
-def test_what_has_no_metric_is_named(metric, output, target, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        metric(output, target)
+def test_what_has_no_figure_is_named(figure, output, target, message):
+    with pytest.raises(DataError, match=message):
+        figure(output, target)
 
 
-def ranks_in_plain_python(output: list[float], bank: list[list[float]], right: int) -> tuple[int, int]:
-    """1 + entries closer than the right one, and 1 + those at least as close, copies of the right one left out."""
-
-    def cosine(a: list[float], b: list[float]) -> float:
-        lengths = math.hypot(*a) * math.hypot(*b)
-        return sum(x * y for x, y in zip(a, b, strict=True)) / lengths if lengths else 0.0
-
-    best = cosine(output, bank[right])
-    wrong = [row for i, row in enumerate(bank) if i != right and cosine(row, bank[right]) < 1 - 1e-9]
-    closer, as_close = (sum(cosine(output, row) > best + hair for row in wrong) for hair in (1e-9, -1e-9))
-    return 1 + closer, 1 + as_close
+@pytest.mark.parametrize("name", sorted(FIGURES.keys() - {"rank", "hubness"}))  # banks may have any length
+def test_figures_of_pairs_want_as_many_of_the_one_as_of_the_other(name):
+    with pytest.raises(DataError, match=re.escape("got (2, 3) and (3, 3)")):
+        FIGURES[name](torch.ones(2, 3), torch.ones(3, 3))
 
 
-# Whole numbers from few: ties, copies (also in other lengths) and zero vectors are frequent.
-rows = st.lists(st.integers(-1, 1), min_size=3, max_size=3)
+@pytest.mark.parametrize("name", ["cosine", "mse", "semantic preservation", "angle", "norm ratio", "mrr"])
+def test_figures_of_pairs_want_one_width(name):
+    with pytest.raises(DataError, match=re.escape("got (2, 3) and (2, 4)")):
+        FIGURES[name](torch.ones(2, 3), torch.ones(2, 4))
 
 
-@settings(max_examples=100, deadline=None)
-@given(
-    st.lists(rows, min_size=1, max_size=8), st.lists(rows, min_size=1, max_size=12), st.randoms(use_true_random=False)
-)
-def test_ranks_equal_the_plain_loop_s(outputs, bank, chooser):
-    right = [chooser.randrange(len(bank)) for _ in outputs]
-    ranks = EmbeddingMetrics.retrieval_ranks(
-        torch.tensor(outputs).double(), torch.tensor(bank).double(), torch.tensor(right)
-    )
-    for rank, output, place in zip(ranks.tolist(), outputs, right, strict=True):
-        first, last = ranks_in_plain_python(output, bank, place)
-        assert first <= rank <= last <= len(bank)  # between, where rounding makes ties of three terms unequal
+@pytest.mark.parametrize("name", ["rank", "hubness"])
+def test_banks_want_the_queries_width(name):
+    with pytest.raises(DataError, match=re.escape("equally wide; got (3, 3) and (3, 4)")):
+        FIGURES[name](torch.ones(3, 3), torch.ones(3, 4))
 
 
-def test_ties_count_against_the_model_and_copies_of_the_right_answer_do_not():
-    bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0], [-1.0, 0.0]])
-    between, away, nothing = torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, -1.0]]), torch.zeros(1, 2)
-    rank = EmbeddingMetrics.retrieval_ranks
-    assert rank(between, bank, torch.tensor([0])).tolist() == [
-        2
-    ]  # the second is as close, the third is the same answer
-    assert rank(between, bank, torch.tensor([1])).tolist() == [3]
-    assert rank(away, bank, torch.tensor([1])).tolist() == [4]
-    assert rank(nothing, bank, torch.tensor([1])).tolist() == [4]
-    assert rank(between, torch.zeros(3, 2), torch.tensor([1])).tolist() == [3]
-    assert rank(torch.empty(0, 2), bank, torch.empty(0, dtype=torch.long)).tolist() == []
-
-
-def test_blocks_change_no_rank(monkeypatch):
-    generator = torch.Generator().manual_seed(0)
-    output, bank = torch.randn(50, 5, generator=generator), torch.randn(70, 5, generator=generator)
-    right = torch.randint(70, (50,), generator=generator)
-    whole = EmbeddingMetrics.retrieval_ranks(output, bank, right)
-    monkeypatch.setattr(metrics, "BLOCK", 7)
-    assert EmbeddingMetrics.retrieval_ranks(output, bank, right).tolist() == whole.tolist()
-    assert whole.unique().numel() > 20
-    cases = zip(output.tolist(), right.tolist(), strict=True)
-    assert [(rank, rank) for rank in whole.tolist()] == [ranks_in_plain_python(o, bank.tolist(), r) for o, r in cases]
+@pytest.mark.parametrize("name", ["cosine", "mse", "semantic preservation", "angle", "norm ratio", "mrr", "rank"])
+def test_one_item_has_a_figure(name):
+    expected = {"cosine": 1, "mse": 0, "semantic preservation": 1, "angle": 0, "norm ratio": 1, "mrr": 1, "rank": 1}
+    one = torch.tensor([[3.0, 4.0]])
+    assert FIGURES[name](one, one) == pytest.approx(expected[name], abs=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("output", "bank", "right", "message"),
+    ("name", "items", "message"),
     [
-        (torch.ones(2, 3), torch.ones(4, 2), torch.tensor([0, 0]), "got (2, 3), (4, 2) and (2,)."),
-        (torch.ones(2, 3), torch.ones(4, 3), torch.tensor([0]), "got (2, 3), (4, 3) and (1,)."),
-        (torch.ones(1, 3), torch.ones(4, 3), torch.tensor([4]), "indices must be 0 … 3."),
-        (torch.ones(1, 3), torch.ones(4, 3), torch.tensor([-1]), "indices must be 0 … 3."),
-        (torch.full((1, 3), math.nan), torch.ones(4, 3), torch.tensor([0]), "1 of 1 outputs hold NaN"),
-        (torch.ones(1, 3), torch.eye(3) / 0, torch.tensor([0]), "3 of 3 bank hold NaN"),
+        ("spearman", 1, "needs 3 items or more; got 1"),
+        ("spearman", 2, "needs 3 items or more; got 2"),
+        ("cka", 3, "needs 4 items or more; got 3"),
+        ("plain cka", 1, "needs 2 items or more; got 1"),
+        ("overlap", 1, "2 neighbours of a single item"),
+        ("overlap", 2, "there are 1 neighbours to choose from, and k = 2"),
+        ("trustworthiness", 1, "2 neighbours of a single item"),
+        ("trustworthiness", 4, "there are 1 neighbours to choose from, and k = 2"),
+        ("hubness", 1, "there are 1 neighbours to choose from, and k = 2"),
     ],
 )
-def test_what_cannot_be_ranked_is_named(output, bank, right, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        EmbeddingMetrics.retrieval_ranks(output, bank, right)
+def test_too_few_items_for_a_structure_are_named(name, items, message):
+    with pytest.raises(DataError, match=message):
+        FIGURES[name](torch.eye(5)[:items], torch.eye(5)[:items])
 
 
-def test_the_interval_covers_the_true_mean_about_95_times_in_100():
-    generator = torch.Generator().manual_seed(0)
-    intervals = [bootstrap_mean(torch.randn(60, generator=generator) + 5, resamples=400) for _ in range(200)]
-    covered = sum(found.low <= 5 <= found.high for found in intervals)
-    assert 180 <= covered <= 197
-    width = sum(found.high - found.low for found in intervals) / 200
-    assert width == pytest.approx(2 * 1.96 / math.sqrt(60), rel=0.08)
+@every_figure
+def test_blocks_change_nothing(figure, monkeypatch):
+    output, target = whole_numbers(rows=30)
+    expected = figure(output, target)
+    for module in ("rows", "retrieval", "structure"):
+        monkeypatch.setattr(f"cubelib.metrics.{module}.BLOCK", 7)
+    for module in ("rows", "structure"):
+        monkeypatch.setattr(f"cubelib.metrics.{module}.ENTRIES", 100)  # three rows of similarities
+    assert figure(output, target) == pytest.approx(expected, abs=1e-5)
 
 
-def test_an_interval_is_a_function_of_values_and_seed():
-    values = torch.arange(20.0)
-    first = bootstrap_mean(values, resamples=300)
-    assert first == bootstrap_mean(values, resamples=300) != bootstrap_mean(values, resamples=300, seed=1)
-    assert first.mean == 9.5 and first.low < 9.5 < first.high
-    assert str(Interval(0.5, 0.25, 0.75)) == "0.5000 [0.2500, 0.7500]"
-
-
-@pytest.mark.parametrize("values", [torch.tensor([0.3]), torch.tensor([0.3, 0.3])])
-def test_without_spread_the_interval_is_the_mean(values):
-    assert bootstrap_mean(values) == Interval(*[pytest.approx(0.3)] * 3)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (torch.empty(0), "(n,) with n at least 1; got shape (0,)"),
-        (torch.ones(2, 2), "got shape (2, 2)"),
-        (torch.tensor([1.0, math.nan]), "got shape (2,), 1 values not finite."),
-    ],
-)
-def test_values_without_a_mean_are_named(values, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        bootstrap_mean(values)
+def test_the_face_has_every_measure_and_names_it():
+    public = [name for name in vars(EmbeddingMetrics) if not name.startswith("_")]
+    assert all(name.removesuffix("_per_item") in EmbeddingMetrics.__doc__ for name in public)
+    assert all(getattr(EmbeddingMetrics, name).__doc__ for name in public)

@@ -1,0 +1,250 @@
+"""Baselines trained by gradient descent: a low-rank adapter, a network with one hidden layer, an autoencoder.
+
+Everything free is chosen on the validation items by the score that the model is judged by: when to stop, the learning
+rate, the rank. Without validation items the first choice is trained for 5 rounds.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from cubelib.baselines.base import Baseline, Score, Vectors
+from cubelib.baselines.training import train
+from cubelib.errors import ConfigError, DataError
+from cubelib.losses import LOSSES, Loss
+
+LEARNING_RATES = (1e-3, 3e-4)
+
+
+class Trained(Baseline):
+    """A network for each combination of choices is trained from the same seed; the best by validation is kept.
+
+    Attributes:
+        choice: the combination kept, name → value.
+        validation_score: of the network kept; NaN without validation items.
+    """
+
+    def __init__(self, loss: str | Loss, choices: dict[str, tuple[Any, ...]], seed: int) -> None:
+        if isinstance(loss, str) and loss not in LOSSES:
+            raise ConfigError(
+                f"{self.name}: loss {loss!r} is not known. Use one of {', '.join(LOSSES)}, or a function."
+            )
+        if not all(values and min(values) > 0 for values in choices.values()):
+            raise ConfigError(f"{self.name}: choices are numbers above 0, at least one of each; got {choices}.")
+        self.loss = LOSSES[loss] if isinstance(loss, str) else loss
+        self._choices, self.seed = choices, seed
+
+    @abstractmethod
+    def _network(self, input_dim: int, target_dim: int, choice: dict[str, Any]) -> nn.Module: ...
+
+    def _fit(self, input: Vectors, target: Vectors, validation: tuple[Tensor, Tensor] | None, score: Score) -> None:
+        choices = [dict(zip(self._choices, values, strict=True)) for values in product(*self._choices.values())]
+        self.validation_score = -torch.inf
+        for choice in choices if validation is not None else choices[:1]:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.seed)
+                network = self._network(input.shape[1], target.shape[1], choice)
+            found = train(
+                network,
+                input,
+                target,
+                validation,
+                score,
+                loss=self.loss,
+                learning_rate=choice["learning_rate"],
+                seed=self.seed,
+            )
+            if not found <= self.validation_score:
+                self.network, self.choice, self.validation_score = network, choice, found
+
+    def _predict(self, input: Tensor) -> Tensor:
+        return self.network(input.float()).to(input.dtype)
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+
+class LowRankAdapter(Trained):
+    """z = e + B A e: the input, moved within a few directions. What embedding-adapter tools ship.
+
+    A is `(rank, dim)`, random at the start; B is `(dim, rank)`, zero, so that the untrained adapter is no model.
+
+    Args:
+        ranks: to choose from.
+        loss: a name in `cubelib.losses.LOSSES`, or a function of (output, target).
+        learning_rates: to choose from.
+        seed: for the first weights and the order of the pairs.
+
+    Source: Hu et al., LoRA: low-rank adaptation of large language models, 2021, eq. 3 (on the identity).
+
+    Example:
+        >>> x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
+        >>> LowRankAdapter(ranks=(2,)).fit(x, x.roll(1, 1)).parameter_count
+        32
+    """
+
+    name = "low-rank residual adapter"
+
+    def __init__(
+        self,
+        ranks: tuple[int, ...] = (8, 2, 32),
+        loss: str | Loss = "contrastive_cosine",
+        *,
+        learning_rates: tuple[float, ...] = LEARNING_RATES,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(loss, {"rank": ranks, "learning_rate": learning_rates}, seed)
+
+    def _network(self, input_dim: int, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+        return _Adapter(input_dim, choice["rank"])
+
+
+class MLP(Trained):
+    """One hidden layer of GELU units, as many as a budget of parameters allows.
+
+    hidden = (budget − target numbers) // (input numbers + target numbers + 1)
+
+    Args:
+        budget: parameters, at most; such as the cube's.
+        residual: predict target − input and add it to the input; the last layer starts at zero, so that the untrained
+            network is no model.
+        loss, learning_rates, seed: as for `LowRankAdapter`.
+
+    Source: Hendrycks, Gimpel, Gaussian error linear units, 2016 (the unit); He et al. 2016 (the residual).
+
+    Example:
+        >>> x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
+        >>> mlp = MLP(100).fit(x, x.roll(1, 1))
+        >>> mlp.network.hidden, mlp.parameter_count                   # (100 − 8) // 17 = 5 units of 17, and 8 biases
+        (5, 93)
+    """
+
+    def __init__(
+        self,
+        budget: int,
+        residual: bool = False,
+        loss: str | Loss = "contrastive_cosine",
+        *,
+        learning_rates: tuple[float, ...] = LEARNING_RATES,
+        seed: int = 0,
+    ) -> None:
+        self.name = "residual MLP" if residual else "MLP"
+        self.budget = budget
+        self.residual = self.same_width = residual
+        super().__init__(loss, {"learning_rate": learning_rates}, seed)
+
+    def damaged(self, share: float, seed: int = 0) -> Callable[[Tensor], Tensor]:
+        """`predict` with a share of the hidden units dead: they pass on zero, and nothing makes up for them.
+
+        With the same seed a larger share kills the same units and more. For `EmbeddingMetrics.damage_curve`.
+        """
+        return _damaged(self, share, seed)
+
+    def _network(self, input_dim: int, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+        hidden = (self.budget - target_dim) // (input_dim + target_dim + 1)
+        if hidden < 1:
+            raise ConfigError(
+                f"{self.name}: a hidden unit between {input_dim} and {target_dim} numbers takes "
+                f"{input_dim + 2 * target_dim + 1:,} parameters, the budget is {self.budget:,}. Give more."
+            )
+        return _Hidden(input_dim, hidden, target_dim, self.residual)
+
+
+class AutoencoderMLP(Trained):
+    """A bottleneck with a hidden layer on each side: dim → hidden → code → hidden → dim, trained from scratch.
+
+    With hidden=0 both sides are linear, and no such autoencoder has a smaller squared error than PCA of the same size
+    (Baldi, Hornik 1989). With a hidden layer it beats PCA where the code is small and the data many.
+
+    Args:
+        code_size: numbers in the code.
+        hidden: GELU units in each hidden layer; 0 for none.
+        loss, learning_rates, seed: as for `LowRankAdapter`.
+
+    Example:
+        >>> x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
+        >>> AutoencoderMLP(2, hidden=0).fit(x, x).parameter_count     # 8·2 + 2 and 2·8 + 8
+        42
+    """
+
+    same_width = False
+
+    def __init__(
+        self,
+        code_size: int,
+        hidden: int = 512,
+        loss: str | Loss = "cosine",
+        *,
+        learning_rates: tuple[float, ...] = LEARNING_RATES[:1],
+        seed: int = 0,
+    ) -> None:
+        kind = "MLP autoencoder" if hidden else "linear autoencoder"
+        if code_size < 1 or hidden < 0:
+            raise ConfigError(
+                f"{kind}: takes a code of 1 number or more and 0 or more hidden units; got {code_size} and {hidden}."
+            )
+        self.code_size, self.hidden = code_size, hidden
+        self.name = f"{kind}, {code_size} numbers"
+        super().__init__(loss, {"learning_rate": learning_rates}, seed)
+
+    def damaged(self, share: float, seed: int = 0) -> Callable[[Tensor], Tensor]:
+        """`predict` with a share of the hidden units of both layers dead, as in `MLP.damaged`."""
+        if not self.hidden:
+            raise ConfigError(f"{self.name}: there are no hidden units to damage. Use hidden=512.")
+        return _damaged(self, share, seed)
+
+    def _network(self, input_dim: int, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+        if not self.hidden:
+            return nn.Sequential(nn.Linear(input_dim, self.code_size), nn.Linear(self.code_size, target_dim))
+        return nn.Sequential(
+            _Hidden(input_dim, self.hidden, self.code_size), _Hidden(self.code_size, self.hidden, target_dim)
+        )
+
+
+class _Adapter(nn.Module):
+    def __init__(self, dim: int, rank: int) -> None:
+        super().__init__()
+        self.down = nn.Parameter(torch.randn(rank, dim) / dim**0.5)
+        self.up = nn.Parameter(torch.zeros(dim, rank))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        return vectors + vectors @ self.down.T @ self.up.T
+
+
+class _Hidden(nn.Module):
+    """A hidden layer between two linear ones."""
+
+    def __init__(self, input_dim: int, hidden: int, output_dim: int, residual: bool = False) -> None:
+        super().__init__()
+        self.hidden, self.residual = hidden, residual
+        self.into, self.out = nn.Linear(input_dim, hidden), nn.Linear(hidden, output_dim)
+        if residual:
+            nn.init.zeros_(self.out.weight)
+            nn.init.zeros_(self.out.bias)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        found = self.out(gelu(self.into(vectors)))
+        return vectors + found if self.residual else found
+
+
+def _damaged(model: Trained, share: float, seed: int) -> Callable[[Tensor], Tensor]:
+    if not 0 <= share <= 1:
+        raise ConfigError(f"{model.name}: a share of dead units is 0 … 1; got {share}.")
+    if model.seconds is None:
+        raise DataError(f"{model.name}: there is nothing to damage yet. Call fit(input, target) first.")
+    hurt, generator = copy.copy(model), torch.Generator().manual_seed(seed)
+    hurt.network = copy.deepcopy(model.network)
+    for layer in hurt.network.modules():
+        if isinstance(layer, _Hidden):
+            dead = torch.randperm(layer.hidden, generator=generator)[: round(share * layer.hidden)]
+            layer.out.weight.data[:, dead] = 0.0  # nobody hears them
+    return hurt.predict
