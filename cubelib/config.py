@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cubelib.errors import ConfigError
+from cubelib.filters import QualityFilter
 from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
 from cubelib.lattice.rule import RULES
 from cubelib.reshaper import Layout
@@ -73,28 +74,84 @@ class CoreConfig(_Block):
         raise ValueError(f"expected a whole number of at least 1, auto, or null for no waist; got {value!r:.80}")
 
 
+class FilterConfig(_Block):
+    """Items to sort out before the split (`cubelib.filters.QualityFilter`); off unless set, and counted."""
+
+    words: Annotated[list[int | None], Field(min_length=2, max_length=2)] | None = None
+    """Fewest and most words of a text, null for no bound: [3, null]."""
+    script: str | None = None
+    """The script of the letters: latin, cyrillic, arabic, han, …"""
+    script_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Least share of a text's letters that must be of the script."""
+    cosine: Annotated[list[float | None], Field(min_length=2, max_length=2)] | None = None
+    """Lowest and highest cosine between question and answer, null for no bound."""
+    drop_duplicates: bool = False
+    """Keep the first of items whose texts differ in case and white space only."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> FilterConfig:
+        self.quality_filter()
+        return self
+
+    def quality_filter(self) -> QualityFilter:
+        """The filter that these settings describe."""
+        return QualityFilter(**self.model_dump())
+
+
 class DataConfig(_Block):
     """Where training texts or vectors come from, and how they are split."""
 
-    file: Path | None = None
-    """.txt (a sentence a line) or .npy (vectors) for autoencoder; .csv or .jsonl with questions and answers for
-    dialogue. None: the built-in corpora. Mixed mode trains both tasks on the pairs' texts."""
+    file: str | None = None
+    """Texts, pairs, conversations or vectors: .txt .csv .tsv .json .jsonl .parquet .npy .npz .safetensors, or
+    hub:organisation/name for a data set of the Hugging Face hub. None: the built-in corpora."""
+    content: Literal["auto", "texts", "conversations", "vectors"] = "auto"
+    """What the file holds. auto: vectors in .npy, .npz and .safetensors, texts (pairs in dialogue and mixed mode) in
+    all others."""
+    text_column: str = "text"
+    """Column of the texts in a table, for autoencoder."""
     question_column: str = "question"
-    """Column of the questions in a .csv or .jsonl file."""
+    """Column of the questions, for dialogue; of vectors: the array or column of the questions' vectors."""
     answer_column: str = "answer"
     """Column of the answers."""
+    vector_column: str | None = None
+    """For autoencoder on vectors: the array in an .npz or .safetensors file (None: the only one), or the column of a
+    table (None: embedding)."""
+    messages_column: str = "messages"
+    """Of conversations: the column with the list of turns."""
+    conversation_column: str | None = None
+    """Of conversations with a turn in each row: the column that tells them apart; the turns are in text_column."""
+    role_column: str | None = None
+    """Of conversations with a turn in each row: the column that says who speaks."""
+    context: Annotated[int, Field(ge=1)] = 1
+    """Of conversations: turns in a question."""
+    bad_rows: Literal["error", "skip"] = "error"
+    """error: a row that cannot be used stops the run; skip: such rows are left out, and a warning counts them."""
+    hub_split: str = "train"
+    """Of a data set of the hub: which of its splits is read (cubelib divides it anew)."""
+    hub_config: str | None = None
+    """Of a data set of the hub: which of its configs; None: the only one."""
+    language: str = "en"
+    """Of the built-in dialogues (python -m cubelib corpora lists them)."""
     limit: Annotated[int, Field(ge=10)] | None = None
     """How many sentences or pairs of a built-in corpus; None: as many as have ready-made vectors."""
     teacher: str = "all-mpnet-base-v2"
-    """The sentence encoder: all-mpnet-base-v2, or a folder with a sentence-transformers model."""
+    """The sentence encoder: all-mpnet-base-v2, another name of `cubelib.TeacherEncoder`, a folder with a
+    sentence-transformers model, or hub:organisation/name."""
     cache_dir: Path | None = None
     """Folder for encoded texts; None: the user's cache folder, or $CUBELIB_CACHE."""
+    filters: FilterConfig = FilterConfig()
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Share of the items that choose the best epoch."""
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Share of the items that the report is measured on."""
     near_copy: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Cosine from which two texts count as copies, which are never split between training and test."""
+    """Cosine from which two texts count as copies, which are never split between training and test; 1: equal vectors
+    only."""
+
+    @field_validator("file", "teacher", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
 
 
 class MixedConfig(_Block):
@@ -279,6 +336,7 @@ _PLAIN_WORDS = {
     "model_type": "expected settings indented under it; leave the key out for the defaults",
     "model_attributes_type": "expected settings indented under it; leave the key out for the defaults",
     "path_type": "expected a path",
+    "string_type": "expected text",
     "invalid_key": "a key must be text",
 }
 

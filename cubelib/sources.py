@@ -1,44 +1,108 @@
-"""From a configuration to leak-free splits: texts or vectors → dataset → training, validation and test."""
+"""From a configuration to leak-free splits: texts or vectors → dataset → filters → training, validation and test."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from cubelib import corpora, readers
-from cubelib.config import TrainingConfig
-from cubelib.datasets import AutoencoderDataset, DialogueDataset, Split, leak_free_split
+from cubelib.config import DataConfig, TrainingConfig
+from cubelib.datasets import AutoencoderDataset, DialogueDataset, EmbeddingDataset
 from cubelib.encoder import TeacherEncoder
 from cubelib.errors import DataError
+from cubelib.splits import Split, leak_free_split
+from cubelib.vectors import VectorFile
+
+ARRAYS = (".npy", ".npz", ".safetensors")
+IN_MEMORY = 1_000_000_000  # bytes; vectors in a larger .npy or .safetensors file stay there and are read when needed
 
 
-def _autoencoder_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> AutoencoderDataset:
-    file = config.data.file
-    if file is None:
-        return AutoencoderDataset.from_texts(corpora.sentences(config.data.limit or corpora.DEFAULT_SENTENCES), encoder)
-    if file.suffix.lower() == ".npy":
-        return AutoencoderDataset(readers.read_vectors(file, config.embedding_dim))
-    if file.suffix.lower() == ".txt":
-        return AutoencoderDataset.from_texts(readers.read_sentences(file), encoder)
-    raise DataError(
-        f"Reading {file}: autoencoder mode takes a .txt file (a sentence a line) or a .npy file (vectors). Convert the "
-        "file, or set mode to dialogue for question → answer pairs."
+def _source(data: DataConfig) -> str | list[Path]:
+    """What the readers are to read: the file, or those of a data set of the hub."""
+    if not data.file.startswith("hub:"):
+        return data.file
+    return readers.hub_table(data.file, split=data.hub_split, config=data.hub_config)
+
+
+def _content(data: DataConfig) -> str:
+    if data.content != "auto":
+        return data.content
+    return "vectors" if data.file is not None and Path(data.file).suffix.lower() in ARRAYS else "texts"
+
+
+def _vectors(data: DataConfig, key: str | None) -> Tensor | VectorFile:
+    file = Path(data.file)
+    if file.suffix.lower() in (".npy", ".safetensors") and file.is_file() and file.stat().st_size > IN_MEMORY:
+        return VectorFile(file, key)
+    return readers.read_vectors(_source(data), key, bad_rows=data.bad_rows)
+
+
+def _conversations(data: DataConfig) -> list[list[str]]:
+    if data.file is None:
+        return corpora.conversations(data.limit or corpora.DEFAULT_CONVERSATIONS)
+    return readers.read_conversations(
+        _source(data),
+        data.messages_column,
+        conversation_column=data.conversation_column,
+        text_column=data.text_column,
+        role_column=data.role_column,
+        bad_rows=data.bad_rows,
     )
 
 
-def _dialogue_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> DialogueDataset:
-    data = config.data
+def _autoencoder_dataset(data: DataConfig, encoder: TeacherEncoder) -> AutoencoderDataset:
+    if _content(data) == "conversations":
+        conversations = _conversations(data)
+        groups = [number for number, turns in enumerate(conversations) for _ in turns]
+        return AutoencoderDataset.from_texts([turn for turns in conversations for turn in turns], encoder, groups)
     if data.file is None:
-        pairs = corpora.dialogues(data.limit or corpora.DEFAULT_PAIRS)
-    else:
-        pairs = readers.read_pairs(data.file, data.question_column, data.answer_column)
+        return AutoencoderDataset.from_texts(corpora.sentences(data.limit or corpora.DEFAULT_SENTENCES), encoder)
+    if _content(data) == "vectors":
+        return AutoencoderDataset(_vectors(data, data.vector_column))
+    texts = readers.read_texts(_source(data), data.text_column, bad_rows=data.bad_rows)
+    return AutoencoderDataset.from_texts(texts, encoder)
+
+
+def _dialogue_dataset(data: DataConfig, encoder: TeacherEncoder) -> DialogueDataset:
+    if _content(data) == "conversations":
+        return DialogueDataset.from_conversations(_conversations(data), encoder, data.context)
+    if data.file is None:
+        pairs = corpora.dialogues(data.limit or corpora.DEFAULT_PAIRS, language=data.language)
+        return DialogueDataset.from_pairs(pairs, encoder)
+    if _content(data) == "vectors":
+        if data.bad_rows == "skip":
+            raise DataError(
+                f"Reading {data.file}: bad_rows: skip would part questions from their answers in a file of vectors. "
+                "Remove the pairs that cannot be used, and leave bad_rows out."
+            )
+        return DialogueDataset(_vectors(data, data.question_column), _vectors(data, data.answer_column))
+    pairs = readers.read_pairs(_source(data), data.question_column, data.answer_column, bad_rows=data.bad_rows)
     return DialogueDataset.from_pairs(pairs, encoder)
 
 
 def _autoencoder_part(pairs: DialogueDataset) -> AutoencoderDataset:
     """Every text of the pairs, question or answer, to be given back."""
-    return AutoencoderDataset(torch.cat([pairs.input, pairs.target]), [*pairs.input_texts, *pairs.target_texts])
+    texts = None if pairs.input_texts is None else [*pairs.input_texts, *pairs.target_texts]
+    return AutoencoderDataset(torch.cat([pairs.input[:], pairs.target[:]]), texts)
+
+
+def load_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> EmbeddingDataset:
+    """The items of a run before any filter or split: an AutoencoderDataset in autoencoder mode, else pairs.
+
+    Raises:
+        DataError: the data cannot be used, or the vectors have another width than the configuration says.
+    """
+    load = _autoencoder_dataset if config.mode == "autoencoder" else _dialogue_dataset
+    dataset = load(config.data, encoder)
+    if dataset.dim != config.embedding_dim:
+        raise DataError(
+            f"The vectors have {dataset.dim} numbers but embedding_dim is {config.embedding_dim}. "
+            f"Set embedding_dim: {dataset.dim}."
+        )
+    return dataset
 
 
 def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bool = False) -> dict[str, Split]:
@@ -53,14 +117,8 @@ def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bo
     Raises:
         DataError: the data cannot be used, or the vectors have another width than the configuration says.
     """
-    task = "autoencoder" if config.mode == "autoencoder" else "dialogue"
-    dataset = _autoencoder_dataset(config, encoder) if task == "autoencoder" else _dialogue_dataset(config, encoder)
-    if dataset.dim != config.embedding_dim:
-        raise DataError(
-            f"The vectors have {dataset.dim} numbers but embedding_dim is {config.embedding_dim}. "
-            f"Set embedding_dim: {dataset.dim}."
-        )
     data = config.data
+    dataset, filtered = data.filters.quality_filter().apply(load_dataset(config, encoder))
     split = leak_free_split(
         dataset,
         data.validation_fraction,
@@ -69,7 +127,8 @@ def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bo
         seed=config.random_seed,
         progress=progress,
     )
+    split = replace(split, filtered=filtered)
     if config.mode != "mixed":
-        return {task: split}
+        return {config.mode: split}
     parts = {name: _autoencoder_part(getattr(split, name)) for name in ("train", "validation", "test")}
     return {"autoencoder": replace(split, **parts), "dialogue": split}
