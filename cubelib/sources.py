@@ -86,7 +86,8 @@ def _dialogue_dataset(data: DataConfig, encoder: TeacherEncoder) -> DialogueData
 def _autoencoder_part(pairs: DialogueDataset) -> AutoencoderDataset:
     """Every text of the pairs, question or answer, to be given back."""
     texts = None if pairs.input_texts is None else [*pairs.input_texts, *pairs.target_texts]
-    return AutoencoderDataset(torch.cat([pairs.input[:], pairs.target[:]]), texts)
+    groups = None if pairs.groups is None else [*pairs.groups, *pairs.groups]
+    return AutoencoderDataset(torch.cat([pairs.input[:], pairs.target[:]]), texts, groups)
 
 
 def load_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> EmbeddingDataset:

@@ -202,11 +202,12 @@ def test_names_tell_baselines_apart():
 @every_baseline
 def test_vectors_in_a_file_are_as_good_as_in_memory(make, tmp_path, monkeypatch):
     (input, target), validation, test = pairs(1100), pairs(20, seed=1), pairs(30, seed=2)[0]
-    for name, rows in (("input", input), ("target", target), ("test", test)):
+    vectors = {"input": input, "target": target, "test": test, "from": validation[0], "to": validation[1]}
+    for name, rows in vectors.items():
         np.save(tmp_path / f"{name}.npy", rows.numpy())
-    files = [VectorFile(tmp_path / f"{name}.npy") for name in ("input", "target", "test")]
+    files = [VectorFile(tmp_path / f"{name}.npy") for name in vectors]
     expected = make().fit(input, target, validation).predict(test)
-    model = make().fit(*files[:2], validation)
+    model = make().fit(*files[:2], tuple(files[3:]))
     torch.testing.assert_close(model.predict(test), expected, rtol=1e-5, atol=1e-6)
     monkeypatch.setattr("cubelib.baselines.base.ROWS", 7)
     torch.testing.assert_close(model.predict(files[2]), expected, rtol=1e-4, atol=1e-5)

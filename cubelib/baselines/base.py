@@ -38,7 +38,7 @@ class Baseline(ABC):
         self,
         input: Vectors,
         target: Vectors,
-        validation: tuple[Tensor, Tensor] | None = None,
+        validation: tuple[Vectors, Vectors] | None = None,
         score: Score = EmbeddingMetrics.calculate_cosine_similarity,
     ) -> Baseline:
         """Learns from training pairs, and measures how long it takes.
@@ -47,7 +47,7 @@ class Baseline(ABC):
             input: `(n, dim)`, in memory or in a file; a file is read in blocks.
             target: `(n, dim)`.
             validation: other pairs (input, target), for what is not learnt but chosen: the strength of a penalty, a
-                learning rate, when to stop. Models without such a choice do not look at them.
+                learning rate, when to stop. They are held in memory. Models without such a choice do not look at them.
             score: what is chosen by, of (output, target): the figure that the model will be judged by.
 
         Returns:
@@ -64,6 +64,7 @@ class Baseline(ABC):
                     f"{self.name}: training and validation vectors must be equally wide; got {tuple(input.shape)} → "
                     f"{tuple(target.shape)} and {tuple(validation[0].shape)} → {tuple(validation[1].shape)}."
                 )
+            validation = validation[0][:], validation[1][:]  # out of a file, if that is where they are
         began = time.perf_counter()
         self._width = input.shape[1]
         self._fit(input, target, validation, score)

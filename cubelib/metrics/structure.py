@@ -80,7 +80,8 @@ def neighbour_overlap_per_item(left: Rows, right: Rows, *, k: int = 10) -> Tenso
     """The share of each item's k nearest neighbours, by cosine, that are the same in both sets, `(n,)`, 0 … 1.
 
     |N_left ∩ N_right| / k. Chance gives k / (n − 1), so it depends on n: compare figures of the same items only. A
-    neighbour at place k + 1 counts as lost, however close to place k it is.
+    neighbour at place k + 1 counts as lost, however close to place k it is. The shares of items with common neighbours
+    hang together: `bootstrap_mean` of them is too narrow, `figure_interval` of `neighbour_overlap` is not.
 
     Args:
         left: `(n, dim)`.
