@@ -17,7 +17,9 @@ import torch
 from tqdm import tqdm
 
 from cubelib import CubeTrainer, TrainingConfig
-from cubelib.report import CUBE, TaskReport, build_report
+from cubelib.report import BEFORE, CUBE, TaskReport, build_report
+from cubelib.report.figures import LABELS
+from cubelib.report.markdown import aligned
 from cubelib.runs import peak_memory
 from cubelib.sources import load_splits
 
@@ -49,19 +51,31 @@ def spread(values: list[float], signed: bool = False) -> str:
 
 
 def table(reports: list[TaskReport]) -> str:
-    """Models as rows: each figure over seeds, and the cube's lead in the main figure."""
-    figures = list(reports[0].rows[0].per_item)
-    main = reports[0].main_figure
-    lines = [
-        f"| model | parameters | {' | '.join(figures)} | cube's lead in {main} |",
-        "| --- |" + " ---: |" * (len(figures) + 2),
+    """Models as rows: each figure over seeds, and the cube's lead in the deciding figure."""
+    figures = reports[0].figures
+    head = [
+        "model",
+        "parameters",
+        *(LABELS[name] for name in figures),
+        f"cube's lead in {LABELS[figures[0]]}",
+        "seconds",
     ]
-    for row in reports[0].rows:
-        means = [spread([report.row(row.model).intervals[name].mean for report in reports]) for name in figures]
-        leads = [report.difference(row.model).mean for report in reports]
-        lead = "" if row.model == CUBE else spread(leads, signed=True)
-        lines.append(f"| {row.model} | {row.parameters:,} | {' | '.join(means)} | {lead} |")
-    return "\n".join(lines)
+    rows = []
+    for row in max((report.rows for report in reports), key=len):  # a seed may lack the cube before training
+        names = [report.before if row.model == BEFORE else row.model for report in reports]
+        pairs = list(zip(reports, names, strict=True))
+        leads = [report.difference(name).mean for report, name in pairs]
+        seconds = [report.row(name).seconds or 0.0 for report, name in pairs]
+        rows.append(
+            [
+                row.model,
+                f"{row.parameters:,}",
+                *(spread([report.value(name, figure) for report, name in pairs]) for figure in figures),
+                "" if row.model == CUBE else spread(leads, signed=True),
+                "" if row.model == BEFORE else f"{statistics.mean(seconds):.1f}",
+            ]
+        )
+    return aligned(head, rows)
 
 
 def main() -> None:

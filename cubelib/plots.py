@@ -5,12 +5,15 @@ Nothing else in cubelib imports this module except the report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from cubelib.report import TaskReport
 
 # Okabe, Ito 2008: told apart by people with any common colour vision, and by line style in print.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
@@ -149,3 +152,105 @@ def side_by_side(count: int, width: float = 10.0, height: float = 4.0) -> list[A
     """
     figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
     return list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def similarity_histogram(
+    before: Tensor,
+    after: Tensor,
+    *,
+    target: float | None = None,
+    labels: tuple[str, str] = ("before training", "after training"),
+    ax: Axes | None = None,
+) -> Axes:
+    """How the cosines of single items with their targets are spread, before training and after it.
+
+    Before is a filled grey area, after a blue outline over it: where training changed nothing the outline lies on the
+    area. Taught in notebook 06.
+
+    Args:
+        before: cosine of each item, `(n,)`, −1 … 1.
+        after: the same items after training, `(n,)`.
+        target: a cosine to reach, drawn as a line.
+        labels: names of the two; the legend adds their means.
+        ax: where to draw; None for a new figure.
+
+    Raises:
+        ValueError: not one cosine for each item.
+
+    Example:
+        >>> import torch
+        >>> ax = similarity_histogram(torch.tensor([0.5, 0.7]), torch.tensor([0.8, 0.9]), target=0.9)
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['before training, mean 0.600', 'after training, mean 0.850', 'target 0.90']
+    """
+    if before.ndim != 1 or before.shape != after.shape or not len(before):
+        raise ValueError(
+            f"plots.similarity_histogram: takes a cosine for each of the same items, (n,) twice; got "
+            f"{tuple(before.shape)} and {tuple(after.shape)}."
+        )
+    ax = ax or new_axes()
+    low, high = min(float(before.min()), float(after.min())), max(float(before.max()), float(after.max()))
+    edges = [low + (high - low or 0.01) * step / 30 for step in range(31)]
+    names = [f"{label}, mean {values.mean():.3f}" for label, values in zip(labels, (before, after), strict=True)]
+    ax.hist(before.numpy(), edges, color=GREY, alpha=0.4, label=names[0])
+    ax.hist(after.numpy(), edges, color=BLUE, histtype="step", linewidth=2, label=names[1])
+    if target is not None:
+        ax.axvline(target, color=ORANGE, linestyle="--", label=f"target {target:.2f}")
+    ax.set_xlabel("cosine with the target")
+    ax.set_ylabel("test items")
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, fontsize=9)
+    return ax
+
+
+def report_picture(report: TaskReport, ax: Axes | None = None) -> Axes:
+    """The table of a report as a picture for a slide: models as rows, the best of each column in bold.
+
+    Args:
+        report: of one task.
+        ax: where to draw, or None for a new figure of the right size; `report_size` tells how large that is.
+
+    Example:
+        >>> report_picture(report).figure.savefig("report.png")                                # doctest: +SKIP
+    """
+    head, rows = report.cells()
+    ax = ax or new_axes(*report_size(report))
+    columns = list(zip(head, *([text for text, _ in cells] for cells in rows), strict=True))
+    widths = _widths(columns)
+    ends = [sum(widths[: place + 1]) for place in range(len(widths))]
+    ax.set(xlim=(0, ends[-1]), ylim=(len(rows) + 1.6, -1.6))
+    ax.axis("off")
+    ax.text(0.5, -1.0, f"{report.task.capitalize()}: {len(report.groups):,} held-out items", fontsize=17, weight="bold")
+    for place, cells in enumerate([[(text, False) for text in head], *rows]):
+        if place % 2 == 0 and place:
+            ax.axhspan(place - 0.5, place + 0.5, color="#F2F2F2", linewidth=0)
+        for end, width, (text, best) in zip(ends, widths, cells, strict=True):
+            first = end == ends[0]
+            ax.text(
+                end - width + 0.5 if first else end - 0.5,
+                place if place else -0.1,
+                text.replace(" [95 % interval]", "\n[95 % interval]"),
+                ha="left" if first else "right",
+                va="center",
+                fontsize=13,
+                weight="bold" if best else "normal",
+                color=GREY if not place else BLUE if first and place == 1 else "black",
+            )
+    ax.axhline(0.5, color=GREY, linewidth=1)
+    if any(best for cells in rows for _, best in cells):
+        ax.text(0.5, len(rows) + 1.1, "Bold: the best of a column and all that cannot be told from it.", color=GREY)
+    return ax
+
+
+def report_size(report: TaskReport) -> tuple[float, float]:
+    """Width and height in inches of a report's picture."""
+    head, rows = report.cells()
+    columns = zip(head, *([text for text, _ in cells] for cells in rows), strict=True)
+    return 0.108 * sum(_widths(columns)), 0.38 * (len(rows) + 3.2)
+
+
+def _widths(columns: Iterable[Sequence[str]]) -> list[float]:
+    """In digits; names are mostly small letters, which are narrower."""
+    first, *others = (max(map(len, column)) for column in columns)
+    return [0.85 * first + 2, *(width + 2.7 for width in others)]

@@ -1,4 +1,4 @@
-"""The two commands, from texts to a report, and one sentence with exit code 2 for everything a user can mend."""
+"""The commands, from texts to a report, and one sentence with exit code 2 for everything a user can mend."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cubelib import TeacherEncoder, corpora
 from cubelib.__main__ import main
 
 CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
@@ -17,7 +18,9 @@ FAST = ["--epochs", "2", "--data.limit", "300", "--core.hidden", "4"]
 
 
 def without_paths_and_times(output: str) -> str:
-    return "\n".join(line for line in output.splitlines() if not line.startswith(("Took ", "Saved in ", "Teacher:")))
+    """Seconds are the last column of a table."""
+    lines = [line for line in output.splitlines() if not line.startswith(("Took ", "Saved in ", "Teacher:"))]
+    return "\n".join(line[: line.rstrip("|").rindex("|")] if line.startswith("| ") else line for line in lines)
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess:
@@ -35,6 +38,10 @@ def command(*arguments: object) -> subprocess.CompletedProcess:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def without_seconds(report: bytes) -> list[str]:
+    return [line for line in report.decode().splitlines() if '"seconds"' not in line]
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +65,10 @@ def test_train_prints_the_table_and_saves_everything(run):
         "learning_curve_autoencoder.png",
         "report.json",
         "report.md",
+        "report.png",
+        "similarity_histogram_autoencoder.png",
     ]
-    for expected in ("Data: ", "Cube: ", "| model ", "| cube | ", "| PCA, 256 numbers | ", "The target cosine of 0.90"):
+    for expected in ("Data: ", "Cube: ", "| model ", "| cube  ", "| PCA, 256 numbers  ", "The target cosine of 0.90"):
         assert expected in printed
     assert table(printed) in (folder / "autoencoder-001" / "report.md").read_text(encoding="utf-8")
     values = json.loads((folder / "autoencoder-001" / "report.json").read_text(encoding="utf-8"))
@@ -73,7 +82,7 @@ def test_a_second_run_prints_the_same_figures_and_overwrites_nothing(run, capsys
     assert without_paths_and_times(capsys.readouterr().out) == without_paths_and_times(printed)
     assert files(folder / "autoencoder-001") == before
     again = files(folder / "autoencoder-002")
-    assert again["report.json"] == before["report.json"]
+    assert without_seconds(again["report.json"]) == without_seconds(before["report.json"])
     assert again["checkpoint/weights.safetensors"] == before["checkpoint/weights.safetensors"]
 
 
@@ -81,8 +90,20 @@ def test_evaluate_prints_the_same_table_again(run, capsys):
     folder, printed = run
     before = files(folder)
     assert main(["evaluate", str(folder / "autoencoder-001" / "checkpoint")]) == 0
-    assert table(capsys.readouterr().out) == table(printed)
+    assert without_paths_and_times(table(capsys.readouterr().out)) == without_paths_and_times(table(printed))
     assert files(folder) == before
+
+
+def test_evaluate_writes_the_files_of_the_report_where_it_is_told(run, tmp_path, capsys):
+    checkpoint, out = str(run[0] / "autoencoder-001"), tmp_path / "new"
+    assert main(["evaluate", checkpoint, "--baselines", "quick", f"--out={out}"]) == 0
+    assert f"Saved in {out}: report.md, report.json, report.png, " in capsys.readouterr().out
+    names = [model["model"] for model in json.loads((out / "report.json").read_text(encoding="utf-8"))[0]["models"]]
+    assert names == ["cube", "PCA, 256 numbers", "mean of the training targets"]
+    before = files(out)
+    assert main(["evaluate", checkpoint, "--out", str(out)]) == 2
+    assert f"Saving the report in {out}: it is not empty. Choose a new" in capsys.readouterr().err
+    assert files(out) == before
 
 
 @pytest.mark.parametrize(("mode", "tasks"), [("dialogue", ["dialogue"]), ("mixed", ["autoencoder", "dialogue"])])
@@ -122,16 +143,21 @@ def write_bad_inputs(folder: Path) -> None:
         (["train", "{}/misspelt.yaml"], "epoch: not a known key; did you mean epochs?"),
         (["train", "{}/mode.yaml"], "mode: Input should be 'autoencoder', 'dialogue' or 'mixed'; got 'dialog'."),
         (["train", "{}/missing.yaml"], "cannot read {}/missing.yaml: No such file or directory."),
-        (["train", "C", "--data.file", "{}/missing.txt"], "Reading {}/missing.txt: No such file or directory."),
+        (["train", "C", "--data.file", "{}/missing.txt"], "Reading {}/missing.txt: "),
         (["train", "C", "--data.file", "{}/empty.txt"], "empty.txt: the file holds no text."),
-        (["train", "C", "--data.file", "{}/latin.txt"], "latin.txt: byte 7 is not UTF-8 text."),
-        (["train", "C", "--data.file", "{}/wide.npy"], "shape (50, 512); expected real numbers, shape (n, 768). Set"),
+        (["train", "C", "--data.file", "{}/latin.txt"], "latin.txt, line 1: "),
+        (["train", "C", "--data.file", "{}/wide.npy"], "The vectors have 512 numbers but embedding_dim is 768. Set"),
         (["train", "C", "--data.file", "{}/nan.npy"], "nan.npy: 1 of 50 vectors hold NaN or infinite numbers"),
         (
             ["train", "C", "--data.file", "{}/copies.npy"],
             "Number of items: 50; number of groups (cosine 0.95 or more): 1",
         ),
-        (["train", "C", "--data.file", "{}/table.xlsx"], "autoencoder mode takes a .txt file"),
+        (["train", "C", "--data.file", "{}/table.xlsx"], "table.xlsx: "),
+        (["train", "C", "--mode", "dialogue", "--data.language", "xx"], "'xx'"),
+        (["corpora", "en"], "cubelib corpora: takes no arguments"),
+        (["encode"], "cubelib encode: "),
+        (["encode", "{}/missing.txt"], "Encoding {}/missing.txt: there is no such file."),
+        (["encode", "{}/latin.txt"], "latin.txt, line 1: "),
         (["train", "C", "--mode", "dialogue", "--data.file", "{}/column.csv"], "there is no column 'question'."),
         (["train", "C", "--checkpoint-dir", "{}/in the way", *FAST], "Saving runs in {}/in the way: "),
         (["train", "C", "--lattice-size", "1", "8", "8"], "lattice_size: on one plane the input is the output"),
@@ -143,8 +169,18 @@ def write_bad_inputs(folder: Path) -> None:
         (["train"], "cubelib train: give one config file"),
         (["evaluate"], "cubelib evaluate: give one checkpoint"),
         (["evaluate", "{}/nowhere", "--device"], "cubelib evaluate: give one checkpoint"),
+        (
+            ["evaluate", "{}/nowhere", "--out", "x", "--out=y"],
+            "cubelib evaluate: give one checkpoint, then options out of",
+        ),
+        (["evaluate", "{}/nowhere", "--speed", "9"], "cubelib evaluate: give one checkpoint, then options out of"),
+        (
+            ["evaluate", "{}/nowhere", "--baselines", "best"],
+            "baselines 'best' are not known. Use one of default, quick",
+        ),
+        (["evaluate", "{}/nowhere", "--out", "{}"], "Saving the report in {}: it is not empty."),
         (["evaluate", "{}/nowhere"], "nowhere: there is no checkpoint.json. Give a folder that"),
-        (["learn"], "cubelib: unknown command 'learn'. Use one of train, evaluate."),
+        (["learn"], "cubelib: unknown command 'learn'. Use one of train, evaluate, encode, corpora."),
         ([], "usage: python -m cubelib train CONFIG"),
     ],
 )
@@ -175,9 +211,50 @@ def test_a_checkpoint_that_is_cut_short_is_one_sentence_and_left_as_it_is(run, t
     assert files(tmp_path) == before
 
 
-def test_help_is_no_mistake(capsys):
-    assert main(["--help"]) == 0
-    assert capsys.readouterr().out.startswith("usage: python -m cubelib train CONFIG")
+@pytest.mark.parametrize(
+    ("arguments", "beginning"),
+    [
+        (["--help"], "usage: python -m cubelib train CONFIG"),
+        (["train", "--help"], "usage: python -m cubelib train CONFIG"),
+        (["encode", "--help"], "usage: python -m cubelib encode"),
+    ],
+)
+def test_help_is_no_mistake(capsys, arguments, beginning):
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.startswith(beginning)
+
+
+def test_encode_writes_vectors_that_train_takes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CUBELIB_CACHE", str(tmp_path / "cache"))
+    texts = corpora.sentences(120)
+    (tmp_path / "mine.txt").write_text("\n".join(texts), encoding="utf-8")
+    assert main(["encode", str(tmp_path / "mine.txt")]) == 0
+    assert capsys.readouterr().out.endswith(f"Wrote {tmp_path / 'mine.npy'}: (120, 768) float32.\n")
+    assert np.array_equal(np.load(tmp_path / "mine.npy"), TeacherEncoder().encode(texts).numpy())
+    own = ["--data.file", str(tmp_path / "mine.npy"), "--epochs", "1", "--core.hidden", "4"]
+    assert main(["train", str(CONFIG), *own, "--checkpoint-dir", str(tmp_path / "runs")]) == 0
+
+
+def test_what_is_left_out_is_told(tmp_path, capsys):
+    """Rows that were skipped, and items that a filter removed: a warning and a table, no line of code."""
+    pairs = corpora.dialogues(100)
+    rows = [*map(json.dumps, pairs), json.dumps({"question": "Why?", "answer": None})]
+    (tmp_path / "faq.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    own = ["--mode", "dialogue", "--data.file", str(tmp_path / "faq.jsonl"), "--data.bad-rows", "skip"]
+    longest = ["--data.filters.words", "null", "12", "--epochs", "0", "--checkpoint-dir", str(tmp_path / "runs")]
+    assert main(["train", str(CONFIG), *own, *longest]) == 0
+    told = capsys.readouterr()
+    removed = sum(max(len(pair[side].split()) for side in pair) > 12 for pair in pairs)
+    assert f"Warning: Reading {tmp_path / 'faq.jsonl'}: 1 of 101 rows are left out" in told.err
+    assert ".py" not in told.err and 0 < removed < 100
+    (line,) = [line for line in told.out.splitlines() if line.startswith("words ")]
+    assert line.split()[-3:] == ["100", str(removed), str(100 - removed)]
+
+
+def test_corpora_are_listed(capsys):
+    assert main(["corpora"]) == 0
+    told = capsys.readouterr().out
+    assert "165,832" in told and "chitchat-dataset" in told and "MIT" in told
 
 
 def test_evaluate_refuses_data_that_have_changed(tmp_path, capsys):

@@ -1,0 +1,117 @@
+"""The answers that a dialogue's outputs are looked for among, and which of them are right.
+
+    bank     every different answer of the data, each once: test, then validation, then training
+    right    the answers of all items that ask the same question, and every entry equal to one of them
+
+Taught in notebook 05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cubelib.copies import _first_equals as first_equals
+from cubelib.metrics.retrieval import COPY
+from cubelib.metrics.rows import similarity_rows
+from cubelib.splits import Split
+from cubelib.vectors import VectorFile
+
+
+class Picked(VectorFile):
+    """Some rows of several sets of vectors as one set, read when they are asked for; nothing is copied.
+
+    Args:
+        parts: `(n, dim)` each, in memory or in files.
+        rows: which rows, counted through all parts.
+
+    Example:
+        >>> Picked([torch.eye(2), 5 * torch.eye(2)], np.array([3, 0]))[:]
+        tensor([[0., 5.],
+                [1., 0.]])
+    """
+
+    def __init__(self, parts: Sequence[Tensor | VectorFile], rows: np.ndarray) -> None:
+        self._parts, self._rows, self._width = parts, rows, parts[0].shape[1]
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    def _read(self, rows: np.ndarray) -> Tensor:
+        found, where = torch.empty(len(rows), self._width), np.searchsorted(self._ends, rows, side="right")
+        for number, part in enumerate(self._parts):
+            here = np.flatnonzero(where == number)
+            if len(here):
+                found[torch.from_numpy(here)] = part[torch.from_numpy(rows[here] - self._ends[number] + len(part))]
+        return found
+
+    def take(self, rows: slice | Sequence[int] | np.ndarray | Tensor) -> Picked:
+        """Some of the rows, in the order given; nothing is read or copied."""
+        return Picked(self._parts, self._rows[rows.numpy() if isinstance(rows, Tensor) else rows])
+
+    def __repr__(self) -> str:
+        return f"Picked({len(self):,} of {self._ends[-1]:,} vectors of {self._width} numbers)"
+
+
+class AnswerBank:
+    """Every different answer of a split once, and the right ones for some of its items.
+
+    Args:
+        split: of a DialogueDataset.
+        items: the items whose right answers are wanted, counted through test, validation and training.
+
+    Attributes:
+        vectors: `(m, dim)`.
+        right: for each of the items, in order, the entries that are right.
+        chance: how likely an entry picked at random is right, on average over the items.
+
+    Example:
+        >>> from cubelib import DialogueDataset
+        >>> from cubelib.datasets import leak_free_split
+        >>> vectors = torch.eye(32)
+        >>> dataset = DialogueDataset(vectors[:24], vectors[24 + torch.arange(24) // 3])     # each answer three times
+        >>> AnswerBank(leak_free_split(dataset, 0.2, 0.2), [0])
+        AnswerBank(8 different answers, 1.0 right for a question)
+    """
+
+    def __init__(self, split: Split, items: Sequence[int] | np.ndarray) -> None:
+        self._parts = (split.test, split.validation, split.train)
+        answer_of = first_equals([part.target for part in self._parts])
+        firsts = np.flatnonzero(answer_of == np.arange(len(answer_of)))
+        entry_of = np.searchsorted(firsts, answer_of)  # of each item
+        self._firsts = firsts
+        self.vectors = Picked([part.target for part in self._parts], firsts)
+        question_of = first_equals([part.input for part in self._parts])
+        by_question = np.argsort(question_of, kind="stable")
+        ends = np.searchsorted(question_of[by_question], question_of[items], side="right")
+        starts = np.searchsorted(question_of[by_question], question_of[items], side="left")
+        exact = [np.unique(entry_of[by_question[start:end]]) for start, end in zip(starts, ends, strict=True)]
+        equal = self._equal(np.unique(np.concatenate(exact)))
+        self.right = [np.unique(np.concatenate([equal[entry] for entry in entries])) for entries in exact]
+        self.chance = float(np.mean([len(entries) for entries in self.right])) / len(self)
+
+    def _equal(self, entries: np.ndarray) -> dict[int, np.ndarray]:
+        """Entry → all entries of the same direction, itself among them: rounding makes no other answer."""
+        equal = {}
+        for start, cosines in similarity_rows(self.vectors.take(entries), self.vectors):
+            row, column = (cosines > COPY).nonzero(as_tuple=True)
+            same = np.split(column.numpy(), np.cumsum(np.bincount(row.numpy(), minlength=len(cosines)))[:-1])
+            for entry, others in zip(entries[start : start + len(cosines)].tolist(), same, strict=True):
+                equal[entry] = np.union1d(others, [entry])
+        return equal
+
+    def text(self, entry: int) -> str | None:
+        """What an entry was encoded from, or None where that is not known."""
+        place = int(self._firsts[entry])
+        for part in self._parts:
+            if place < len(part):
+                return None if part.target_texts is None else part.target_texts[place]
+            place -= len(part)
+        raise IndexError(f"AnswerBank: there is no entry {entry} among {len(self)}.")
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __repr__(self) -> str:
+        return f"AnswerBank({len(self):,} different answers, {self.chance * len(self):.1f} right for a question)"

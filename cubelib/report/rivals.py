@@ -1,0 +1,132 @@
+"""Which models stand beside the cube, and how they are fitted: on the same items, chosen by the same figure.
+
+    autoencoder   PCA, and an MLP autoencoder of about the cube's parameters, both with the cube's code size; the mean
+    dialogue      no model, nearest training question's answer, Procrustes, ridge, residual ridge, low-rank adapter,
+                  residual MLP of about the cube's parameters; the mean
+
+Taught in notebooks 04 and 05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from tqdm.auto import tqdm
+
+from cubelib.baselines import (
+    MLP,
+    PCA,
+    AutoencoderMLP,
+    Baseline,
+    Identity,
+    LowRankAdapter,
+    MeanTarget,
+    NearestAnswer,
+    Procrustes,
+    Ridge,
+)
+from cubelib.datasets import Split
+from cubelib.errors import ConfigError
+from cubelib.metrics import EmbeddingMetrics
+from cubelib.report.figures import BEFORE, CUBE
+from cubelib.report.measure import draw
+from cubelib.trainer import DECIDING, CubeTrainer
+
+Baselines = str | Sequence[Baseline]
+CHOICES = ("default", "quick", "none")
+SCORES = {
+    "cosine_similarity": EmbeddingMetrics.calculate_cosine_similarity,
+    "mrr": EmbeddingMetrics.calculate_mrr,
+}
+VALIDATION = 1000  # items that the baselines choose by: MRR among n answers costs n², a hundred times in training
+
+
+def rivals(trainer: CubeTrainer, task: str, dim: int, baselines: Baselines) -> list[Baseline]:
+    """The baselines for a task, not fitted yet.
+
+    Args:
+        trainer: whose size, loss and seed they share.
+        task: autoencoder or dialogue.
+        dim: numbers in a vector.
+        baselines: "default"; "quick", which leaves out what is trained by gradient descent; "none"; or one's own.
+
+    """
+    if isinstance(baselines, str):
+        chosen = [] if baselines == "none" else _plain(trainer, task, dim)
+        return chosen if baselines != "default" else [*chosen[:-1], *_trained(trainer, task, dim), chosen[-1]]
+    return list(baselines)
+
+
+def check_baselines(baselines: Baselines) -> None:
+    """Refuses what are no baselines, before any work is done.
+
+    Raises:
+        ConfigError: another word, models that are no baselines, or two of one name.
+
+    Example:
+        >>> check_baselines("quick")
+        >>> check_baselines([PCA(2), PCA(2)])
+        Traceback (most recent call last):
+        ...
+        cubelib.errors.ConfigError: build_report: baselines are models from cubelib.baselines (or subclasses of \
+Baseline) with a name each; got PCA, 2 numbers; PCA, 2 numbers. Give each a name of its own, not that of the cube.
+    """
+    if isinstance(baselines, str):
+        if baselines not in CHOICES:
+            raise ConfigError(
+                f"build_report: baselines {baselines!r} are not known. Use one of {', '.join(CHOICES)}; in Python also "
+                "a list of models from cubelib.baselines."
+            )
+        return
+    chosen = list(baselines)
+    wrong = [model for model in chosen if not isinstance(model, Baseline)]
+    names = [model.name for model in chosen if isinstance(model, Baseline)]
+    if wrong or len({CUBE, BEFORE, *names}) < len(names) + 2:
+        raise ConfigError(
+            "build_report: baselines are models from cubelib.baselines (or subclasses of Baseline) with a name each; "
+            f"got {'; '.join(map(repr, wrong)) or '; '.join(names)}. Give each a name of its own, not that of the cube."
+        )
+
+
+def _plain(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:
+    if task == "dialogue":
+        return [Identity(), NearestAnswer(), Procrustes(), Ridge(), Ridge(residual=True), MeanTarget()]
+    code = _code(trainer, dim)
+    return [Identity() if code is None else PCA(code), MeanTarget()]
+
+
+def _trained(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:
+    """What gradient descent finds with the cube's loss and about the cube's parameters."""
+    info, seed = trainer.get_info(), trainer.config.random_seed
+    loss, budget = info["loss_function"][task], info["parameters"]
+    if task == "dialogue":
+        one_unit = 3 * dim + 1  # the smallest MLP there is, where the cube is smaller still
+        return [LowRankAdapter(loss=loss, seed=seed), MLP(max(budget, one_unit), residual=True, loss=loss, seed=seed)]
+    code = _code(trainer, dim)
+    if code is None:
+        return []
+    hidden = max(1, (budget - code - dim) // (2 * (dim + code + 1)))
+    return [AutoencoderMLP(code, hidden, loss=loss, seed=seed)]
+
+
+def _code(trainer: CubeTrainer, dim: int) -> int | None:
+    """Numbers that pass the cube's waist, None where everything can."""
+    code = trainer.embedding_processor.code_size
+    return None if code is None or code >= dim else code
+
+
+def fit(models: Sequence[Baseline], task: str, split: Split, *, progress: bool = False) -> Iterator[Baseline | str]:
+    """Fits one after the other, and gives the fitted model, or a sentence on why there is none.
+
+    What a model may choose, it chooses on validation items by the figure that decides, as the cube's epoch is chosen.
+    """
+    rows = torch.from_numpy(draw(len(split.validation), VALIDATION))
+    validation = (split.validation.input[rows], split.validation.target[rows])
+    bar = tqdm(models, desc=f"Fitting {task} baselines", delay=0.5, leave=False, disable=not progress)
+    for model in bar:
+        bar.set_postfix_str(model.name, refresh=False)
+        try:
+            yield model.fit(split.train.input, split.train.target, validation, SCORES[DECIDING[task]])
+        except FloatingPointError as error:
+            yield f"{model.name} is missing: it could not be trained. {error}"

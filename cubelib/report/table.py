@@ -1,0 +1,189 @@
+"""TaskReport: the table of one task, and all else that there is to say about it.
+
+Taught in notebook 06.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from cubelib.metrics import EmbeddingMetrics, Interval
+from cubelib.report.figures import BEFORE, CUBE, LABELS, LEAST_UNITS, NEIGHBOURS, Figures, Row
+from cubelib.report.markdown import aligned, bullet, counted, escape, paragraph, short
+
+
+@dataclass(repr=False)
+class TaskReport(Figures):
+    """All models on one task, as a table and in words.
+
+    Attributes (beside those of `Figures`):
+        before: the model that is the cube before training: a row of its own, or one with the same outputs.
+        changed: whether the cube's outputs are others than before training.
+        bank_size, chance: answers that the right ones are looked for among, and how likely one at random is right.
+        training: the deciding figure of the cube on some training items, "before" and "after" training, `(k,)` each.
+        left_out: a sentence for each model that has no row.
+        examples: kind → test items that say most; see `cubelib.report.errors`.
+        hubs: answers that are found for everything, "before" and "after" training.
+        validation: model → deciding figure on the validation items, for the learning curve.
+        provenance: seeds, versions and what else the figures depend on.
+        sentences: what is to be said about all this; see `cubelib.report.verdicts`.
+    """
+
+    before: str = BEFORE
+    changed: bool = True
+    bank_size: int | None = None
+    chance: float | None = None
+    training: dict[str, Tensor] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    hubs: dict[str, Any] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    sentences: list[str] = field(default_factory=list)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """A plain dict for each model, for a table of one's own: `pandas.DataFrame(report.to_rows())`."""
+        rows = []
+        for row in self.rows:
+            plain = {
+                "model": row.model,
+                "parameters": row.parameters,
+                "code_size": row.code_size,
+                "seconds": row.seconds,
+            }
+            for name in self.figures:
+                plain[name] = self.value(row.model, name)
+                interval = self.intervals[row.model].get(name)
+                if interval is not None:
+                    plain |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+            rows.append(plain)
+        return rows
+
+    def cells(self, *, all_intervals: bool = False) -> tuple[list[str], list[list[tuple[str, bool]]]]:
+        """The table as texts, each with whether it is the best of its column: head, and a list for each model.
+
+        Args:
+            all_intervals: of all figures and nothing else; if not, of the deciding one only.
+        """
+        with_interval = [name for name in self.figures if all_intervals or name == self.deciding]
+        head = ["model", *(self._label(name) + " [95 % interval]" * (name in with_interval) for name in self.figures)]
+        with_code = any(row.code_size for row in self.rows)
+        if not all_intervals:
+            head += ["params", *["code"] * with_code, "sec"]
+        rows = []
+        for row in self.rows:
+            cells = [(row.model, False)]
+            for name in self.figures:
+                interval = self.intervals[row.model].get(name) if name in with_interval else None
+                spread = "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
+                cells.append((f"{self.value(row.model, name):.3f}{spread}", row.model in self.best[name]))
+            if not all_intervals:
+                size = [f"{row.code_size:,}" if row.code_size else "–"] * with_code
+                seconds = "–" if row.seconds is None else f"{row.seconds:.1f}"
+                cells += [(text, False) for text in (short(row.parameters), *size, seconds)]
+            rows.append(cells)
+        return head, rows
+
+    def table(self, *, all_intervals: bool = False) -> str:
+        """The table in Markdown."""
+        head, rows = self.cells(all_intervals=all_intervals)
+        shown = [
+            [escape(model), *(f"**{text}**" if best else text for text, best in cells)] for (model, _), *cells in rows
+        ]
+        return aligned(head, shown)
+
+    def note(self) -> str:
+        """What the table's bold type, brackets and columns mean."""
+        copies = "" if self.units == len(self.groups) else f", resampled in {self.units:,} groups of copies"
+        bold = (
+            "" if self.units < LEAST_UNITS else "**Bold**: the best of a column and all that cannot be told from it. "
+        )
+        parts = [
+            f"{bold}Brackets: 95 % interval over the {counted(len(self.groups), 'test item')}{copies}; it does not "
+            "show the spread over training seeds."
+        ]
+        if "at_target" in self.figures:
+            parts.append(f"≥ {self.target:.2f}: share of items with such a cosine.")
+        if "overlap@10" in self.figures:
+            items = "" if len(self.sample) == len(self.groups) else f", on {len(self.sample):,} of the test items"
+            parts.append(
+                f"overlap@10: share of the {NEIGHBOURS} nearest neighbours kept (by chance "
+                f"{NEIGHBOURS / (len(self.sample) - 1):.3f}); Spearman: of all pairs' similarities, no interval{items}."
+            )
+        if self.bank_size is not None:
+            parts.append(f"MRR, R@k, nDCG@10: the right answer's place among {self.bank_size:,} answers.")
+        code = "code: numbers that pass the bottleneck; " if any(row.code_size for row in self.rows) else ""
+        return " ".join([*parts, f"params: numbers that a model keeps; {code}sec: seconds to train, here."])
+
+    def to_markdown(self) -> str:
+        """The table, what its columns mean, and the sentences under it."""
+        bullets = "\n".join(bullet(sentence) for sentence in self.sentences)
+        return "\n\n".join([self.table(), paragraph(self.note()), bullets])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values for a JSON file, always in the same order."""
+
+        def plain(interval: Interval) -> dict[str, float]:
+            return {"mean": interval.mean, "low": interval.low, "high": interval.high}
+
+        def against(model: str, rival: str) -> dict[str, Any]:
+            found = self.paired(rival, model=model)
+            return {**plain(found.difference), "p_value": found.p_value, "exact": found.exact, "units": found.units}
+
+        def measured(row: Row) -> dict[str, Any]:
+            intervals = self.intervals[row.model]
+            figures = {
+                name: plain(intervals[name]) if name in intervals else {"mean": self.value(row.model, name)}
+                for name in self.figures
+            }
+            best = [name for name in self.figures if row.model in self.best[name]]
+            size = {name: getattr(row, name) for name in ("model", "parameters", "code_size", "seconds")}
+            return {**size, **figures, "best": best}
+
+        rivals = [row.model for row in self.rows if row.model != CUBE]
+        return {
+            "task": self.task,
+            "deciding_figure": self.deciding,
+            "test_items": len(self.groups),
+            "test_groups": self.units,
+            "training_items": len(self.split.train),
+            "validation_items": len(self.split.validation),
+            "items_for_structure": len(self.sample),
+            "bank_size": self.bank_size,
+            "chance": self.chance,
+            "target_similarity": self.target,
+            "split": self.split.report(),
+            "models": [measured(row) for row in self.rows],
+            "cube_before_training": self.before,
+            "changed_by_training": self.changed,
+            "cube_minus_model": {rival: {**against(CUBE, rival), "verdict": self.verdict(rival)} for rival in rivals},
+            "before_training_minus_model": {
+                rival: against(self.before, rival) for rival in rivals if rival != self.before
+            },
+            "training_sample": {
+                when: {"items": len(values), **plain(EmbeddingMetrics.bootstrap_mean(values))}
+                for when, values in self.training.items()
+            },
+            "left_out": self.left_out,
+            "sentences": self.sentences,
+            "examples": self.examples,
+            "hubs": self.hubs,
+            "validation": self.validation,
+            "provenance": self.provenance,
+        }
+
+    def _repr_markdown_(self) -> str:
+        return f"**{self.task.capitalize()}, {counted(len(self.groups), 'held-out item')}**\n\n{self.to_markdown()}"
+
+    def __repr__(self) -> str:
+        label, value = LABELS[self.deciding], self.value(CUBE)
+        return (
+            f"TaskReport({self.task}, {counted(len(self.groups), 'test item')}, {counted(len(self.rows), 'model')}, "
+            f"{label} of the cube {value:.4f})"
+        )
+
+    def _label(self, figure: str) -> str:
+        return f"≥ {self.target:.2f}" if figure == "at_target" else LABELS[figure]
