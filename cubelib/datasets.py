@@ -27,6 +27,7 @@ from cubelib.vectors import BLOCK, VectorFile, blocks, check_vectors, take
 
 if TYPE_CHECKING:
     from cubelib.encoder import TeacherEncoder
+    from cubelib.readers.tables import Source
 
 __all__ = [
     "BLOCK",
@@ -185,6 +186,35 @@ class AutoencoderDataset(EmbeddingDataset):
         """Encodes texts (or finds them in the cache)."""
         return cls(encoder.encode(texts), texts, groups)
 
+    @classmethod
+    def from_file(
+        cls, path: Source, encoder: TeacherEncoder | None = None, column: str | None = None
+    ) -> AutoencoderDataset:
+        """The texts of a file, or its vectors.
+
+        Args:
+            path: with an encoder, what `cubelib.readers.read_texts` reads: .txt, tables, a data set of the hub; without
+                one, what `cubelib.readers.open_vectors` opens: .npy, .npz, .safetensors, tables of vectors.
+            encoder: encodes the texts.
+            column: of the texts ("text" if left out), or the name of the array or column of vectors.
+
+        Raises:
+            DataError: the file, the column or a row cannot be used; the message names the line.
+
+        Example:
+            >>> import tempfile
+            >>> import numpy as np
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     np.save(f"{folder}/mine.npy", np.eye(4))
+            ...     AutoencoderDataset.from_file(f"{folder}/mine.npy")
+            AutoencoderDataset(4 items of 4 numbers, without texts)
+        """
+        from cubelib import readers
+
+        if encoder is None:
+            return cls(readers.open_vectors(path, column))
+        return cls.from_texts(readers.read_texts(path, column or "text"), encoder)
+
 
 class DialogueDataset(EmbeddingDataset):
     """Questions and their answers.
@@ -219,6 +249,40 @@ class DialogueDataset(EmbeddingDataset):
         questions, answers = ([pair[side] for pair in pairs] for side in ("question", "answer"))
         vectors = encoder.encode([*questions, *answers])
         return cls(take(vectors, slice(len(pairs))), take(vectors, slice(len(pairs), None)), questions, answers, groups)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: Source,
+        encoder: TeacherEncoder | None = None,
+        question: str = "question",
+        answer: str = "answer",
+    ) -> DialogueDataset:
+        """The questions and answers of a file, or their vectors.
+
+        Args:
+            path: with an encoder, a table that `cubelib.readers.read_pairs` reads, or a data set of the hub; without
+                one, a file of vectors that `cubelib.readers.open_vectors` opens.
+            encoder: encodes the texts.
+            question: the column, or array of vectors, of the questions.
+            answer: of the answers.
+
+        Raises:
+            DataError: the file, a column or a row cannot be used; the message names the line.
+
+        Example:
+            >>> import tempfile
+            >>> import numpy as np
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     np.savez(f"{folder}/faq.npz", question=np.eye(4), answer=np.eye(4)[::-1])
+            ...     DialogueDataset.from_file(f"{folder}/faq.npz")
+            DialogueDataset(4 items of 4 numbers, without texts)
+        """
+        from cubelib import readers
+
+        if encoder is None:
+            return cls(readers.open_vectors(path, question), readers.open_vectors(path, answer))
+        return cls.from_pairs(readers.read_pairs(path, question, answer), encoder)
 
     @classmethod
     def from_conversations(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from cubelib import corpora, readers
 from cubelib.config import DataConfig, TrainingConfig
@@ -14,10 +13,8 @@ from cubelib.datasets import AutoencoderDataset, DialogueDataset, EmbeddingDatas
 from cubelib.encoder import TeacherEncoder
 from cubelib.errors import DataError
 from cubelib.splits import Split, leak_free_split
-from cubelib.vectors import VectorFile
 
 ARRAYS = (".npy", ".npz", ".safetensors")
-IN_MEMORY = 1_000_000_000  # bytes; vectors in a larger .npy or .safetensors file stay there and are read when needed
 
 
 def _source(data: DataConfig) -> str | list[Path]:
@@ -31,13 +28,6 @@ def _content(data: DataConfig) -> str:
     if data.content != "auto":
         return data.content
     return "vectors" if data.file is not None and Path(data.file).suffix.lower() in ARRAYS else "texts"
-
-
-def _vectors(data: DataConfig, key: str | None) -> Tensor | VectorFile:
-    file = Path(data.file)
-    if file.suffix.lower() in (".npy", ".safetensors") and file.is_file() and file.stat().st_size > IN_MEMORY:
-        return VectorFile(file, key)
-    return readers.read_vectors(_source(data), key, bad_rows=data.bad_rows)
 
 
 def _conversations(data: DataConfig) -> list[list[str]]:
@@ -61,7 +51,7 @@ def _autoencoder_dataset(data: DataConfig, encoder: TeacherEncoder) -> Autoencod
     if data.file is None:
         return AutoencoderDataset.from_texts(corpora.sentences(data.limit or corpora.DEFAULT_SENTENCES), encoder)
     if _content(data) == "vectors":
-        return AutoencoderDataset(_vectors(data, data.vector_column))
+        return AutoencoderDataset(readers.open_vectors(_source(data), data.vector_column, bad_rows=data.bad_rows))
     texts = readers.read_texts(_source(data), data.text_column, bad_rows=data.bad_rows)
     return AutoencoderDataset.from_texts(texts, encoder)
 
@@ -78,7 +68,7 @@ def _dialogue_dataset(data: DataConfig, encoder: TeacherEncoder) -> DialogueData
                 f"Reading {data.file}: bad_rows: skip would part questions from their answers in a file of vectors. "
                 "Remove the pairs that cannot be used, and leave bad_rows out."
             )
-        return DialogueDataset(_vectors(data, data.question_column), _vectors(data, data.answer_column))
+        return DialogueDataset.from_file(_source(data), None, data.question_column, data.answer_column)
     pairs = readers.read_pairs(_source(data), data.question_column, data.answer_column, bad_rows=data.bad_rows)
     return DialogueDataset.from_pairs(pairs, encoder)
 

@@ -91,7 +91,7 @@ def test_a_large_file_of_vectors_stays_on_disk(tmp_path, encoder, monkeypatch):
     np.save(tmp_path / "v.npy", unit_vectors(3))
     settings = config("autoencoder", tmp_path / "v.npy")
     small = load_splits(settings, encoder)["autoencoder"]
-    monkeypatch.setattr("cubelib.sources.IN_MEMORY", 100)
+    monkeypatch.setattr("cubelib.readers.vectors.IN_MEMORY", 100)
     large = load_splits(settings, encoder)["autoencoder"]
     assert isinstance(small.train.input, torch.Tensor) and isinstance(large.train.input, VectorFile)
     assert torch.equal(large.train.input[:], small.train.input)
@@ -163,3 +163,16 @@ def test_a_split_of_a_data_set_of_the_hub(tmp_path, encoder, monkeypatch):
     settings = config("dialogue", "hub:some/faq", hub_split="validation", hub_config="en")
     assert len(load_dataset(settings, encoder)) == COUNT
     assert asked == [("hub:some/faq", "validation", "en")]
+
+
+def test_datasets_come_from_files_without_a_configuration(tmp_path, encoder):
+    file = tmp_path / "faq.jsonl"
+    file.write_text("\n".join(map(json.dumps, pairs())), encoding="utf-8")
+    dialogue = DialogueDataset.from_file(file, encoder)
+    turned = DialogueDataset.from_file(file, encoder, question="answer", answer="question")
+    answers = AutoencoderDataset.from_file(file, encoder, column="answer")
+    assert torch.equal(dialogue.target, answers.input) and torch.equal(turned.input, dialogue.target)
+    np.save(tmp_path / "v.npy", dialogue.input.numpy())
+    assert torch.equal(AutoencoderDataset.from_file(tmp_path / "v.npy").input, dialogue.input)
+    with pytest.raises(DataError, match="there is no column 'text'"):
+        AutoencoderDataset.from_file(file, encoder)

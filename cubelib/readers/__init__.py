@@ -4,6 +4,7 @@
     read_pairs            two columns of a table
     read_conversations    chat files: a conversation in each row, or a turn in each row
     read_vectors          .npy .npz .safetensors · a column of a table
+    open_vectors          the same; what is larger than memory stays in its file
     hub_table             a data set of the Hugging Face hub, as files for the readers above
 
 Every problem names the file and the line, and what to do. Nothing is skipped in silence: a row that cannot be used is
@@ -16,12 +17,13 @@ from cubelib.readers.conversations import read_conversations
 from cubelib.readers.hub_tables import hub_table
 from cubelib.readers.problems import SkippedRows, SkippedTurns
 from cubelib.readers.text import read_pairs, read_texts
-from cubelib.readers.vectors import read_vectors
+from cubelib.readers.vectors import open_vectors, read_vectors
 
 __all__ = [
     "SkippedRows",
     "SkippedTurns",
     "hub_table",
+    "open_vectors",
     "read_conversations",
     "read_pairs",
     "read_texts",

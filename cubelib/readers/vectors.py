@@ -16,10 +16,13 @@ from torch import Tensor
 
 from cubelib.errors import DataError
 from cubelib.readers.files import check_file, listed, nearest
+from cubelib.readers.hub_tables import is_hub_name
 from cubelib.readers.problems import BadRows, RowLog
 from cubelib.readers.tables import TABLES, Source, files_of, table_rows
 from cubelib.readers.text import kind_of
-from cubelib.vectors import BLOCK, check_vectors
+from cubelib.vectors import BLOCK, VectorFile, check_vectors
+
+IN_MEMORY = 1_000_000_000  # bytes
 
 _ARRAYS = (".npy", ".npz", ".safetensors")
 _EXPECTED = "expected real numbers, shape (n, dim)"
@@ -77,6 +80,24 @@ def read_vectors(path: Source, key: str | None = None, *, bad_rows: BadRows = "e
     vectors = _usable(log, vectors, places)
     log.finish(len(vectors), "vectors", "Put a vector in each row.")
     return vectors
+
+
+def open_vectors(path: Source, key: str | None = None, *, bad_rows: BadRows = "error") -> Tensor | VectorFile:
+    """`read_vectors`, but a .npy or .safetensors file larger than `IN_MEMORY` stays on the disk, as a VectorFile.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/v.npy", np.eye(2))
+        ...     open_vectors(f"{folder}/v.npy")
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    if isinstance(path, str | Path) and not is_hub_name(path):
+        file = Path(path)
+        if file.suffix.lower() in (".npy", ".safetensors") and file.is_file() and file.stat().st_size > IN_MEMORY:
+            return VectorFile(file, key)
+    return read_vectors(path, key, bad_rows=bad_rows)
 
 
 def _usable(log: RowLog, vectors: Tensor, places: Sequence[tuple[Path, str]] | None) -> Tensor:
