@@ -85,6 +85,8 @@ class FilterConfig(_Block):
     """Least share of a text's letters that must be of the script."""
     cosine: Annotated[list[float | None], Field(min_length=2, max_length=2)] | None = None
     """Lowest and highest cosine between question and answer, null for no bound."""
+    repeats: Annotated[int, Field(ge=1)] | None = None
+    """Most items (of conversations: most conversations) in which a text may occur; greetings occur in all."""
     drop_duplicates: bool = False
     """Keep the first of items whose texts differ in case and white space only."""
 
@@ -147,6 +149,15 @@ class DataConfig(_Block):
     near_copy: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Cosine from which two texts count as copies, which are never split between training and test; 1: equal vectors
     only."""
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> DataConfig:
+        if self.file is None and self.content == "vectors":
+            raise ValueError("content: vectors come from a file, and file is null; name one")
+        for name in ("limit", "language"):
+            if self.file is not None and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for the built-in corpora, and file is {self.file}; leave one of them out")
+        return self
 
     @field_validator("file", "teacher", mode="before")
     @classmethod
@@ -249,6 +260,11 @@ class TrainingConfig(_Block):
             raise ValueError(
                 f"core.waist: {self.waist} channels cannot pass where a cell has {self.state_channels} "
                 f"(core.state_channels); use {self.state_channels} or less"
+            )
+        if self.mode == "autoencoder" and self.data.language != "en":
+            raise ValueError(
+                f"data.language: the built-in sentences are English, pairs in {self.data.language!r} are for dialogue "
+                "and mixed mode; set mode to dialogue, or language to en"
             )
         if self.data.validation_fraction + self.data.test_fraction >= 0.9:
             raise ValueError("data: validation_fraction and test_fraction leave less than a tenth for training")

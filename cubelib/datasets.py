@@ -17,6 +17,7 @@ from itertools import cycle
 from numbers import Integral
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -49,7 +50,7 @@ class EmbeddingDataset(Dataset):
     """Pairs of vectors, with their texts where there are any.
 
     Args:
-        input: `(n, dim)`, a tensor or a VectorFile, whose rows are read when a batch needs them.
+        input: `(n, dim)`, a tensor, a NumPy array or a VectorFile, whose rows are read when a batch needs them.
         target: `(n, dim)`, likewise.
         input_texts: n texts, or None.
         target_texts: n texts, or None.
@@ -68,9 +69,10 @@ class EmbeddingDataset(Dataset):
         target_texts: Sequence[str] | None = None,
         groups: Sequence[Group] | None = None,
     ) -> None:
-        name = type(self).__name__
+        name, same = type(self).__name__, target is input
+        input, target = (torch.as_tensor(side) if isinstance(side, np.ndarray) else side for side in (input, target))
         self.input = check_vectors(input, f"{name} input")
-        self.target = self.input if target is input else check_vectors(target, f"{name} target")
+        self.target = self.input if same else check_vectors(target, f"{name} target")
         if self.input.shape != self.target.shape:
             raise DataError(
                 f"{name}: as many targets as inputs, and as wide; got {tuple(self.input.shape)} and "
@@ -246,6 +248,12 @@ class DialogueDataset(EmbeddingDataset):
         cls, pairs: Sequence[Mapping[str, str]], encoder: TeacherEncoder, groups: Sequence[Group] | None = None
     ) -> DialogueDataset:
         """Encodes `{"question", "answer"}` pairs (or finds them in the cache)."""
+        for number, pair in enumerate(pairs):
+            if not isinstance(pair, Mapping) or not {"question", "answer"} <= set(pair):
+                raise DataError(
+                    f"DialogueDataset.from_pairs: pair {number} (counted from 0) must look like "
+                    f"{{'question': 'Why?', 'answer': 'Because.'}}; got {pair!r:.80}."
+                )
         questions, answers = ([pair[side] for pair in pairs] for side in ("question", "answer"))
         vectors = encoder.encode([*questions, *answers])
         return cls(take(vectors, slice(len(pairs))), take(vectors, slice(len(pairs), None)), questions, answers, groups)

@@ -91,8 +91,8 @@ class FilterReport:
 class QualityFilter:
     """Sorts items out; every filter is off unless it is set, and both texts of an item must pass.
 
-    The order is words, script, cosine, duplicates. The first three look at an item by itself, so their order makes no
-    difference; duplicates come last, so that the one that is kept is one that passed.
+    The order is words, script, cosine, repeats, duplicates. The first three look at an item by itself, so their order
+    makes no difference; duplicates come last, so that the one that is kept is one that passed.
 
     Args:
         words: fewest and most words of a text, None for no bound: `(2, None)`. Words are what stands between white
@@ -101,6 +101,8 @@ class QualityFilter:
             passes.
         script_share: least share of a text's letters that must be of the script.
         cosine: lowest and highest cosine between question and answer, None for no bound.
+        repeats: a text that occurs in more items than this goes; where the items have groups, in more groups. Greetings
+            that stand in every conversation would join all of them, so that nothing could be split.
         drop_duplicates: keep the first of the items whose texts are equal but for case and white space.
 
     Raises:
@@ -125,6 +127,7 @@ class QualityFilter:
     script: str | None = None
     script_share: float = 0.5
     cosine: Range | None = None
+    repeats: int | None = None
     drop_duplicates: bool = False
 
     def __post_init__(self) -> None:
@@ -138,6 +141,8 @@ class QualityFilter:
             raise ConfigError(
                 f"QualityFilter: script {self.script!r} is not known. Use one of {', '.join(sorted(SCRIPTS))}."
             )
+        if self.repeats is not None and not self.repeats >= 1:
+            raise ConfigError(f"QualityFilter: repeats is a number of items or groups, at least 1; got {self.repeats}.")
         if not 0 < self.script_share <= 1:
             raise ConfigError(
                 f"QualityFilter: script_share is a share of letters, above 0 and at most 1; got {self.script_share}."
@@ -184,6 +189,12 @@ class QualityFilter:
                 f"a cosine of question and answer of {_range(self.cosine)}",
                 lambda dataset: _inside(_cosines(dataset), self.cosine),
             )
+        if self.repeats is not None:
+            yield (
+                "repeats",
+                f"texts that occur in at most {self.repeats:,} items, or groups where there are any",
+                lambda dataset: _rare(dataset, self.repeats),
+            )
         if self.drop_duplicates:
             yield "duplicates", "the first of items with the same texts", _firsts
 
@@ -219,6 +230,16 @@ def _texts(dataset: EmbeddingDataset, name: str) -> Iterator[tuple[str, ...]]:
 
 def _each(dataset: EmbeddingDataset, name: str, passes: Callable[[str], bool]) -> np.ndarray:
     return np.array([all(map(passes, item)) for item in _texts(dataset, name)])
+
+
+def _rare(dataset: EmbeddingDataset, most: int) -> np.ndarray:
+    """Whether each item's texts occur in no more than `most` groups; an item without one is a group of its own."""
+    items = [tuple(map(words, item)) for item in _texts(dataset, "repeats")]
+    places: dict[str, set[object]] = {}
+    for group, item in zip(dataset.groups or range(len(items)), items, strict=True):
+        for text in item:
+            places.setdefault(text, set()).add(group)
+    return np.array([max(len(places[text]) for text in item) <= most for item in items])
 
 
 def _firsts(dataset: EmbeddingDataset) -> np.ndarray:

@@ -87,13 +87,18 @@ def load_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> EmbeddingDa
         DataError: the data cannot be used, or the vectors have another width than the configuration says.
     """
     load = _autoencoder_dataset if config.mode == "autoencoder" else _dialogue_dataset
+    if _content(config.data) != "vectors":
+        _check_width(encoder.dim, config)  # before hours are spent on encoding
     dataset = load(config.data, encoder)
-    if dataset.dim != config.embedding_dim:
-        raise DataError(
-            f"The vectors have {dataset.dim} numbers but embedding_dim is {config.embedding_dim}. "
-            f"Set embedding_dim: {dataset.dim}."
-        )
+    _check_width(dataset.dim, config)
     return dataset
+
+
+def _check_width(dim: int, config: TrainingConfig) -> None:
+    if dim != config.embedding_dim:
+        raise DataError(
+            f"The vectors have {dim} numbers but embedding_dim is {config.embedding_dim}. Set embedding_dim: {dim}."
+        )
 
 
 def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bool = False) -> dict[str, Split]:

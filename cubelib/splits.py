@@ -5,6 +5,8 @@ Taught in notebook 04.
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -166,11 +168,23 @@ def leak_free_split(
         part_of[group] = part
         room[part] -= sizes[group]
     if len(np.unique(part_of)) < len(SIDES):
+        advice = "Add data, or raise the fractions."
+        if sizes.max() > len(dataset) / 2:
+            advice = (
+                f"{_what_joins(dataset)} Add other data, or remove what joins them, for example with filters: repeats."
+            )
         raise DataError(
             "leak_free_split: training, validation and test need a group of copies each. Number of items: "
             f"{len(dataset)}; number of groups (cosine {near_copy:g} or more): {len(sizes)}, the largest of "
             f"{sizes.max()}; room for {round(len(dataset) * validation_fraction)} validation and "
-            f"{round(len(dataset) * test_fraction)} test items. Add data, or raise the fractions."
+            f"{round(len(dataset) * test_fraction)} test items. {advice}"
+        )
+    if sizes.max() > len(dataset) / 2:
+        warnings.warn(
+            f"{sizes.max():,} of {len(dataset):,} items hang together by copies and must all be trained on, so that "
+            f"the test items are those with nothing in common with them, an unusual choice. {_what_joins(dataset)} "
+            "The filter repeats removes such texts.",
+            stacklevel=2,
         )
     side_of = part_of[group_of]  # of items
     parts = [dataset.subset(torch.from_numpy(np.flatnonzero(side_of == side))) for side in range(len(SIDES))]
@@ -178,6 +192,15 @@ def leak_free_split(
     return Split(
         *parts, len(sizes), int(sizes.max()), near_copy, borders, test_groups=group_of[side_of == SIDES.index("test")]
     )
+
+
+def _what_joins(dataset: EmbeddingDataset) -> str:
+    """The text that the most items share, for people who wonder what holds them together."""
+    texts = Counter(words(text) for side in dataset.texts if side is not None for text in side)
+    if not texts or texts.most_common(1)[0][1] < 3:
+        return "Copies, near-copies and groups join items, also in chains."
+    text, count = texts.most_common(1)[0]
+    return f"Copies and groups join items, also in chains; {quote(text)} occurs {count:,} times."
 
 
 def _border(

@@ -190,3 +190,16 @@ WITHOUT = DialogueDataset(torch.eye(2), torch.eye(2), ["a", "b"])
 def test_what_cannot_be_filtered_is_named(dataset, settings, error, message):
     with pytest.raises(error, match=re.escape(message)):
         QualityFilter(**settings).apply(dataset)
+
+
+def test_repeats_counts_conversations_where_there_are_any():
+    questions, answers = ["Hello", "Rain?", "hello ", "Snow?"], ["Rain?", "No.", "Snow?", "Yes."]
+    pairs = DialogueDataset(torch.eye(4), torch.eye(4), questions, answers, groups=[0, 0, 1, 1])
+    kept, report = QualityFilter(repeats=1).apply(pairs)
+    assert kept.input_texts == ["Rain?", "Snow?"]  # the greeting is in both, the others in one conversation each
+    assert report.steps[0].removed == 2
+    ungrouped = DialogueDataset(torch.eye(4), torch.eye(4), questions, answers)
+    with pytest.raises(DataError, match="the filter repeats removed all of the 4 items"):
+        QualityFilter(repeats=1).apply(ungrouped)
+    with pytest.raises(ConfigError, match="repeats is a number of items or groups, at least 1; got 0"):
+        QualityFilter(repeats=0)

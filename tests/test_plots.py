@@ -29,6 +29,7 @@ def test_a_histogram_counts_every_item_before_and_after():
 def test_a_histogram_of_equals_or_of_one_item_has_a_width(values):
     ax = plots.similarity_histogram(torch.tensor(values), torch.tensor(values), labels=("one", "other"), target=0.9)
     assert sum(patch.get_height() for patch in ax.patches[:30]) == len(values)
+    assert all(patch.get_width() > 0 for patch in ax.patches[:30])
     assert legend(ax) == ["one, mean 0.500", "other, mean 0.500", "target 0.90"]
 
 

@@ -131,6 +131,7 @@ def test_equals_are_ordered_by_the_cosine():
     bank = AnswerBank(split, np.arange(len(split.test)))
     found = find_examples(report, lambda x: x, bank)
     assert [example["item"] for example in found["best"]] == [1, 2, 0]
+    assert [example["item"] for example in found["worst"]] == [3, 0, 2]
     assert found["improved"] == found["worsened"] == []
 
 

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from cubelib import AutoencoderDataset, DialogueDataset, TeacherEncoder, corpora
 from cubelib.datasets import EmbeddingDataset
 from cubelib.errors import DataError
+from cubelib.filters import QualityFilter
 from cubelib.splits import copy_groups, leak_free_split
 
 NEAR = 0.95
@@ -249,3 +250,27 @@ def test_the_splits_of_the_built_in_texts_do_not_leak(kind):
     assert f"closest training and test texts have {split.closest:.4f} (“" in split.report()
     texts = [{t.casefold() for t in p.input_texts + p.target_texts} for p in sides(split).values()]
     assert not (texts[0] & texts[1] or texts[0] & texts[2] or texts[1] & texts[2])
+
+
+def test_one_greeting_in_all_conversations_is_named_and_can_be_removed():
+    rng = torch.Generator().manual_seed(0)
+    turns = [("Hello", f"How is {name}?", f"{name} is well.") for name in map(str, range(30))]
+    texts = sorted({text for conversation in turns for text in conversation})
+    vector = dict(zip(texts, torch.randn(len(texts), 64, generator=rng), strict=True))
+
+    class Table:
+        def encode(self, texts):
+            return torch.stack([vector[text] for text in texts])
+
+    dataset = DialogueDataset.from_conversations(turns, Table())
+    with pytest.raises(DataError, match=r"“hello” occurs 30 times\. Add other data, or remove what joins them"):
+        leak_free_split(dataset)
+    kept, _ = QualityFilter(repeats=5).apply(dataset)
+    assert leak_free_split(kept).groups == 30
+
+
+def test_a_group_of_more_than_half_is_told():
+    vectors = torch.eye(40)
+    dataset = AutoencoderDataset(vectors, groups=[0] * 25 + list(range(1, 16)))
+    with pytest.warns(UserWarning, match="25 of 40 items hang together by copies and must all be trained on"):
+        leak_free_split(dataset)

@@ -96,6 +96,11 @@ def open_vectors(path: Source, key: str | None = None, *, bad_rows: BadRows = "e
     if isinstance(path, str | Path) and not is_hub_name(path):
         file = Path(path)
         if file.suffix.lower() in (".npy", ".safetensors") and file.is_file() and file.stat().st_size > IN_MEMORY:
+            if bad_rows == "skip":
+                raise DataError(
+                    f"Reading {file}: of a file above {IN_MEMORY / 1e9:g} GB, which stays on the disk, no vectors can "
+                    "be skipped. Remove those that cannot be used, and leave bad_rows out."
+                )
             return VectorFile(file, key)
     return read_vectors(path, key, bad_rows=bad_rows)
 

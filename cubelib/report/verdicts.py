@@ -68,7 +68,7 @@ def _training(report: TaskReport) -> str:
     before, after = report.value(report.before), report.value(CUBE)
     says = f"Before training the {figure} was {before:.4f}, after training it is {after:.4f}."
     if not report.changed:
-        why = "no epoch was better on the validation items" if report.provenance["epochs"] else "it was not trained"
+        why = "no epoch was better on the validation items" if report.provenance.get("epochs") else "it was not trained"
         says = f"The cube is what it was before training ({why}): the {figure} is {after:.4f}."
     if report.before not in (BEFORE, CUBE):
         says += f" The untrained cube gives the same outputs as {report.before}, so it has no row of its own."
