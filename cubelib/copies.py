@@ -298,6 +298,3 @@ def first_equals(parts: Sequence[Tensor | VectorFile]) -> np.ndarray:
             place += len(rows)
     _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     return first[which.reshape(-1)]
-
-
-_first_equals = first_equals

@@ -64,11 +64,14 @@ def test_the_bank_holds_each_answer_once_and_all_right_ones_of_a_question(split)
 def test_rounding_makes_no_other_answer():
     answers = vectors(40, seed=1)
     answers[1] = 3 * answers[0] + 1e-8  # the same direction
+    answers[3] = normalize(answers[2] + 0.01 * answers[4], dim=0)  # not quite
     dataset = DialogueDataset(vectors(40), answers)
     split = by_hand(*(dataset.subset(torch.arange(*ends)) for ends in ((0, 10), (10, 20), (20, 40))))
     bank = AnswerBank(split, [0, 1, 2])
     assert len(bank) == 40
     assert [right.tolist() for right in bank.right] == [[0, 1], [0, 1], [2]]
+    near = (answers[2] @ answers[3] / answers[2].norm()).item()
+    assert 0.9999 < near < 1 - 1e-6
 
 
 def test_several_right_answers_are_all_right():

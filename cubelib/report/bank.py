@@ -12,13 +12,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
-from cubelib.copies import _first_equals as first_equals
+from cubelib.copies import first_equals
 from cubelib.metrics.retrieval import COPY
-from cubelib.metrics.rows import similarity_rows
+from cubelib.metrics.rows import unit
 from cubelib.splits import Split
-from cubelib.vectors import VectorFile
+from cubelib.vectors import VectorFile, blocks
+
+AXES = 8  # coordinates that copies are looked for by
 
 
 class Picked(VectorFile):
@@ -92,13 +95,22 @@ class AnswerBank:
         self.chance = float(np.mean([len(entries) for entries in self.right])) / len(self)
 
     def _equal(self, entries: np.ndarray) -> dict[int, np.ndarray]:
-        """Entry → all entries of the same direction, itself among them: rounding makes no other answer."""
+        """Entry → all entries of the same direction, itself among them: rounding makes no other answer.
+
+        Looked for by their coordinates on a few orthonormal axes: there no two are farther apart than they are.
+        """
+        dim, generator = self.vectors.shape[1], torch.Generator().manual_seed(0)
+        axes = torch.linalg.qr(torch.randn(dim, min(dim, AXES), generator=generator)).Q
+        places = torch.cat([unit(block) @ axes for block in blocks(self.vectors)]).numpy()  # (m, axes)
+        apart = (2 * (1 - COPY)) ** 0.5 + 1e-4  # with room for rounding
         equal = {}
-        for start, cosines in similarity_rows(self.vectors.take(entries), self.vectors):
-            row, column = (cosines > COPY).nonzero(as_tuple=True)
-            same = np.split(column.numpy(), np.cumsum(np.bincount(row.numpy(), minlength=len(cosines)))[:-1])
-            for entry, others in zip(entries[start : start + len(cosines)].tolist(), same, strict=True):
-                equal[entry] = np.union1d(others, [entry])
+        for entry, others in zip(
+            entries.tolist(), cKDTree(places).query_ball_point(places[entries], apart), strict=True
+        ):
+            if len(others) > 1:
+                cosines = unit(self.vectors[others]) @ unit(self.vectors[[entry]])[0]
+                others = np.asarray(others)[(cosines > COPY).numpy()]
+            equal[entry] = np.union1d(others, [entry])
         return equal
 
     def text(self, entry: int) -> str | None:
