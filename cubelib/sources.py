@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from cubelib import corpora, readers
@@ -127,4 +128,5 @@ def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bo
     if config.mode != "mixed":
         return {config.mode: split}
     parts = {name: _autoencoder_part(getattr(split, name)) for name in ("train", "validation", "test")}
-    return {"autoencoder": replace(split, **parts), "dialogue": split}
+    texts = replace(split, **parts, test_groups=np.tile(split.test_groups, 2))  # questions, then answers
+    return {"autoencoder": texts, "dialogue": split}

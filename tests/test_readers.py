@@ -397,7 +397,7 @@ def test_what_is_wrong_with_the_whole_file_cannot_be_skipped(tmp_path, content):
 def test_bad_rows_are_an_error_or_skipped(tmp_path):
     with pytest.raises(DataError, match="bad_rows is 'error' or 'skip'; got 'ignore'"):
         read_texts(write(tmp_path, "a.txt", "a"), bad_rows="ignore")
-    with pytest.raises(DataError, match=re.escape('Or leave such rows out with bad_rows="skip".')):
+    with pytest.raises(DataError, match=re.escape('Or leave such rows out with bad_rows="skip" (data.bad_rows')):
         read_texts(write(tmp_path, "a.csv", b"text\n \n"))
 
 

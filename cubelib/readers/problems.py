@@ -87,7 +87,9 @@ class RowLog:
         """
         error = DataError(f"Reading {self.path}, {place}: {reason}. {advice}")
         if not self._skip:
-            raise DataError(f'{error} Or leave such rows out with bad_rows="skip".')
+            raise DataError(
+                f'{error} Or leave such rows out with bad_rows="skip" (data.bad_rows: skip in a configuration).'
+            )
         self._first = self._first or error
         prefix = f"{self.path.name}, " if len(self.paths) > 1 else ""
         self.reasons.setdefault(reason, []).append(prefix + place)
