@@ -1,4 +1,4 @@
-"""python -m cubelib train CONFIG | evaluate CHECKPOINT | encode FILE | corpora
+"""python -m cubelib train CONFIG | evaluate RUN | ask RUN QUESTION | export RUN | encode FILE | corpora | doctor
 
 Exit codes: 0 done; 2 something in the command, configuration or data is to be mended; 1 training failed. One sentence
 says what, and what to do.
@@ -6,33 +6,28 @@ says what, and what to do.
 
 from __future__ import annotations
 
+import os
 import sys
-import time
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import torch
-from tqdm import tqdm
+from collections.abc import Callable
 
 from cubelib import corpora
-from cubelib.config import TrainingConfig
+from cubelib.commands import evaluate, train_command
 from cubelib.encode import encode_command, encode_parser
-from cubelib.errors import DataError, UserError
-from cubelib.options import configuration, describe
-from cubelib.report import TaskReport, build_report, check_baselines, check_free, save_report
-from cubelib.runs import new_run_folder, peak_memory
-from cubelib.sources import load_splits
-from cubelib.trainer import CubeTrainer
+from cubelib.errors import UserError
+from cubelib.options import describe
+from cubelib.training import processes
 
 USAGE = """\
 usage: python -m cubelib train CONFIG [--learning-rate 0.002 --core.rule local …]
-       python -m cubelib evaluate CHECKPOINT [--device cpu --baselines quick --out FOLDER]
+       python -m cubelib train --resume RUN [--epochs 80]
+       python -m cubelib evaluate RUN [--device cpu --baselines quick --out FOLDER]
        python -m cubelib encode FILE [--columns question,answer --processes 2 …]
        python -m cubelib corpora
 
   train     train, evaluate and save the cube that a YAML file describes; every setting can be
-            given as an option as well (python -m cubelib train --help lists them)
+            given as an option as well (python -m cubelib train --help lists them). --resume goes
+            on with a run that was interrupted
   evaluate  print the report of a saved cube again, measured anew; --out also writes its files.
             --baselines: default, quick (without those trained by gradient descent) or none
   encode    turn the texts of a file into a file of vectors; stopped in any way, the same
@@ -53,8 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     wrong = None
     if name not in COMMANDS:
         wrong = f"cubelib: unknown command {name!r}. Use one of {', '.join(COMMANDS)}.\n\n" if name else ""
-    elif name == "train" and (not rest or rest[0].startswith("-")):
-        wrong = "cubelib train: give one config file, then options.\n\n"
+    elif name == "train" and (not rest or (rest[0].startswith("-") and rest[0].partition("=")[0] != "--resume")):
+        wrong = "cubelib train: give one config file, then options; or --resume and the folder of a run.\n\n"
     elif name == "evaluate" and _evaluate_options(rest) is None:
         wrong = "cubelib evaluate: give one checkpoint, then options out of --device, --baselines and --out.\n\n"
     elif name == "corpora" and rest:
@@ -63,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(wrong + USAGE, file=sys.stderr)
         return 2
     try:
+        if processes.start_missing(arguments):
+            return 0
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             COMMANDS[name](rest)
@@ -102,82 +99,8 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: objec
     )
 
 
-def train(config: TrainingConfig) -> None:
-    """Data → training → report → files."""
-    started = time.perf_counter()
-    _use_threads(config)
-    trainer = CubeTrainer(config)
-    trainer.initialize_components()
-    splits = load_splits(config, trainer.embedding_loader, progress=True)
-    folder = new_run_folder(config.checkpoint_dir, config.mode)  # not writable: said before anything is trained
-    print(f"Teacher:  {trainer.embedding_loader!r}")
-    for task, split in splits.items():
-        print(f"Data:     {task}: {split.report()}")
-    filtered = next(iter(splits.values())).filtered
-    if filtered.steps:
-        print(f"Filters:\n\n{filtered}\n")
-    print(f"Cube:     {trainer.embedding_processor!r}")
-
-    def after_epoch(trainer: CubeTrainer, row: dict[str, Any]) -> None:
-        if row["epoch"] % config.log_interval == 0:
-            tqdm.write(f"Epoch {row['epoch']:3}: loss {row['loss']:.4f}, validation score {row['score']:.4f}")
-        if row["epoch"] % config.save_interval == 0:
-            trainer.save(folder / "latest")
-
-    try:
-        trainer.fit(
-            {task: split.train for task, split in splits.items()},
-            {task: split.validation for task, split in splits.items()},
-            on_epoch_end=after_epoch,
-        )
-    finally:
-        # Also where training broke down or was interrupted: the best weights so far are in place.
-        trainer.save(folder / "checkpoint")
-        print(f"Saved in {folder}: checkpoint")
-    print(f"Training: {trainer.stop_reason}")
-    reports = build_report(trainer, splits, progress=True)
-    files = save_report(reports, trainer, folder)
-    _print_reports(reports)
-    memory = peak_memory()
-    print(f"\nSaved in {folder}: {', '.join(files)}")
-    print(f"Took {time.perf_counter() - started:.0f} s" + (f" and {memory:.2f} GB of memory" if memory else ""))
-
-
-def evaluate(checkpoint: str, device: str | None = None, baselines: str = "default", out: str | None = None) -> None:
-    """The report of a saved cube, measured anew on the same split; its files where a folder is given."""
-    check_baselines(baselines)
-    if out is not None:
-        check_free(out)
-    trainer = CubeTrainer.load(checkpoint, device=device)
-    _use_threads(trainer.config)
-    print(repr(trainer))
-    splits = load_splits(trainer.config, trainer.embedding_loader, progress=True)
-    for task, split in splits.items():
-        if trainer.trained_on.get(task, "") != split.train.fingerprint():
-            raise DataError(
-                f"Evaluating {checkpoint}: the data are not those that the cube was trained on, so items it has seen "
-                f"could be among the test items ({task}). Put the data back as they were, or train anew."
-            )
-    reports = build_report(trainer, splits, baselines=baselines, progress=True)
-    files = [] if out is None else save_report(reports, trainer, out)
-    _print_reports(reports)
-    if files:
-        print(f"\nSaved in {out}: {', '.join(files)}")
-
-
-def _use_threads(config: TrainingConfig) -> None:
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-
-
-def _print_reports(reports: Sequence[TaskReport]) -> None:
-    for report in reports:
-        print(f"\n{report.task}, {len(report.split.test):,} held-out items\n")
-        print(report.to_markdown())
-
-
 COMMANDS: dict[str, Callable[[list[str]], object]] = {
-    "train": lambda rest: train(configuration(rest[0], rest[1:])),
+    "train": train_command,
     "evaluate": lambda rest: evaluate(rest[0], **(_evaluate_options(rest) or {})),
     "encode": lambda rest: print(encode_command(rest)),
     "corpora": lambda rest: print(corpora.catalog_table()),
@@ -185,4 +108,6 @@ COMMANDS: dict[str, Callable[[list[str]], object]] = {
 
 
 if __name__ == "__main__":
+    if processes.rank() > 0:  # what there is to say, the first process says
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for as long as it runs)
     sys.exit(main())

@@ -1,7 +1,12 @@
 """Checkpoints: one folder with weights in safetensors and everything else as JSON. No pickle.
 
-    weights.safetensors   the core's and the reshaper's tensors
-    checkpoint.json       format version, configuration, history, and what the run depended on
+    weights.safetensors     the core's and the reshaper's tensors
+    checkpoint.json         format version, configuration, history, and what the run depended on
+
+and, where a run can go on from it,
+
+    optimizer.safetensors   the optimiser's memory
+    best.safetensors        the core's tensors after the best epoch so far
 
 A checkpoint is written beside its place and renamed, so a folder under its final name is always complete.
 """
@@ -14,9 +19,12 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -26,47 +34,73 @@ from torch import Tensor, nn
 
 from cubelib.errors import CheckpointError
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, STATE = "weights.safetensors", "checkpoint.json"
+OPTIMIZER, BEST_WEIGHTS = "optimizer.safetensors", "best.safetensors"
+
+
+TENSORS = {WEIGHTS: "tensors", OPTIMIZER: "optimizer", BEST_WEIGHTS: "best"}  # file → attribute
+FILES = {STATE, *TENSORS}
+PLAIN = {  # attribute → the kinds of value it may hold
+    "config": dict,
+    "history": list,
+    "trained_on": dict,
+    "seconds": (float, int, NoneType),
+    "stop_reason": (str, NoneType),
+    "provenance": dict,
+}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint folder holds."""
+    """What a checkpoint folder holds.
+
+    Attributes:
+        tensors: name → tensor of the core and the reshaper.
+        config, history: of the trainer.
+        trained_on: task → fingerprint of the training items.
+        seconds: spent on training so far.
+        stop_reason: why training ended, None while it goes on.
+        optimizer: name → tensor of the optimiser's memory, None where nothing can go on from here.
+        best: name → tensor of the core after the best epoch, likewise.
+        provenance: what else the numbers depend on; of `provenance()` where nothing is given.
+    """
 
     tensors: dict[str, Tensor]
     config: dict[str, Any]
     history: list[dict[str, Any]]
-    trained_on: dict[str, str]  # task → fingerprint of the training items
-    provenance: dict[str, Any]
+    trained_on: dict[str, str] = field(default_factory=dict)
+    seconds: float | None = None
+    stop_reason: str | None = None
+    optimizer: dict[str, Tensor] | None = None
+    best: dict[str, Tensor] | None = None
+    provenance: dict[str, Any] = field(default_factory=lambda: provenance())
 
 
 def provenance() -> dict[str, Any]:
     """What the numbers of a run depend on beside its configuration: versions, machine, threads, state of the code."""
-    git = None
-    here = Path(__file__).resolve().parent
-    if shutil.which("git"):
-        found = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-        )
-        git = found.stdout.strip() or None
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": version("numpy"),
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
-        "git": git,
+        "git": _git_state(),
     }
 
 
-def save_checkpoint(
-    folder: Path,
-    tensors: dict[str, Tensor],
-    config: dict[str, Any],
-    history: list[dict[str, Any]],
-    trained_on: dict[str, str] | None = None,
-) -> None:
+@cache
+def _git_state() -> str | None:
+    here = Path(__file__).resolve().parent
+    if not shutil.which("git"):
+        return None
+    found = subprocess.run(
+        ["git", "-C", str(here), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or None
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint; an older one of the same name is replaced only once the new one is complete.
 
     Raises:
@@ -74,23 +108,22 @@ def save_checkpoint(
     """
     aside = None
     try:
-        if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {WEIGHTS, STATE}):
+        if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= FILES):
             raise CheckpointError(
                 f"Saving the checkpoint {folder}: that is not a checkpoint, and would be lost. Choose a new folder."
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside / WEIGHTS)
-        state = {
-            "format": FORMAT,
-            "config": config,
-            "history": history,
-            "trained_on": trained_on or {},
-            "provenance": provenance(),
-        }
-        (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        aside.chmod(0o755)  # mkdtemp and safetensors write for the owner alone
-        (aside / WEIGHTS).chmod(0o644)
+        parts = {name: getattr(checkpoint, attribute) for name, attribute in TENSORS.items()}
+        for name, tensors in parts.items():
+            if tensors is not None:
+                save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, aside / name)
+                (aside / name).chmod(0o644)  # mkdtemp and safetensors write for the owner alone
+        aside.chmod(0o755)
+        state = {name: getattr(checkpoint, name) for name in PLAIN}
+        files = [name for name, tensors in parts.items() if tensors is not None]
+        text = json.dumps({"format": FORMAT, "files": files, **state}, indent=1)
+        (aside / STATE).write_text(text + "\n", encoding="utf-8")
         if folder.exists():
             # A folder cannot replace another in one step: the old one steps aside first, and is complete there.
             retired = aside.with_name(aside.name + "-old")
@@ -130,20 +163,26 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
                 f"Loading the checkpoint {folder}: it has format {state['format']}, this cubelib reads {FORMAT}. "
                 "Use the version of cubelib that wrote it."
             )
-        parts = [state[name] for name in ("config", "history", "trained_on", "provenance")]
-        if [type(part) for part in parts] != [dict, list, dict, dict] or not all(isinstance(r, dict) for r in parts[1]):
+        plain = {name: state[name] for name in PLAIN}
+        rows = [state["files"], plain["history"]]
+        if not all(isinstance(value, PLAIN[name]) for name, value in plain.items()) or not (
+            all(isinstance(file, str) for file in rows[0]) and all(isinstance(row, dict) for row in rows[1])
+        ):
             raise TypeError("its entries are not of the kinds that cubelib writes")
-        checkpoint = Checkpoint(load_file(folder / WEIGHTS), *parts)
+        tensors = {}
+        for name in state["files"]:
+            tensors[TENSORS[name]] = load_file(folder / name)
+        checkpoint = Checkpoint(**tensors, **plain)
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"Loading the checkpoint {folder}: there is no {Path(error.filename or WEIGHTS).name}. Give a folder that "
+            f"Loading the checkpoint {folder}: there is no {STATE if error.filename else name}. Give a folder that "
             "`python -m cubelib train` wrote, such as runs/autoencoder-001/checkpoint."
         ) from None
     except OSError as error:
         raise CheckpointError(f"Loading the checkpoint {folder}: {error.strerror or error}. {advice}.") from None
     except SafetensorError as error:
         raise CheckpointError(
-            f"Loading the checkpoint {folder}: {WEIGHTS} is cut short or damaged ({error}). {advice}."
+            f"Loading the checkpoint {folder}: {name} is cut short or damaged ({error}). {advice}."
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise CheckpointError(
@@ -158,18 +197,26 @@ def load_tensors(module: nn.Module, tensors: dict[str, Tensor], origin: str | Pa
     Raises:
         CheckpointError: tensors are missing, extra or of another shape; all differences are listed.
     """
-    own = module.state_dict()
+    check_shapes(tensors, module.state_dict(), origin)
+    module.load_state_dict(tensors)
+
+
+def check_shapes(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origin: str | Path) -> None:
+    """Compares names and shapes.
+
+    Raises:
+        CheckpointError: tensors are missing, extra or of another shape; all differences are listed.
+    """
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
-    if shapes != wanted:
+    right = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
+    if shapes != right:
         differences = [
-            f"{name}: {shapes.get(name, 'missing')} in the file, {wanted.get(name, 'unknown')} in the model"
-            for name in sorted(shapes.keys() | wanted.keys())
-            if shapes.get(name) != wanted.get(name)
+            f"{name}: {shapes.get(name, 'missing')} in the file, {right.get(name, 'unknown')} in the model"
+            for name in sorted(shapes.keys() | right.keys())
+            if shapes.get(name) != right.get(name)
         ]
         raise CheckpointError(
             f"Loading the checkpoint {origin}: {len(differences)} tensors do not fit the model of its configuration. "
             + "; ".join(differences)
             + ". Restore the checkpoint.json that was written with these weights."
         )
-    module.load_state_dict(tensors)

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from cubelib.config_blocks import Block, CoreConfig, DataConfig, MixedConfig
 from cubelib.errors import ConfigError
-from cubelib.filters import QualityFilter
-from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
-from cubelib.lattice.rule import RULES
-from cubelib.reshaper import Layout
+from cubelib.losses import TEMPERATURE
 
 Mode = Literal["autoencoder", "dialogue", "mixed"]
 MODES: tuple[str, ...] = ("autoencoder", "dialogue", "mixed")
@@ -26,153 +24,7 @@ ROOT_KEY = "cube_training"
 DEFAULT_WAIST = 4
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", validate_assignment=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        # YAML reads `epochs: yes` as True, and pydantic True as 1.
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError(f"{'yes' if value else 'no'} is not a value it takes")
-        return value
-
-
-class CoreConfig(_Block):
-    """The lattice (`cubelib.CubicCore`) and the layout of numbers on it (`cubelib.EmbeddingReshaper`)."""
-
-    state_channels: Annotated[int, Field(ge=1)] = 16
-    """Numbers in a cell's state; raised to the input's channels where those are more."""
-    hidden: Annotated[int, Field(ge=1)] = 32
-    """Width of a cell's hidden layer."""
-    rule: Literal[RULES] = "genome"
-    """shared: one network for all cells; genome: shared, tuned for each cell; local: a network for each cell."""
-    neighborhood: Literal[tuple(NEIGHBORHOODS)] = "moore"
-    """moore: 26 neighbours; von_neumann: 6."""
-    boundary: Literal[BOUNDARIES] = "zero"
-    """What cells on the rim of a plane see outside."""
-    conduction: bool = True
-    """Whether states move one plane a tick by themselves."""
-    steps: Annotated[int, Field(ge=0)] | None = None
-    """Ticks, at least depth − 1; None means depth − 1."""
-    waist: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
-    """Channels a cell of the middle plane passes on. auto: 4 in autoencoder and mixed mode, none in dialogue."""
-    cell_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Probability, in training, that a cell skips its update in a tick."""
-    gradient_checkpointing: bool = False
-    """Recompute ticks in the backward pass to save memory."""
-    layout: Layout = "pca"
-    """Which number goes to which cell; pca and spectral are fitted on the training vectors."""
-
-    @field_validator("waist", mode="before")
-    @classmethod
-    def _number_auto_or_none(cls, value: Any) -> Any:
-        if value in ("auto", None) or (str(value).isdecimal() and int(value) >= 1):
-            return value
-        raise ValueError(f"expected a whole number of at least 1, auto, or null for no waist; got {value!r:.80}")
-
-
-class FilterConfig(_Block):
-    """Items to sort out before the split (`cubelib.filters.QualityFilter`); off unless set, and counted."""
-
-    words: Annotated[list[int | None], Field(min_length=2, max_length=2)] | None = None
-    """Fewest and most words of a text, null for no bound: [3, null]."""
-    script: str | None = None
-    """The script of the letters: latin, cyrillic, arabic, han, …"""
-    script_share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Least share of a text's letters that must be of the script."""
-    cosine: Annotated[list[float | None], Field(min_length=2, max_length=2)] | None = None
-    """Lowest and highest cosine between question and answer, null for no bound."""
-    repeats: Annotated[int, Field(ge=1)] | None = None
-    """Most items (of conversations: most conversations) in which a text may occur; greetings occur in all."""
-    drop_duplicates: bool = False
-    """Keep the first of items whose texts differ in case and white space only."""
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> FilterConfig:
-        self.quality_filter()
-        return self
-
-    def quality_filter(self) -> QualityFilter:
-        """The filter that these settings describe."""
-        return QualityFilter(**self.model_dump())
-
-
-class DataConfig(_Block):
-    """Where training texts or vectors come from, and how they are split."""
-
-    file: str | None = None
-    """Texts, pairs, conversations or vectors: .txt .csv .tsv .json .jsonl .parquet .npy .npz .safetensors, or
-    hub:organisation/name for a data set of the Hugging Face hub. None: the built-in corpora."""
-    content: Literal["auto", "texts", "conversations", "vectors"] = "auto"
-    """What the file holds. auto: vectors in .npy, .npz and .safetensors, texts (pairs in dialogue and mixed mode) in
-    all others."""
-    text_column: str = "text"
-    """Column of the texts in a table, for autoencoder."""
-    question_column: str = "question"
-    """Column of the questions, for dialogue; of vectors: the array or column of the questions' vectors."""
-    answer_column: str = "answer"
-    """Column of the answers."""
-    vector_column: str | None = None
-    """For autoencoder on vectors: the array in an .npz or .safetensors file (None: the only one), or the column of a
-    table (None: embedding)."""
-    messages_column: str = "messages"
-    """Of conversations: the column with the list of turns."""
-    conversation_column: str | None = None
-    """Of conversations with a turn in each row: the column that tells them apart; the turns are in text_column."""
-    role_column: str | None = None
-    """Of conversations with a turn in each row: the column that says who speaks."""
-    context: Annotated[int, Field(ge=1)] = 1
-    """Of conversations: turns in a question."""
-    bad_rows: Literal["error", "skip"] = "error"
-    """error: a row that cannot be used stops the run; skip: such rows are left out, and a warning counts them."""
-    hub_split: str = "train"
-    """Of a data set of the hub: which of its splits is read (cubelib divides it anew)."""
-    hub_config: str | None = None
-    """Of a data set of the hub: which of its configs; None: the only one."""
-    language: str = "en"
-    """Of the built-in dialogues (python -m cubelib corpora lists them)."""
-    limit: Annotated[int, Field(ge=10)] | None = None
-    """How many sentences or pairs of a built-in corpus; None: as many as have ready-made vectors."""
-    teacher: str = "all-mpnet-base-v2"
-    """The sentence encoder: all-mpnet-base-v2, another name of `cubelib.TeacherEncoder`, a folder with a
-    sentence-transformers model, or hub:organisation/name."""
-    cache_dir: Path | None = None
-    """Folder for encoded texts; None: the user's cache folder, or $CUBELIB_CACHE."""
-    filters: FilterConfig = FilterConfig()
-    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-    """Share of the items that choose the best epoch."""
-    test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-    """Share of the items that the report is measured on."""
-    near_copy: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Cosine from which two texts count as copies, which are never split between training and test; 1: equal vectors
-    only."""
-
-    @model_validator(mode="after")
-    def _nothing_is_ignored(self) -> DataConfig:
-        if self.file is None and self.content == "vectors":
-            raise ValueError("content: vectors come from a file, and file is null; name one")
-        for name in ("limit", "language"):
-            if self.file is not None and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is for the built-in corpora, and file is {self.file}; leave one of them out")
-        return self
-
-    @field_validator("file", "teacher", mode="before")
-    @classmethod
-    def _path_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, Path) else value
-
-
-class MixedConfig(_Block):
-    """Mixed mode: both losses in every step."""
-
-    autoencoder_weight: Annotated[float, Field(ge=0, le=1)] = 0.7
-    """Weight of the autoencoder loss; the dialogue loss has 1 minus it."""
-
-
-class TrainingConfig(_Block):
+class TrainingConfig(Block):
     """A training run.
 
     Args:
@@ -203,7 +55,7 @@ class TrainingConfig(_Block):
     """CPU threads of the command line's runs; None: as many as torch takes. In Python call torch.set_num_threads."""
     random_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Of the split, the first weights and the order of batches."""
-    lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]
+    lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]  # noqa: RUF012 (pydantic copies it)
     """Cells along depth, rows and columns, each at least 1."""
     embedding_dim: Annotated[int, Field(ge=1)] = 768
     """Numbers in a vector; must be what the teacher gives."""
@@ -217,6 +69,23 @@ class TrainingConfig(_Block):
     """adam, adamw or sgd."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Pull of the weights towards zero."""
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    """How the learning rate moves over the steps of all epochs: constant; cosine: falls to 0; one_cycle: rises and
+    falls."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of the steps in which the learning rate rises; None: 0.3 for one_cycle, 0 for the others."""
+    gradient_clipping: Annotated[float, Field(gt=0)] | None = None
+    """Longest gradient of all weights together; None: as long as it is."""
+    gradient_normalization: bool = False
+    """Give the gradient of each parameter length 1."""
+    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
+    """Batches whose gradients are added up for one step: the same step as one batch that many times as large, in less
+    memory."""
+    precision: Literal["float32", "bf16", "auto"] = "float32"
+    """Of the products: float32, bf16 (weights stay float32), or auto for bf16 on a GPU that has it; a CPU is slower
+    with it."""
+    temperature: Annotated[float, Field(gt=0)] = TEMPERATURE
+    """Of the contrastive losses; smaller looks harder at the closest wrong answers."""
     loss_function: Literal["auto", "cosine", "mse", "combined", "contrastive", "contrastive_cosine"] = "auto"
     """auto, cosine, mse, combined, contrastive or contrastive_cosine; auto is cosine in autoencoder mode and
     contrastive_cosine in dialogue."""
@@ -224,14 +93,20 @@ class TrainingConfig(_Block):
     """Rise of the validation score that counts as an improvement."""
     target_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.90
     """Held-out cosine to reach; the report says whether it was."""
+    stop_at_target: bool = False
+    """Stop as soon as the validation cosine reaches target_similarity (in mixed mode both tasks')."""
     early_stopping_patience: Annotated[int, Field(ge=1)] = 5
     """Epochs without such an improvement after which training counts as converged and stops."""
     log_interval: Annotated[int, Field(ge=1)] = 1
     """Epochs between lines of the log."""
     save_interval: Annotated[int, Field(ge=1)] = 5
-    """Epochs between saves of the weights as they are; the best epoch's are saved at the end."""
+    """Epochs between saves of a state to go on from."""
+    keep_checkpoints: Annotated[int, Field(ge=1)] = 2
+    """How many of these states are kept, beside the best epoch's cube."""
     checkpoint_dir: Path = Path("runs")
     """Folder that receives a new numbered folder for each run."""
+    tensorboard: bool = False
+    """Also write the curves for TensorBoard (python -m pip install tensorboard)."""
     core: CoreConfig = CoreConfig()
     data: DataConfig = DataConfig()
     mixed: MixedConfig = MixedConfig()
@@ -269,6 +144,16 @@ class TrainingConfig(_Block):
         if self.data.validation_fraction + self.data.test_fraction >= 0.9:
             raise ValueError("data: validation_fraction and test_fraction leave less than a tenth for training")
         return self
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What the mode trains: autoencoder, dialogue or both."""
+        return ("autoencoder", "dialogue") if self.mode == "mixed" else (self.mode,)
+
+    def loss_for(self, task: str) -> str:
+        """The name of the loss that a task is trained with, "auto" resolved."""
+        auto = "cosine" if task == "autoencoder" else "contrastive_cosine"
+        return auto if self.loss_function == "auto" else self.loss_function
 
     @property
     def in_channels(self) -> int:

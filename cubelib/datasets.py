@@ -12,15 +12,14 @@ Taught in notebooks 04 and 05.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from cubelib.errors import DataError
 from cubelib.splits import Split, copy_groups, leak_free_split
@@ -115,27 +114,12 @@ class EmbeddingDataset(Dataset):
         return self._rows(index)
 
     def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
-        """A whole batch at once: what DataLoader asks for where it can, and many times faster than one by one."""
+        """A whole batch at once: what the loop asks for, and DataLoader too; many times faster than one by one."""
         return self._rows(torch.as_tensor(indices))
 
     def _rows(self, chosen: int | Tensor) -> dict[str, Tensor]:
         input = self.input[chosen]
         return {"input": input, "target": input if self.target is self.input else self.target[chosen]}
-
-    def batches(self, size: int, shuffler: torch.Generator) -> Iterator[dict[str, Tensor]]:
-        """Shuffled batches without end: every item once, then all again in another order.
-
-        Args:
-            size: items in a batch; the last of each round may have fewer.
-            shuffler: decides the orders.
-
-        Example:
-            >>> batches = AutoencoderDataset(torch.eye(3)).batches(2, torch.Generator())
-            >>> [len(next(batches)["input"]) for _ in range(5)]
-            [2, 1, 2, 1, 2]
-        """
-        loader = DataLoader(self, size, shuffle=True, generator=shuffler, collate_fn=lambda batch: batch)
-        return (batch for _ in cycle([None]) for batch in loader)
 
     def fingerprint(self) -> str:
         """SHA-256 over all vectors: the same items in the same order, or another fingerprint."""

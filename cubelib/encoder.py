@@ -19,17 +19,26 @@ from tqdm.auto import tqdm
 
 from cubelib import teacher
 from cubelib.cache import EmbeddingCache, cache_folder, embedding_key
+from cubelib.copies import quote
 from cubelib.errors import ConfigError, DataError
 from cubelib.identity import WEIGHTS
-from cubelib.known_models import find_model
+from cubelib.known_models import SCRIPTS_READ, find_model
 from cubelib.warm import warm_vectors
 
 if TYPE_CHECKING:
     import torch
 
 
+SAMPLE = 200  # new texts whose letters are looked at
+_LETTERS = 1000  # of each of them
+
+
 class TruncationWarning(UserWarning):
     """Texts are longer than the model reads; what stands behind the limit does not count."""
+
+
+class ScriptWarning(UserWarning):
+    """Texts are in letters that the model was not made for; their vectors say little about what they mean."""
 
 
 def _checked(texts: Iterable[str]) -> list[str]:
@@ -123,6 +132,7 @@ class TeacherEncoder:
         self.hits = self.misses = self.truncated = 0
         self._model = find_model(model, name=name, cache_dir=self.cache_dir, device=device)
         self._warm = warm and self.sha256 == teacher.FILES[WEIGHTS]
+        self._scripts = SCRIPTS_READ.get(str(model)) if isinstance(model, (str, Path)) else None
 
     @property
     def name(self) -> str:
@@ -141,9 +151,11 @@ class TeacherEncoder:
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector. Where they are not known yet, the model encodes one text to tell."""
+        """Numbers in a vector. Where they are not known yet, the model encodes one text to tell, once for all times."""
         if self._model.known_dim is None:
-            self._model.vectors(["text"])
+            counts = self.hits, self.misses, self.truncated
+            self.encode(["text"], progress=False)
+            self.hits, self.misses, self.truncated = counts
         return self._model.known_dim
 
     def load(self, progress: bool = False) -> None:
@@ -154,8 +166,9 @@ class TeacherEncoder:
         """Unit vectors of texts, in their order.
 
         The same text gets the same numbers at every call, in whatever company it is asked for. A text longer than the
-        model reads is cut there by the model; a `TruncationWarning` says how many were. New vectors are stored batch by
-        batch; after a kill, call again to continue.
+        model reads is cut there by the model; a `TruncationWarning` says how many were. A `ScriptWarning` says that
+        most new texts are in letters that a model known by name was not made for, such as Russian for an English one.
+        New vectors are stored batch by batch; after a kill, call again to continue.
 
         Args:
             texts: texts with at least one visible character each.
@@ -195,6 +208,7 @@ class TeacherEncoder:
                     missing = {key: text for key, text in missing.items() if key not in vectors}
                 if missing:
                     self._learn_dim(vectors)
+                    self.tell_scripts(list(missing.values()))
                     self.load(progress)
                     self._count_truncated(texts, list(missing.values()))
                     vectors |= self._encode_new(missing, cache, progress)
@@ -232,6 +246,26 @@ class TeacherEncoder:
                 f"that {self.name} reads, the first of them text {texts.index(too_long[0])}. What stands behind that "
                 "limit does not count; split those texts if it should.",
                 TruncationWarning,
+                stacklevel=3,  # the line that called encode
+            )
+
+    def tell_scripts(self, new: list[str]) -> None:
+        """Say that most of the new texts are in letters that this model was not made for, judged by a sample."""
+        if self._scripts is None:
+            return
+        from cubelib.filters import _share  # here, since importing it first would import the datasets
+
+        sample = new[:: -(-len(new) // SAMPLE)]
+        shares = [sum(_share(text[:_LETTERS], script) for script in self._scripts) for text in sample]
+        foreign = [text for text, share in zip(sample, shares, strict=True) if share < 0.5]
+        if len(foreign) > len(sample) / 2:
+            example, scripts = quote(foreign[0], 40), ", ".join(script.title() for script in self._scripts)
+            most = f"Most of the {len(new):,} texts to encode, such as {example}, are"
+            warnings.warn(
+                f"{f'The text {example} is' if len(new) == 1 else most} not in {scripts} letters, which {self.name} "
+                "was made for. Such vectors say little about what a text means. Choose an encoder of its language; "
+                "docs/data.md names a multilingual one.",
+                ScriptWarning,
                 stacklevel=3,  # the line that called encode
             )
 

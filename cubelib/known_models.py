@@ -17,6 +17,13 @@ from cubelib.text_model import TextModel
 
 KNOWN = [teacher.NAME, packaged.MINILM, multilingual.NAME]
 
+# name → scripts of the languages it was trained on, as `cubelib.filters.SCRIPTS` calls them
+SCRIPTS_READ = {
+    teacher.NAME: ("latin",),
+    packaged.MINILM: ("latin",),
+    multilingual.NAME: ("latin", "cyrillic", "arabic", "han", "hiragana", "katakana", "hangul", "thai"),
+}
+
 
 def find_model(
     model: str | Path | Callable[[list[str]], object], *, name: str | None, cache_dir: Path, device: str

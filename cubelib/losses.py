@@ -1,22 +1,30 @@
 """Losses on plain tensors: outputs and targets, both `(batch, dim)` → one number to make small.
 
+All are called alike, `loss(output, target, bank=None)`, and are means over the items given. So a batch may be cut into
+parts, for several processes or for gradient accumulation: the parts' losses, weighed by their share of the items, add
+up to the loss of the whole batch. A contrastive loss also compares with the other items' targets; give each part
+`bank`, the targets of the whole batch.
+
 Taught in notebooks 04 and 05.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy, mse_loss, normalize
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+from cubelib.errors import ConfigError
+
+Loss = Callable[..., Tensor]  # loss(output, target, bank=None)
 
 TEMPERATURE = 0.05
 
 
-def cosine(output: Tensor, target: Tensor) -> Tensor:
+def cosine(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
     """1 − mean cosine, 0 … 2. Sees directions only.
 
     Example:
@@ -26,7 +34,7 @@ def cosine(output: Tensor, target: Tensor) -> Tensor:
     return 1.0 - cosine_similarity(output, target, dim=1).mean()
 
 
-def mse(output: Tensor, target: Tensor) -> Tensor:
+def mse(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
     """Mean over items of the squared distance |output − target|², 0 … ∞.
 
     The sum over the numbers of a vector rather than their mean: for unit vectors it is 2 − 2·cosine, of the size of the
@@ -39,21 +47,25 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
     return mse_loss(output, target) * output.shape[1]
 
 
-def combined(output: Tensor, target: Tensor) -> Tensor:
+def combined(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
     """Half cosine, half mse: direction and length."""
     return 0.5 * cosine(output, target) + 0.5 * mse(output, target)
 
 
-def contrastive(output: Tensor, target: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """Each output must be closer to its own target than to the other targets of the batch (InfoNCE).
+def contrastive(
+    output: Tensor, target: Tensor, temperature: float = TEMPERATURE, *, bank: Tensor | None = None
+) -> Tensor:
+    """Each output must be closer to its own target than to the other targets (InfoNCE).
 
-    loss = mean_i −log( exp(cos(oᵢ, tᵢ)/τ) / Σⱼ exp(cos(oᵢ, tⱼ)/τ) ), where j leaves out copies of tᵢ: the same
-    answer to another question is not a wrong answer.
+    loss = mean_i −log( exp(cos(oᵢ, tᵢ)/τ) / (exp(cos(oᵢ, tᵢ)/τ) + Σⱼ exp(cos(oᵢ, bⱼ)/τ)) ), where j leaves out tᵢ and
+    its copies: the same answer to another question is not a wrong answer.
 
     Args:
         output: `(batch, dim)`.
-        target: `(batch, dim)`; a batch of one has no wrong answers and gives 0.
+        target: `(batch, dim)`.
         temperature: τ; smaller looks harder at the closest wrong answers.
+        bank: `(m, dim)`, the targets to be told apart; None means the batch's own. Whether tᵢ itself is among them
+            makes no difference. Without any wrong answer the loss is 0.
 
     Source: van den Oord, Li, Vinyals, Representation Learning with Contrastive Predictive Coding, 2018, eq. 4.
 
@@ -61,17 +73,23 @@ def contrastive(output: Tensor, target: Tensor, temperature: float = TEMPERATURE
         >>> contrastive(torch.eye(2), torch.eye(2), temperature=1.0).item().__round__(4)    # ln(1 + 1/e)
         0.3133
     """
-    target = normalize(target, dim=1)
-    cosines = normalize(output, dim=1) @ target.T  # (b, b)
-    copies = (target @ target.T) > 1 - 1e-4
-    copies.fill_diagonal_(False)
-    logits = (cosines / temperature).masked_fill(copies, -torch.inf)
-    return cross_entropy(logits, torch.arange(len(output), device=output.device))
+    with torch.autocast(output.device.type, enabled=False):  # in half precision neighbours look like copies
+        output, target = normalize(output, dim=1), normalize(target, dim=1)
+        bank = target if bank is None else normalize(bank, dim=1)
+        right = (output * target).sum(1, keepdim=True)  # (b, 1)
+        # cos > 1 − 1e-4, written as a squared distance so that a target of length zero is a copy of itself too.
+        lengths = target.square().sum(1, keepdim=True) + bank.square().sum(1)
+        copies = lengths - 2 * target @ bank.T < 2e-4  # (b, m)
+        wrong = (output @ bank.T).masked_fill(copies, -torch.inf)
+        logits = torch.cat([right, wrong], 1) / temperature
+        return cross_entropy(logits, torch.zeros(len(output), dtype=torch.long, device=output.device))
 
 
-def contrastive_cosine(output: Tensor, target: Tensor) -> Tensor:
+def contrastive_cosine(
+    output: Tensor, target: Tensor, temperature: float = TEMPERATURE, *, bank: Tensor | None = None
+) -> Tensor:
     """contrastive + cosine: find the right answer, and come close to it."""
-    return contrastive(output, target) + cosine(output, target)
+    return contrastive(output, target, temperature, bank=bank) + cosine(output, target)
 
 
 LOSSES: dict[str, Loss] = {
@@ -81,3 +99,29 @@ LOSSES: dict[str, Loss] = {
     "contrastive": contrastive,
     "contrastive_cosine": contrastive_cosine,
 }
+
+
+def make_loss(name: str, temperature: float = TEMPERATURE) -> Loss:
+    """The loss of that name, called as `loss(output, target, bank=None)`.
+
+    Args:
+        name: a key of `LOSSES`.
+        temperature: of the contrastive losses, above 0; the others have none.
+
+    Raises:
+        ConfigError: no such loss, or a temperature that cannot work.
+
+    Example:
+        >>> loss = make_loss("contrastive", temperature=1.0)
+        >>> loss(torch.eye(3)[:1], torch.eye(3)[:1], bank=torch.eye(3)).item().__round__(4)    # ln(1 + 2/e)
+        0.5514
+    """
+    if name not in LOSSES:
+        raise ConfigError(f"make_loss: there is no loss {name!r}. Use one of {', '.join(LOSSES)}.")
+    if not 0 < temperature < float("inf"):
+        raise ConfigError(
+            f"make_loss: a temperature divides cosines, so it is above 0 and finite; got {temperature}. "
+            f"The default is {TEMPERATURE}."
+        )
+    loss = LOSSES[name]
+    return partial(loss, temperature=temperature) if loss in (contrastive, contrastive_cosine) else loss

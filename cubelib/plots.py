@@ -142,6 +142,47 @@ def rate_distortion(
     return ax
 
 
+def damage_curve(damage: Mapping[str, Any], *, floor: float | None = None, ax: Axes | None = None) -> Axes:
+    """What is left of the cosine when a share of a model's parts is dead, with the spread between draws of the dead.
+
+    Args:
+        damage: as in `TaskReport.curves["damage"]`: "shares", and "models", name → "mean" and "deviation" at each.
+        floor: the cosine of a model that ignores its input, drawn as a line.
+        ax: where to draw; None for a new figure.
+
+    Example:
+        >>> found = {"mean": [0.9, 0.5], "deviation": [0.0, 0.1]}
+        >>> ax = damage_curve({"shares": [0.0, 0.2], "models": {"cube": found}}, floor=0.3)
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['mean vector 0.30', 'cube']
+    """
+    ax = ax or new_axes()
+    percent = [100 * share for share in damage["shares"]]
+    for (name, found), (colour, marker, line) in zip(
+        damage["models"].items(), ((BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", ":")), strict=False
+    ):
+        ax.errorbar(
+            percent,
+            found["mean"],
+            yerr=found["deviation"],
+            color=colour,
+            marker=marker,
+            linestyle=line,
+            markersize=5,
+            capsize=3,
+            label=name,
+        )
+    if floor is not None:
+        ax.axhline(floor, color=GREY, linestyle=":", linewidth=1, label=f"mean vector {floor:.2f}")
+    ax.set_xticks(percent, [f"{value:g}" for value in percent])
+    ax.set_ylim(0, 1.02)
+    ax.set_xlabel("dead cells or hidden units, %")
+    ax.set_ylabel("mean cosine with the target")
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, fontsize=9)
+    return ax
+
+
 def side_by_side(count: int, width: float = 10.0, height: float = 4.0) -> list[Axes]:
     """`count` pairs of axes next to each other in one white figure.
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from cubelib.errors import CheckpointError, ConfigError
+from cubelib.training.processes import local_rank
 
 
 def find_device(name: str) -> torch.device:
-    """The device of that name; "auto" is a GPU where there is one.
+    """The device of that name; "auto" is a GPU where there is one. Of several processes each takes a GPU of its own.
 
     Raises:
         ConfigError: no such device here.
@@ -22,7 +23,9 @@ def find_device(name: str) -> torch.device:
         device(type='cpu')
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and local_rank() is not None:
+        name = f"cuda:{local_rank()}"
     try:
         device = torch.device(name)
     except RuntimeError:

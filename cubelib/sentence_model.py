@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -124,7 +124,7 @@ class LocalFolder(SentenceModel):
                 f"it has no {lacking}. Make one with SentenceTransformer(...).save_pretrained({str(folder)!r})."
             )
         _refuse_foreign_code(self._folder)
-        super().__init__(name or str(folder), files, device)
+        super().__init__(name or str(folder), files, device, known_dim=_written_width(self._folder))
 
     def checked_folder(self) -> Path:
         check_files(self._folder, self._files, "It has changed since; make a new TeacherEncoder of it.")
@@ -181,6 +181,36 @@ def _refuse_foreign_code(folder: Path) -> None:
                 f"TeacherEncoder: {pickle} is a pickle, which can run code. Save the model again with a recent "
                 "sentence-transformers; it writes model.safetensors instead."
             )
+
+
+def _written_width(folder: Path) -> int | None:
+    """Numbers in a vector as the model's settings say; None where they leave it open, then its first vectors tell."""
+    width = None
+    try:
+        if _settings(folder / "config_sentence_transformers.json").get("truncate_dim"):
+            return None
+        for module in json.loads((folder / "modules.json").read_text(encoding="utf-8")):
+            kind, settings = module["type"].rsplit(".", 1)[-1], _settings(folder / module["path"] / "config.json")
+            if settings.get("module_output_name") not in (None, "sentence_embedding"):
+                return None
+            if kind == "Pooling":
+                modes = settings.get("pooling_mode") or [
+                    name for name, used in settings.items() if name.startswith("pooling_mode_") and used
+                ]
+                # Vectors pooled in several ways stand one after the other.
+                count = 1 if isinstance(modes, str) else len(modes)
+                width = count * settings.get("word_embedding_dimension", settings.get("embedding_dimension"))
+            elif kind == "Dense":
+                width = settings["out_features"]
+            elif kind not in ("Transformer", "Normalize", "LayerNorm", "Dropout"):
+                return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # of another kind; loading it will tell
+        return None
+    return width if isinstance(width, int) and width > 0 else None
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 @contextmanager

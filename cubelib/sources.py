@@ -25,7 +25,8 @@ def _source(data: DataConfig) -> str | list[Path]:
     return readers.hub_table(data.file, split=data.hub_split, config=data.hub_config)
 
 
-def _content(data: DataConfig) -> str:
+def content_of(data: DataConfig) -> str:
+    """What the data hold, "auto" resolved: texts, conversations or vectors."""
     if data.content != "auto":
         return data.content
     return "vectors" if data.file is not None and Path(data.file).suffix.lower() in ARRAYS else "texts"
@@ -45,25 +46,25 @@ def _conversations(data: DataConfig) -> list[list[str]]:
 
 
 def _autoencoder_dataset(data: DataConfig, encoder: TeacherEncoder) -> AutoencoderDataset:
-    if _content(data) == "conversations":
+    if content_of(data) == "conversations":
         conversations = _conversations(data)
         groups = [number for number, turns in enumerate(conversations) for _ in turns]
         return AutoencoderDataset.from_texts([turn for turns in conversations for turn in turns], encoder, groups)
     if data.file is None:
         return AutoencoderDataset.from_texts(corpora.sentences(data.limit or corpora.DEFAULT_SENTENCES), encoder)
-    if _content(data) == "vectors":
+    if content_of(data) == "vectors":
         return AutoencoderDataset(readers.open_vectors(_source(data), data.vector_column, bad_rows=data.bad_rows))
     texts = readers.read_texts(_source(data), data.text_column, bad_rows=data.bad_rows)
     return AutoencoderDataset.from_texts(texts, encoder)
 
 
 def _dialogue_dataset(data: DataConfig, encoder: TeacherEncoder) -> DialogueDataset:
-    if _content(data) == "conversations":
+    if content_of(data) == "conversations":
         return DialogueDataset.from_conversations(_conversations(data), encoder, data.context)
     if data.file is None:
         pairs = corpora.dialogues(data.limit or corpora.DEFAULT_PAIRS, language=data.language)
         return DialogueDataset.from_pairs(pairs, encoder)
-    if _content(data) == "vectors":
+    if content_of(data) == "vectors":
         if data.bad_rows == "skip":
             raise DataError(
                 f"Reading {data.file}: bad_rows: skip would part questions from their answers in a file of vectors. "
@@ -88,7 +89,7 @@ def load_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> EmbeddingDa
         DataError: the data cannot be used, or the vectors have another width than the configuration says.
     """
     load = _autoencoder_dataset if config.mode == "autoencoder" else _dialogue_dataset
-    if _content(config.data) != "vectors":
+    if content_of(config.data) != "vectors":
         _check_width(encoder.dim, config)  # before hours are spent on encoding
     dataset = load(config.data, encoder)
     _check_width(dataset.dim, config)

@@ -16,22 +16,32 @@ class Convergence:
         >>> [convergence.update(score) for score in (0.52, 0.525, 0.529)]
         [False, False, True]
         >>> convergence.reason
-        '2 epochs did not raise the validation score by 0.01'
+        'convergence_threshold: 2 epochs raised the validation score by 0.009, less than 0.01'
+        >>> convergence = Convergence(threshold=0.01, patience=2, score=0.50)
+        >>> [convergence.update(score) for score in (0.49, 0.48)], convergence.reason
+        ([False, True], 'early_stopping_patience: 2 epochs did not raise the validation score')
     """
 
     def __init__(self, threshold: float, patience: int, score: float) -> None:
         self.threshold, self.patience = threshold, patience
-        self._reference, self._waited = score, 0
+        self._reference, self._best, self._waited = score, score, 0
 
     def update(self, score: float) -> bool:
         """Takes an epoch's score; True once training has converged."""
         if score >= self._reference + self.threshold:
-            self._reference, self._waited = score, 0
+            self._reference, self._best, self._waited = score, score, 0
         else:
+            self._best = max(self._best, score)
             self._waited += 1
         return self._waited >= self.patience
 
     @property
     def reason(self) -> str:
-        """Why training stopped, in words."""
-        return f"{self._waited} epochs did not raise the validation score by {self.threshold:g}"
+        """Why training stopped, in words that begin with the setting that stopped it."""
+        rise = self._best - self._reference
+        if rise > 0:
+            return (
+                f"convergence_threshold: {self._waited} epochs raised the validation score by {rise:.2g}, less than "
+                f"{self.threshold:g}"
+            )
+        return f"early_stopping_patience: {self._waited} epochs did not raise the validation score"

@@ -7,38 +7,30 @@ Taught in notebooks 04 and 05.
 
 from __future__ import annotations
 
-import copy
-import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
-from cubelib.checkpoint import load_checkpoint, load_tensors, save_checkpoint
-from cubelib.config import MODES, TrainingConfig
+from cubelib.checkpoint import Checkpoint, load_checkpoint, load_tensors, provenance, save_checkpoint
+from cubelib.config import TrainingConfig
+from cubelib.cube import Cube
 from cubelib.datasets import EmbeddingDataset, Split
-from cubelib.encoder import TeacherEncoder
 from cubelib.errors import CheckpointError, ConfigError, DataError
-from cubelib.lattice import CubicCore
-from cubelib.losses import LOSSES
-from cubelib.metrics import EmbeddingMetrics
-from cubelib.reshaper import EmbeddingReshaper
-from cubelib.runs import find_device
-from cubelib.stopping import Convergence
-from cubelib.vectors import BLOCK, VectorFile, blocks
+from cubelib.training.keeper import BEST, states_of
+from cubelib.training.loop import Row
+from cubelib.training.run import Run, shown
 
-PREDICT_BATCH = 256
-DECIDING = {"autoencoder": "cosine_similarity", "dialogue": "mrr"}  # the figure that epochs and reports are judged by
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+if TYPE_CHECKING:
+    import pandas
 
 Data = EmbeddingDataset | Mapping[str, EmbeddingDataset]  # mixed mode takes one dataset for each task
+Hook = Callable[["CubeTrainer", Row], None]
 
 
-class CubeTrainer:
+class CubeTrainer(Cube):
     """Builds, trains, judges, saves and loads a cube.
 
     Args:
@@ -50,6 +42,7 @@ class CubeTrainer:
         ConfigError: the configuration cannot be used.
 
     Example:
+        >>> import torch
         >>> trainer = CubeTrainer(config=TrainingConfig(mode="dialogue", lattice_size=[8, 8, 8]))
         >>> trainer.initialize_components()
         >>> trainer.get_info()["components_initialized"]
@@ -66,48 +59,18 @@ class CubeTrainer:
         mode: str | None = None,
         device: str | None = None,
     ) -> None:
-        if isinstance(config, (str, Path)):
-            config = TrainingConfig.from_yaml(config)
-        elif isinstance(config, Mapping):
-            config = TrainingConfig.from_dict(config)
-        overrides = {name: value for name, value in (("mode", mode), ("device", device)) if value is not None}
-        fields = (config or TrainingConfig()).model_dump()
-        self.config = TrainingConfig.from_dict({**fields, **overrides}, origin="CubeTrainer's arguments")
-        self.device = find_device(self.config.device)
-        self.embedding_processor: CubicCore | None = None
-        self.embedding_reshaper: EmbeddingReshaper | None = None
-        self.embedding_loader: TeacherEncoder | None = None
-        self.training_history: list[dict[str, Any]] = []
+        super().__init__(config, mode=mode, device=device)
+        self.training_history: list[Row] = []
         self.stop_reason: str | None = None
-        self.seconds: float | None = None  # that the last fit took
+        self.seconds: float | None = None  # that training took
         self.trained_on: dict[str, str] = {}  # task → fingerprint of the training items
-        self._optimizer: torch.optim.Optimizer | None = None
-
-    # --- components -------------------------------------------------------------------------------------------------
+        self._run: Run | None = None
+        self._resumed: Checkpoint | None = None  # a state that the next run goes on from
 
     def initialize_components(self) -> None:
         """Builds the teacher encoder, the reshaper and the core; the same seed gives the same core."""
-        config = self.config
-        depth, rows, columns = config.lattice_size
-        self.embedding_loader = TeacherEncoder(config.data.teacher, cache_dir=config.data.cache_dir)
-        self.embedding_reshaper = EmbeddingReshaper(
-            config.embedding_dim,
-            (rows, columns, config.in_channels),
-            layout=config.core.layout,
-            # Unit vectors have numbers of size 1/√dim; cells work best with size one. A power of two is exact.
-            scale=2.0 ** round(math.log2(config.embedding_dim) / 2),
-            seed=config.random_seed,
-        ).to(self.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.random_seed)
-            self.embedding_processor = CubicCore(
-                (depth, rows, columns),
-                config.in_channels,
-                state_channels=config.state_channels,
-                waist=config.waist,
-                **config.core.model_dump(exclude={"state_channels", "waist", "layout"}),
-            ).to(self.device)
-        self._optimizer = None
+        super().initialize_components()
+        self._run = self._resumed = None
 
     def get_info(self) -> dict[str, Any]:
         """What this trainer is, as plain values."""
@@ -119,7 +82,7 @@ class CubeTrainer:
             "embedding_dim": self.config.embedding_dim,
             "current_epoch": self.current_epoch,
             "optimizer": self.config.optimizer,
-            "loss_function": {task: self._loss_name(task) for task in self.tasks},
+            "loss_function": {task: self.config.loss_for(task) for task in self.config.tasks},
             "learning_rate": self.config.learning_rate,
             "batch_size": self.config.batch_size,
             "target_similarity": self.config.target_similarity,
@@ -136,76 +99,6 @@ class CubeTrainer:
         """Epochs trained so far."""
         return self.training_history[-1]["epoch"] if self.training_history else 0
 
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """What the mode trains: autoencoder, dialogue or both."""
-        return ("autoencoder", "dialogue") if self.config.mode == "mixed" else (self.config.mode,)
-
-    def set_mode(self, mode: str) -> None:
-        """Changes what is trained from the next `fit` on; an "auto" waist changes with it, the weights stay.
-
-        Raises:
-            ValueError: not autoencoder, dialogue or mixed.
-        """
-        if mode not in MODES:
-            raise ConfigError(f"CubeTrainer.set_mode: mode {mode!r} is not known. Use one of {', '.join(MODES)}.")
-        self.config = self.config.model_copy(update={"mode": mode})
-        if self.embedding_processor is not None:
-            self.embedding_processor.waist = self.config.waist
-
-    # --- using the cube ---------------------------------------------------------------------------------------------
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Sends vectors through the cube.
-
-        Args:
-            embedding: `(batch, dim)`, or one vector `(dim,)`.
-
-        Returns:
-            The same shape. Not normalised: only the direction is trained by the default losses.
-
-        Raises:
-            ValueError: before `initialize_components`, or vectors of another width.
-        """
-        core, reshaper = self._components("forward")
-        if embedding.ndim == 1:
-            return self.forward(embedding[None])[0]
-        return reshaper.unfold(core(reshaper.fold(embedding.to(self.device))))
-
-    __call__ = forward
-
-    @torch.no_grad()
-    def predict(self, vectors: Tensor | VectorFile) -> Tensor:
-        """`forward` in evaluation mode and in batches, for any number of vectors `(n, dim)`; on the CPU."""
-        core, _ = self._components("predict")
-        was_training = core.training
-        core.eval()
-        try:
-            outputs = [self.forward(batch).cpu() for batch in blocks(vectors, PREDICT_BATCH)]
-        finally:
-            core.train(was_training)
-        return torch.cat(outputs) if outputs else torch.empty(0, self.config.embedding_dim)
-
-    def evaluate(self, dataset: EmbeddingDataset) -> dict[str, float]:
-        """Figures of the cube on a dataset. For a table with baselines and intervals see `cubelib.report`.
-
-        Returns:
-            cosine_similarity, mse_loss and semantic_preservation; for a DialogueDataset also mrr, the mean reciprocal
-            rank of the right answer among all answers of the dataset.
-        """
-        per_item, outputs = torch.empty(2, len(dataset)), []
-        for number, (input, target) in enumerate(zip(blocks(dataset.input), blocks(dataset.target), strict=True)):
-            output = self.predict(input)
-            measures = (EmbeddingMetrics.cosine_per_item, EmbeddingMetrics.mse_per_item)
-            here = slice(number * BLOCK, (number + 1) * BLOCK)
-            per_item[:, here] = torch.stack([measure(output, target) for measure in measures])
-            outputs += [output] if dataset.target is not dataset.input else []
-        cosine, mse = per_item.mean(1).tolist()
-        figures = {"cosine_similarity": cosine, "mse_loss": mse, "semantic_preservation": cosine / (1.0 + mse)}
-        if outputs:
-            figures["mrr"] = EmbeddingMetrics.calculate_mrr(torch.cat(outputs), dataset.target[:])
-        return figures
-
     def report(self, splits: Mapping[str, Split], **options: Any) -> list[Any]:
         """The cube beside its baselines on held-out items: `cubelib.report.build_report` of this cube."""
         from cubelib.report import build_report
@@ -219,117 +112,151 @@ class CubeTrainer:
         train: Data,
         validation: Data,
         *,
+        folder: str | Path | None = None,
         progress: bool = True,
-        on_epoch_end: Callable[[CubeTrainer, dict[str, Any]], None] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Trains until the epochs are over or the validation score has converged; the best epoch's weights are kept.
+        on_batch_end: Hook | Sequence[Hook] = (),
+        on_epoch_end: Hook | Sequence[Hook] = (),
+    ) -> list[Row]:
+        """Trains until there is a reason to stop (`stop_reason`, which begins with the setting that it comes from);
+        the best epoch's weights are kept.
 
-        The score is the mean over tasks of the validation cosine (autoencoder) and mean reciprocal rank (dialogue).
-        Training has converged when `early_stopping_patience` epochs have not raised it by `convergence_threshold`.
+        The score of an epoch is the mean over tasks of the validation cosine (autoencoder) and mean reciprocal rank
+        (dialogue). The reasons: all `epochs` are trained; `early_stopping_patience` epochs have not raised the score,
+        or by less than `convergence_threshold`; with `stop_at_target` the cosine has reached `target_similarity`;
+        `stop()` was called.
 
         Args:
             train: a dataset, or in mixed mode {"autoencoder": dataset, "dialogue": dataset}.
             validation: likewise; never trained on.
+            folder: where states to go on from and the best cube are saved while training (`CubeTrainer.resume`).
             progress: show a bar with the time left.
-            on_epoch_end: called after each epoch with the trainer and the epoch's row.
+            on_batch_end: called with the trainer and a row for each step of the optimiser (epoch, batch, batches,
+                learning_rate, loss); or several such functions.
+            on_epoch_end: called with the trainer and the epoch's row of the history; or several.
 
         Returns:
             The history: a row for each epoch, number 0 being the untrained cube.
 
         Raises:
             DataError: data that do not fit the mode or the vectors' width.
+            CheckpointError: the folder cannot be written; or a resumed run meets other data.
             FloatingPointError: the loss is no longer a number; the best weights so far are restored first.
         """
-        core, reshaper = self._components("fit")
-        train, validation = self._by_task(train, "train"), self._by_task(validation, "validation")
-        began = time.perf_counter()
-        if not reshaper.fitted:
-            reshaper.fit(next(iter(train.values())).input)  # mixed: the autoencoder's, all texts
-        trainable = [parameter for parameter in core.parameters() if parameter.requires_grad]
-        self._optimizer = OPTIMIZERS[self.config.optimizer](
-            trainable, lr=self.config.learning_rate, weight_decay=self.config.weight_decay
-        )
-        steps = max(math.ceil(len(dataset) / self.config.batch_size) for dataset in train.values())
-        self.training_history, self.stop_reason = [self._row(0, None, validation)], None
-        best, best_weights = self.training_history[0], copy.deepcopy(core.state_dict())
-        convergence = Convergence(self.config.convergence_threshold, self.config.early_stopping_patience, best["score"])
-        self.trained_on = {task: dataset.fingerprint() for task, dataset in train.items()}
-        shuffler = torch.Generator().manual_seed(self.config.random_seed)
-        bar = tqdm(total=self.config.epochs * steps, desc="Training", unit="batch", delay=0.5, disable=not progress)
-        with bar, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.random_seed)  # for cell dropout
-            try:
-                for epoch in range(1, self.config.epochs + 1):
-                    loss = self.train_epoch(train, steps, shuffler, bar)
-                    row = self._row(epoch, loss, validation)
-                    self.training_history.append(row)
-                    bar.set_postfix(loss=f"{loss:.4f}", validation=f"{row['score']:.4f}")
-                    if row["score"] > best["score"]:
-                        best, best_weights = row, copy.deepcopy(core.state_dict())
-                    if on_epoch_end is not None:
-                        on_epoch_end(self, row)
-                    if convergence.update(row["score"]):
-                        self.stop_reason = f"converged after epoch {epoch}: {convergence.reason}"
-                        break
-                else:
-                    self.stop_reason = f"all {self.config.epochs} epochs trained"
-            except KeyboardInterrupt:
-                self.stop_reason = f"interrupted in epoch {epoch}; the weights of epoch {best['epoch']} are kept"
-                raise
-            except FloatingPointError as error:
-                raise FloatingPointError(
-                    f"CubeTrainer.fit: training broke down in epoch {epoch}. The weights of epoch {best['epoch']} are "
-                    f"back in place. Lower learning_rate (now {self.config.learning_rate:g}). {error}"
-                ) from None
-            finally:
-                core.load_state_dict(best_weights)
-                self.seconds = time.perf_counter() - began
-        self.stop_reason += f"; the weights of epoch {best['epoch']} are kept"
+        run = self.prepare(train, validation)
+        try:
+            if folder is not None:
+                run.keep(folder)
+            steps = sum(run.loop.plan.update_count(epoch) for epoch in run.epochs_left())
+            # The bar is the same for every kind of terminal, and none for a run of a moment.
+            with tqdm(
+                total=steps, desc="Training", unit="batch", delay=0.5, disable=not (progress and run.engine.is_main)
+            ) as bar:
+                while run.stop_reason is None:
+                    self._fit_epoch(run, bar, _several(on_batch_end), _several(on_epoch_end))
+        except KeyboardInterrupt:
+            run.stop_reason = f"interrupted in epoch {self.current_epoch + 1}"
+            raise
+        finally:
+            self.finish()
         return self.training_history
 
-    def train_epoch(
-        self, train: Mapping[str, EmbeddingDataset], steps: int, shuffler: torch.Generator, bar: tqdm | None = None
-    ) -> float:
-        """One pass over the longest task's data, shorter ones starting again; returns the mean loss."""
-        core, _ = self._components("train_epoch")
-        loaders = {task: dataset.batches(self.config.batch_size, shuffler) for task, dataset in train.items()}
-        core.train()
-        total = 0.0
-        try:
-            for step in range(steps):
-                self._optimizer.zero_grad()
-                loss = torch.zeros((), device=self.device)
-                for task, batches in loaders.items():
-                    batch = next(batches)
-                    output = self.forward(batch["input"])
-                    error = LOSSES[self._loss_name(task)](output, batch["target"].to(self.device))
-                    loss = loss + self._weight(task) * error
-                if not torch.isfinite(loss):
-                    raise FloatingPointError(f"the loss became {loss.item()} at batch {step + 1} of {steps}.")
-                loss.backward()
-                self._optimizer.step()
-                total += loss.item()
-                if bar is not None:
-                    bar.update()
-        finally:
-            core.eval()
-        return total / steps
+    def _fit_epoch(self, run: Run, bar: tqdm, on_batch_end: Sequence[Hook], on_epoch_end: Sequence[Hook]) -> None:
+        def after_batch(row: Row) -> None:
+            bar.update()
+            for hook in on_batch_end:
+                hook(self, row)
 
-    def _row(self, epoch: int, loss: float | None, validation: Mapping[str, EmbeddingDataset]) -> dict[str, Any]:
-        figures = {task: self.evaluate(dataset) for task, dataset in validation.items()}
-        named = {f"{task}_{name}": value for task, found in figures.items() for name, value in found.items()}
-        scores = [figures[task][DECIDING[task]] for task in figures]
-        return {"epoch": epoch, "loss": loss, "score": sum(scores) / len(scores), **named}
+        row = self._next_epoch(run, after_batch if run.engine.is_main else None)
+        if row is None:
+            return
+        bar.set_postfix({"loss": f"{row['loss']:.4f}", **shown(row)})
+        if run.stop_reason is not None or row["epoch"] % self.config.save_interval == 0:
+            run.save()
+        if run.engine.is_main:
+            for hook in on_epoch_end:
+                hook(self, row)
+
+    def prepare(self, train: Data, validation: Data) -> Run:
+        """Begins training without training anything yet, for a loop of one's own.
+
+        Example:
+            >>> import torch
+            >>> from cubelib import AutoencoderDataset
+            >>> vectors = torch.nn.functional.normalize(torch.randn(60, 24), dim=1)
+            >>> trainer = CubeTrainer({"embedding_dim": 24, "lattice_size": [3, 2, 3]})
+            >>> trainer.initialize_components()
+            >>> _ = trainer.prepare(AutoencoderDataset(vectors[:50]), AutoencoderDataset(vectors[50:]))
+            >>> [trainer.train_epoch()["epoch"] for _ in range(3)]
+            [1, 2, 3]
+            >>> trainer.finish()                                    # the best weights are in place
+        """
+        _, reshaper = self._components("fit")
+        train, validation = self._by_task(train, "train"), self._by_task(validation, "validation")
+        if self._run is not None:
+            self.finish()
+        if not reshaper.fitted:
+            reshaper.fit(next(iter(train.values())).input)  # mixed: the autoencoder's, all texts
+        resumed, self._resumed = self._resumed, None
+        self._run = Run(self, train, validation, resumed)
+        self.training_history, self.trained_on = self._run.history, self._run.trained_on
+        self.stop_reason = None
+        return self._run
+
+    def train_epoch(self) -> Row:
+        """Trains the next epoch of what `prepare` has begun; its row of the history.
+
+        Raises:
+            ValueError: before `prepare`.
+            FloatingPointError: the loss is no longer a number; the best weights so far are restored first.
+        """
+        if self._run is None:
+            raise ValueError(
+                "CubeTrainer.train_epoch: there is nothing to train on yet. Call prepare(train, validation)."
+            )
+        return self._next_epoch(self._run)
+
+    def _next_epoch(self, run: Run, after_batch: Callable[[Row], None] | None = None) -> Row | None:
+        try:
+            return run.epoch(after_batch)
+        except FloatingPointError as error:
+            self.finish()
+            saved = "" if run.keeper is None else f" They are saved in {run.keeper.folder / BEST}."
+            raise FloatingPointError(
+                f"CubeTrainer.fit: training broke down in epoch {self.current_epoch + 1}. The weights of epoch "
+                f"{run.best['epoch']} are back in place.{saved} Lower learning_rate (now "
+                f"{self.config.learning_rate:g}), or set gradient_clipping. {error}"
+            ) from None
+
+    def stop(self) -> None:
+        """Asks a training that is going on to stop after its batch; the best weights so far are kept."""
+        if self._run is not None:
+            self._run.loop.stopped = True
+
+    def finish(self) -> None:
+        """Ends what `prepare` has begun: the best epoch's weights are put in place. `fit` does it by itself."""
+        if self._run is not None:
+            run, self._run = self._run, None
+            run.close()
+            self.seconds = run.seconds
+            if run.stop_reason is not None:
+                best = run.best["epoch"]
+                kept = "the cube as it was before training" if best == 0 else f"the weights of epoch {best}"
+                self.stop_reason = f"{run.stop_reason}; kept: {kept}"
 
     # --- saving and loading -----------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> Path:
         """Writes a checkpoint folder: weights, configuration and history."""
-        core, reshaper = self._components("save")
-        modules = nn.ModuleDict({"core": core, "reshaper": reshaper})
-        save_checkpoint(
-            Path(folder), modules.state_dict(), self.config.to_dict(), self.training_history, self.trained_on
+        checkpoint = Checkpoint(
+            self.tensors(),
+            self.config.to_dict(),
+            self.training_history,
+            self.trained_on,
+            self.seconds,
+            self.stop_reason,
+            provenance={**provenance(), "device": str(self.device)},
         )
+        save_checkpoint(Path(folder), checkpoint)
         return Path(folder)
 
     @classmethod
@@ -337,23 +264,67 @@ class CubeTrainer:
         """A trainer with the configuration, weights and history of a checkpoint.
 
         Args:
-            folder: what `save` wrote, or the folder of a run of the command line.
+            folder: what `save` wrote, or the folder of a run.
             device: another device than the one it was trained on.
 
         Raises:
             CheckpointError: the folder is missing, damaged, or does not fit its own configuration.
         """
-        checkpoint = load_checkpoint(folder)
+        return cls._from_checkpoint(load_checkpoint(folder), folder, {"device": device})
+
+    @classmethod
+    def resume(cls, folder: str | Path, *, epochs: int | None = None) -> CubeTrainer:
+        """A trainer that goes on where a run was interrupted: call `fit` with the same data and folder.
+
+        On one thread the weights at the end are those of a run that was never interrupted, bit for bit.
+
+        Args:
+            folder: of the run, as given to `fit`; or one of its epochs.
+            epochs: train to this epoch instead of the configuration's. With a schedule other than constant the epochs
+                to come have other learning rates than they would have had.
+
+        Raises:
+            CheckpointError: there is no state to go on from, or it is damaged.
+        """
+        states = states_of(folder)
+        checkpoint = load_checkpoint(states[-1] if states else folder)
+        if checkpoint.optimizer is None or checkpoint.best is None:
+            raise CheckpointError(
+                f"Resuming {folder}: it holds a cube but no state to go on from (epochs/…). Give the folder of a run "
+                "that was trained with fit(…, folder=…) or `python -m cubelib train`."
+            )
+        trainer = cls._from_checkpoint(checkpoint, folder, {"epochs": epochs})
+        trainer._resumed = checkpoint
+        return trainer
+
+    @classmethod
+    def _from_checkpoint(cls, checkpoint: Checkpoint, origin: str | Path, changes: dict[str, Any]) -> CubeTrainer:
+        given = {name: value for name, value in changes.items() if value is not None}
         try:
-            config = TrainingConfig.from_dict(checkpoint.config, origin=f"the checkpoint {folder}")
+            config = TrainingConfig.from_dict({**checkpoint.config, **given}, origin=f"the checkpoint {origin}")
         except ConfigError as error:
             raise CheckpointError(str(error)) from None
-        trainer = cls(config, device=device)
+        trainer = cls(config)
         trainer.initialize_components()
         modules = nn.ModuleDict({"core": trainer.embedding_processor, "reshaper": trainer.embedding_reshaper})
-        load_tensors(modules, checkpoint.tensors, folder)
+        load_tensors(modules, checkpoint.tensors, origin)
         trainer.training_history, trainer.trained_on = checkpoint.history, checkpoint.trained_on
+        trainer.seconds, trainer.stop_reason = checkpoint.seconds, checkpoint.stop_reason
         return trainer
+
+    def history_frame(self) -> pandas.DataFrame:
+        """The history as a pandas DataFrame, a row for each epoch.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError(
+                "A DataFrame needs pandas: python -m pip install pandas. The plain rows are in training_history."
+            ) from None
+        return pandas.DataFrame(self.training_history).set_index("epoch")
 
     def untrained(self) -> CubeTrainer:
         """The same cube before training: same configuration, seed and fitted layout, first weights."""
@@ -365,11 +336,6 @@ class CubeTrainer:
 
     # --- small things -----------------------------------------------------------------------------------------------
 
-    def _components(self, caller: str) -> tuple[CubicCore, EmbeddingReshaper]:
-        if self.embedding_processor is None or self.embedding_reshaper is None:
-            raise ValueError(f"CubeTrainer.{caller}: there is no cube yet. Call initialize_components() first.")
-        return self.embedding_processor, self.embedding_reshaper
-
     def _by_task(self, data: Data, name: str) -> dict[str, EmbeddingDataset]:
         by_task = dict(data) if isinstance(data, Mapping) else {self.config.mode: data}
         if set(by_task) != set(self.tasks):
@@ -378,21 +344,20 @@ class CubeTrainer:
                 f"{' and '.join(by_task)}. Pass a dict with these keys."
             )
         for dataset in by_task.values():
+            if not len(dataset):
+                needed = "chooses the best epoch" if name == "validation" else "is what the cube learns from"
+                raise DataError(f"CubeTrainer.fit: the {name} data are empty. Give at least one item: it {needed}.")
             if dataset.dim != self.config.embedding_dim:
                 raise DataError(
                     f"CubeTrainer.fit: the {name} vectors have {dataset.dim} numbers, embedding_dim is "
                     f"{self.config.embedding_dim}. Set embedding_dim={dataset.dim}."
                 )
-        return by_task
-
-    def _loss_name(self, task: str) -> str:
-        auto = "cosine" if task == "autoencoder" else "contrastive_cosine"
-        return auto if self.config.loss_function == "auto" else self.config.loss_function
-
-    def _weight(self, task: str) -> float:
-        share = self.config.mixed.autoencoder_weight
-        return 1.0 if self.config.mode != "mixed" else share if task == "autoencoder" else 1.0 - share
+        return {task: by_task[task] for task in self.tasks}
 
     def __repr__(self) -> str:
         state = repr(self.embedding_processor) if self.embedding_processor else "not initialised"
         return f"CubeTrainer({self.config.mode}, epoch {self.current_epoch}, {state})"
+
+
+def _several(hooks: Hook | Sequence[Hook]) -> Sequence[Hook]:
+    return [hooks] if callable(hooks) else hooks

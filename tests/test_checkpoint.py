@@ -9,7 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from cubelib.checkpoint import STATE, WEIGHTS, load_checkpoint, load_tensors, save_checkpoint
+from cubelib.checkpoint import (
+    BEST_WEIGHTS,
+    OPTIMIZER,
+    STATE,
+    WEIGHTS,
+    Checkpoint,
+    load_checkpoint,
+    load_tensors,
+    save_checkpoint,
+)
 from cubelib.errors import CheckpointError
 
 TENSORS = {
@@ -24,7 +33,7 @@ CONFIG, HISTORY = {"mode": "dialogue", "data": {"file": "ä.csv"}}, [{"epoch": 0
 
 @pytest.fixture
 def saved(tmp_path) -> Path:
-    save_checkpoint(tmp_path / "made on the way" / "checkpoint", TENSORS, CONFIG, HISTORY)
+    save_checkpoint(tmp_path / "made on the way" / "checkpoint", Checkpoint(TENSORS, CONFIG, HISTORY))
     return tmp_path / "made on the way" / "checkpoint"
 
 
@@ -34,6 +43,7 @@ def test_everything_comes_back(saved):
     assert found.tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
         assert torch.equal(found.tensors[name], tensor) and found.tensors[name].dtype == tensor.dtype
+    assert (found.optimizer, found.best, found.stop_reason, found.seconds) == (None, None, None, None)
     assert found.provenance["torch"] == torch.__version__ and found.provenance["threads"] == torch.get_num_threads()
 
 
@@ -41,11 +51,28 @@ def test_a_checkpoint_is_two_files_and_neither_is_a_pickle(saved):
     assert sorted(path.name for path in saved.iterdir()) == [STATE, WEIGHTS]
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint"]  # nothing is left beside it
     assert not any(b"\x80\x02" in path.read_bytes()[:2] or b"PK" in path.read_bytes()[:2] for path in saved.iterdir())
-    assert json.loads((saved / STATE).read_text(encoding="utf-8"))["format"] == 1
+    assert json.loads((saved / STATE).read_text(encoding="utf-8"))["format"] == 2
+
+
+def test_a_state_to_go_on_from_comes_back_with_it(tmp_path):
+    parts = {"optimizer": {"a/step": torch.tensor(3.0)}, "best": {"a": torch.ones(2)}}
+    save_checkpoint(tmp_path / "0005", Checkpoint(TENSORS, CONFIG, HISTORY, {"dialogue": "ab"}, 1.5, "why", **parts))
+    found = load_checkpoint(tmp_path / "0005")
+    assert (found.trained_on, found.seconds, found.stop_reason) == ({"dialogue": "ab"}, 1.5, "why")
+    assert torch.equal(found.optimizer["a/step"], torch.tensor(3.0)) and torch.equal(found.best["a"], torch.ones(2))
+    for name in (OPTIMIZER, BEST_WEIGHTS):
+        whole = (tmp_path / "0005" / name).read_bytes()
+        (tmp_path / "0005" / name).write_bytes(whole[:-1])
+        with pytest.raises(CheckpointError, match=f"0005: {name} is cut short or damaged"):
+            load_checkpoint(tmp_path / "0005")
+        (tmp_path / "0005" / name).unlink()
+        with pytest.raises(CheckpointError, match=rf"there is no {name}\. Give a folder that"):
+            load_checkpoint(tmp_path / "0005")
+        (tmp_path / "0005" / name).write_bytes(whole)
 
 
 def test_a_later_save_takes_the_place_of_an_earlier_one(saved):
-    save_checkpoint(saved, {"core.weight": torch.zeros(2)}, CONFIG, HISTORY * 2)
+    save_checkpoint(saved, Checkpoint({"core.weight": torch.zeros(2)}, CONFIG, HISTORY * 2))
     found = load_checkpoint(saved)
     assert (list(found.tensors), len(found.history)) == (["core.weight"], 2)
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint"]
@@ -65,7 +92,7 @@ def test_a_save_that_fails_leaves_the_earlier_checkpoint(saved, monkeypatch, fai
     with pytest.raises(
         CheckpointError, match=re.escape(f"Saving the checkpoint {saved}: No space left on device. Free")
     ):
-        save_checkpoint(saved, {}, {}, [])
+        save_checkpoint(saved, Checkpoint({}, {}, []))
     assert load_checkpoint(saved).history == HISTORY
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint"]
 
@@ -74,7 +101,7 @@ def test_what_is_no_checkpoint_is_never_replaced(saved):
     (saved / "notes.txt").write_text("mine")
     for place in (saved, saved.parent, saved / "notes.txt"):
         with pytest.raises(CheckpointError, match="that is not a checkpoint, and would be lost"):
-            save_checkpoint(place, {}, {}, [])
+            save_checkpoint(place, Checkpoint({}, {}, []))
     assert (saved / "notes.txt").read_text() == "mine" and load_checkpoint(saved).history == HISTORY
 
 
@@ -83,7 +110,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(
         CheckpointError, match=r"Saving the checkpoint .*: .+\. Free the disk, or choose another folder"
     ):
-        save_checkpoint(tmp_path / "file" / "checkpoint", TENSORS, CONFIG, HISTORY)
+        save_checkpoint(tmp_path / "file" / "checkpoint", Checkpoint(TENSORS, CONFIG, HISTORY))
     assert (tmp_path / "file").read_text() == "in the way"
 
 
@@ -99,7 +126,7 @@ def test_weights_that_are_cut_short_are_named_and_left_as_they_are(saved, length
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"format": 1', b'{"format": 1}', b"[1]", b"null", b'{"format": "\xe9"}']
+    "content", [b"", b"{", b'{"format": 2', b'{"format": 2}', b"[1]", b"null", b'{"format": "\xe9"}']
 )
 def test_a_damaged_description_is_named(saved, content):
     (saved / STATE).write_bytes(content)
@@ -108,8 +135,8 @@ def test_a_damaged_description_is_named(saved, content):
 
 
 def test_another_format_is_named(saved):
-    (saved / STATE).write_text('{"format": 2}')
-    with pytest.raises(CheckpointError, match="it has format 2, this cubelib reads 1"):
+    (saved / STATE).write_text('{"format": 1}')
+    with pytest.raises(CheckpointError, match="it has format 1, this cubelib reads 2"):
         load_checkpoint(saved)
 
 

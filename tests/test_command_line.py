@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cubelib import TeacherEncoder, corpora
+from cubelib import CubeTrainer, TeacherEncoder, corpora
 from cubelib.__main__ import main
+from cubelib.training.loop import Loop
 
 CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
+STATE_FILES = ["best.safetensors", "checkpoint.json", "optimizer.safetensors", "weights.safetensors"]
 FAST = ["--epochs", "2", "--data.limit", "300", "--core.hidden", "4"]
 
 
@@ -62,6 +64,7 @@ def test_train_prints_the_table_and_saves_everything(run):
     assert sorted(files(folder / "autoencoder-001")) == [
         "checkpoint/checkpoint.json",
         "checkpoint/weights.safetensors",
+        *(f"epochs/{epoch}/{file}" for epoch in ("0000", "0002") for file in STATE_FILES),
         "learning_curve_autoencoder.png",
         "report.json",
         "report.md",
@@ -273,21 +276,29 @@ def test_evaluate_refuses_data_that_have_changed(tmp_path, capsys):
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (FloatingPointError("broken down"), 1)])
 def test_what_was_learnt_is_saved_when_training_does_not_end_well(tmp_path, monkeypatch, capsys, error, code):
-    epochs = iter([0.5, error])
+    epoch = Loop.epoch
 
-    def train_epoch(*_):
-        result = next(epochs)
-        if isinstance(result, BaseException):
-            raise result
-        return result
+    def second_fails(self, number, after_batch):
+        if number == 2:
+            raise error
+        return epoch(self, number, after_batch)
 
-    monkeypatch.setattr("cubelib.trainer.CubeTrainer.train_epoch", train_epoch)
+    monkeypatch.setattr(Loop, "epoch", second_fails)
     assert main(["train", str(CONFIG), *FAST, "--checkpoint-dir", str(tmp_path)]) == code
-    assert sorted(files(tmp_path / "autoencoder-001")) == [
-        "checkpoint/checkpoint.json",
-        "checkpoint/weights.safetensors",
-    ]
-    assert "Saved in" in capsys.readouterr().out
+    told, folder = capsys.readouterr().err, tmp_path / "autoencoder-001"
+    assert f"{folder / 'checkpoint'}" in told and CubeTrainer.load(folder).embedding_processor is not None
+    if code == 1:
+        assert "training broke down in epoch 2. The weights of epoch" in told and "set gradient_clipping" in told
+        return
+    assert f"To go on: python -m cubelib train --resume {folder}" in told and "interrupted in epoch 2" in told
+    monkeypatch.undo()
+    assert main(["train", "--resume", str(folder)]) == 0
+    assert f"Resuming: {folder} after epoch 0" not in (told := capsys.readouterr().out) and "| cube " in told
+    assert main(["train", "--resume", str(folder), "--epochs", "3"]) == 0
+    told = capsys.readouterr().out
+    assert f"Resuming: {folder} after epoch 2" in told and "epochs: all 3 are trained" in told
+    assert main(["train", "--resume", str(folder), "--epochs", "3", "--batch-size", "4"]) == 2
+    assert "only --epochs can be changed. Leave out --batch_size." in capsys.readouterr().err
 
 
 def test_an_option_given_twice_is_a_mistake(capsys):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cubelib import losses
+from cubelib.errors import ConfigError
 from cubelib.losses import LOSSES
 
 OUTPUT = torch.tensor([[3.0, 4.0], [0.0, -2.0]])
@@ -60,3 +61,85 @@ def test_the_target_itself_costs_less_than_another_vector(name):
     target = torch.eye(4)
     assert LOSSES[name](target, target) < LOSSES[name](target.roll(1, 0), target)
     assert torch.isfinite(LOSSES[name](torch.zeros(4, 4), target))
+
+
+# --- several processes, accumulation, other negatives -----------------------------------------------------------------
+
+
+def pairs(items: int = 12, dim: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random pairs, where the answers of 1, 4 and 9 are the same one in three lengths."""
+    generator = torch.Generator().manual_seed(3)
+    output, target = torch.randn(2, items, dim, generator=generator, dtype=torch.float64)
+    target[4], target[9] = 2 * target[1], 0.5 * target[1]
+    return output, target
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("parts", [[6, 6], [1, 7, 4], [12]])
+def test_the_parts_of_a_batch_add_up_to_its_loss_and_gradient(name, parts):
+    output, target = pairs()
+    loss = losses.make_loss(name, temperature=0.3)
+    whole = output.clone().requires_grad_()
+    loss(whole, target).backward()
+    cut = output.clone().requires_grad_()
+    total = sum(
+        len(rows) / len(output) * loss(rows, right, bank=target)
+        for rows, right in zip(cut.split(parts), target.split(parts), strict=True)
+    )
+    total.backward()
+    assert total.item() == pytest.approx(loss(output, target).item(), abs=1e-12)
+    torch.testing.assert_close(cut.grad, whole.grad, atol=1e-12, rtol=0)
+    singly = sum(
+        len(rows) / len(output) * loss(rows.float(), right.float(), bank=target.float())
+        for rows, right in zip(output.split(parts), target.split(parts), strict=True)
+    )
+    assert singly.item() == pytest.approx(loss(output, target).item(), rel=1e-6)
+
+
+def test_a_bank_counts_the_right_answer_once_whether_it_holds_it_or_not():
+    output, target = pairs()
+    wrong = target[[0, 2, 3]]
+    expected = losses.contrastive(output[1:2], target[1:2], 0.5, bank=wrong)
+    for copies in ([1], [4], [1, 4, 9]):
+        received = losses.contrastive(output[1:2], target[1:2], 0.5, bank=torch.cat([wrong, target[copies]]))
+        assert received.item() == pytest.approx(expected.item(), abs=1e-12)
+    cosines = [math.exp(torch.cosine_similarity(output[1], row, dim=0).item() / 0.5) for row in (target[1], *wrong)]
+    assert expected.item() == pytest.approx(-math.log(cosines[0] / sum(cosines)))
+
+
+def test_a_target_of_length_zero_is_no_wrong_answer_to_itself():
+    target = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+    assert losses.contrastive(target[:1], target[:1], 1.0).item() == 0
+    assert losses.contrastive(target[:1], target[:1], 1.0, bank=target).item() == pytest.approx(math.log(2))
+
+
+def test_half_precision_around_the_loss_does_not_blur_neighbours_into_copies():
+    target = torch.nn.functional.normalize(torch.randn(64, 32, generator=torch.Generator().manual_seed(0)), dim=1)
+    target[32:] = torch.nn.functional.normalize(target[:32] + 0.005 * target[32:].roll(1, 1), dim=1)  # cosine 1 − 1e-5
+    target[48:] = torch.nn.functional.normalize(target[:16] + 0.03 * torch.eye(32)[:16], dim=1)  # cosine 1 − 4e-4
+    expected = losses.contrastive(target, target)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert losses.contrastive(target, target).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_make_loss_sets_the_temperature_of_those_that_have_one(name):
+    output, target = pairs()
+    cold, default = losses.make_loss(name, 0.01)(output, target), losses.make_loss(name)(output, target)
+    assert default == LOSSES[name](output, target)
+    assert (cold == default) == ("contrastive" not in name)
+    if name == "contrastive_cosine":
+        assert cold == losses.contrastive(output, target, 0.01) + losses.cosine(output, target)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("infonce",), r"no loss 'infonce'. Use one of cosine, mse, combined, contrastive, contrastive_cosine"),
+        (("contrastive", 0.0), r"above 0 and finite; got 0.0. The default is 0.05"),
+        (("cosine", float("nan")), r"above 0 and finite; got nan"),
+    ],
+)
+def test_a_loss_that_cannot_be_made(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        losses.make_loss(*arguments)

@@ -12,7 +12,7 @@ from cubelib import DialogueDataset
 from cubelib.datasets import Split, leak_free_split
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.report import CUBE
-from cubelib.report.bank import AnswerBank, Picked
+from cubelib.report.bank import RightAnswers, Picked
 from cubelib.report.errors import find_examples, find_hubs
 from cubelib.vectors import VectorFile
 
@@ -48,7 +48,7 @@ def conversations(draw) -> Split:
 def test_the_bank_holds_each_answer_once_and_all_right_ones_of_a_question(split):
     pairs = [(q, a) for part in parts(split) for q, a in zip(part.input_texts, part.target_texts, strict=True)]
     items = np.arange(len(pairs))
-    bank = AnswerBank(split, items)
+    bank = RightAnswers(split, items)
     texts = [bank.text(entry) for entry in range(len(bank))]
     assert len(set(texts)) == len(texts) and set(texts) == {answer for _, answer in pairs}
     for entry, vector in enumerate(bank.vectors[:]):
@@ -67,7 +67,7 @@ def test_rounding_makes_no_other_answer():
     answers[3] = normalize(answers[2] + 0.01 * answers[4], dim=0)  # not quite
     dataset = DialogueDataset(vectors(40), answers)
     split = by_hand(*(dataset.subset(torch.arange(*ends)) for ends in ((0, 10), (10, 20), (20, 40))))
-    bank = AnswerBank(split, [0, 1, 2])
+    bank = RightAnswers(split, [0, 1, 2])
     assert len(bank) == 40
     assert [right.tolist() for right in bank.right] == [[0, 1], [0, 1], [2]]
     near = (answers[2] @ answers[3] / answers[2].norm()).item()
@@ -131,7 +131,7 @@ def test_equals_are_ordered_by_the_cosine():
     report = made_report(cube=[1.0, 1.0, 1.0, 0.5], cube_before_training=[1.0, 1.0, 1.0, 0.5])
     report.row(CUBE).per_item["cosine_similarity"] = torch.tensor([0.3, 0.9, 0.6, 0.7])
     split = report.split
-    bank = AnswerBank(split, np.arange(len(split.test)))
+    bank = RightAnswers(split, np.arange(len(split.test)))
     found = find_examples(report, lambda x: x, bank)
     assert [example["item"] for example in found["best"]] == [1, 2, 0]
     assert [example["item"] for example in found["worst"]] == [3, 0, 2]
@@ -140,7 +140,7 @@ def test_equals_are_ordered_by_the_cosine():
 
 def test_a_dialogue_s_examples_hold_the_answer_found():
     report = report_on(trainer_for("dialogue"), noisy(0.1), split=split_for("dialogue", texts=True))
-    test, bank = report.split.test, AnswerBank(report.split, np.arange(60))
+    test, bank = report.split.test, RightAnswers(report.split, np.arange(60))
     output = noisy(0.1)(test.input)  # of all items; the examples' noise is their own
     ranks = EmbeddingMetrics.retrieval(output, bank.vectors, bank.right).rank
     for example in report.examples["best"]:
@@ -173,7 +173,7 @@ def test_a_cube_that_answers_everything_with_one_answer_is_a_hub():
 def test_hubs_are_counted_among_no_more_answers_than_there_are():
     dataset = DialogueDataset(torch.eye(12)[:4], torch.eye(12)[[4, 5, 5, 5]])
     split = by_hand(dataset.subset(torch.tensor([0, 1])), *(dataset.subset(torch.tensor([i])) for i in (2, 3)))
-    bank = AnswerBank(split, [0, 1])
+    bank = RightAnswers(split, [0, 1])
     hubs = find_hubs({"before": torch.eye(12)[:2], "after": torch.eye(12)[:2]}, bank)
     assert hubs["k"] == 2 and hubs["after"]["largest"] == [
         {"text": None, "outputs": 2.0},

@@ -2,6 +2,8 @@
 
 Everything free is chosen on the validation items by the score that the model is judged by: when to stop, the learning
 rate, the rank. Without validation items the first choice is trained for 5 rounds.
+
+All start where little is left to learn, as the cube does: residual ones as no model, the autoencoder close to PCA.
 """
 
 from __future__ import annotations
@@ -17,15 +19,22 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from cubelib.baselines.base import Baseline, Score, Vectors
-from cubelib.baselines.training import train
+from cubelib.baselines.training import Candidate, train
 from cubelib.errors import ConfigError, DataError
 from cubelib.losses import LOSSES, Loss
+from cubelib.reshaper import principal_axes
+from cubelib.vectors import blocks
 
-LEARNING_RATES = (1e-3, 3e-4)
+LEARNING_RATES = (1e-3, 1e-4)
+ADAPTER_RATES = (4e-3, 1e-3)
+INPUT_SIZE = 0.36  # of a number that a hidden layer sees: 10 / √768, where learning is quick and does not overshoot
+CODED_SIZE = 0.5  # length of a vector that an autoencoder's first layer sees: there GELU is nearly a straight line
 
 
 class Trained(Baseline):
-    """A network for each combination of choices is trained from the same seed; the best by validation is kept.
+    """A network for each combination of choices is made from the same seed; the best by validation is kept.
+
+    All begin to train, and the better half goes on (`cubelib.baselines.training`).
 
     Attributes:
         choice: the combination kept, name → value.
@@ -43,27 +52,22 @@ class Trained(Baseline):
         self._choices, self.seed = choices, seed
 
     @abstractmethod
-    def _network(self, input_dim: int, target_dim: int, choice: dict[str, Any]) -> nn.Module: ...
+    def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module: ...
 
     def _fit(self, input: Vectors, target: Vectors, validation: tuple[Tensor, Tensor] | None, score: Score) -> None:
         choices = [dict(zip(self._choices, values, strict=True)) for values in product(*self._choices.values())]
-        self.validation_score = -torch.inf
+        candidates = []
         for choice in choices if validation is not None else choices[:1]:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
-                network = self._network(input.shape[1], target.shape[1], choice)
-            found = train(
-                network,
-                input,
-                target,
-                validation,
-                score,
-                loss=self.loss,
-                learning_rate=choice["learning_rate"],
-                seed=self.seed,
-            )
-            if not found <= self.validation_score:
-                self.network, self.choice, self.validation_score = network, choice, found
+                network = self._network(input, target.shape[1], choice)
+            candidates.append(Candidate(network, choice["learning_rate"]))
+        best = train(candidates, input, target, validation, score, loss=self.loss, seed=self.seed)
+        self.network, self.choice, self.validation_score = (
+            candidates[best].network,
+            choices[best],
+            candidates[best].score,
+        )
 
     def _predict(self, input: Tensor) -> Tensor:
         return self.network(input.float()).to(input.dtype)
@@ -99,13 +103,13 @@ class LowRankAdapter(Trained):
         ranks: tuple[int, ...] = (8, 2, 32),
         loss: str | Loss = "contrastive_cosine",
         *,
-        learning_rates: tuple[float, ...] = LEARNING_RATES,
+        learning_rates: tuple[float, ...] = ADAPTER_RATES,
         seed: int = 0,
     ) -> None:
         super().__init__(loss, {"rank": ranks, "learning_rate": learning_rates}, seed)
 
-    def _network(self, input_dim: int, target_dim: int, choice: dict[str, Any]) -> nn.Module:
-        return _Adapter(input_dim, choice["rank"])
+    def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+        return _Adapter(input.shape[1], choice["rank"])
 
 
 class MLP(Trained):
@@ -149,21 +153,24 @@ class MLP(Trained):
         """
         return _damaged(self, share, seed)
 
-    def _network(self, input_dim: int, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+    def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+        input_dim = input.shape[1]
         hidden = (self.budget - target_dim) // (input_dim + target_dim + 1)
         if hidden < 1:
             raise ConfigError(
                 f"{self.name}: a hidden unit between {input_dim} and {target_dim} numbers takes "
                 f"{input_dim + 2 * target_dim + 1:,} parameters, the budget is {self.budget:,}. Give more."
             )
-        return _Hidden(input_dim, hidden, target_dim, self.residual)
+        square = sum(float(block.double().square().sum()) for block in blocks(input)) / len(input) / input_dim
+        return _Hidden(input_dim, hidden, target_dim, self.residual, scale=INPUT_SIZE / max(square, 1e-12) ** 0.5)
 
 
 class AutoencoderMLP(Trained):
-    """A bottleneck with a hidden layer on each side: dim → hidden → code → hidden → dim, trained from scratch.
+    """A bottleneck with a hidden layer on each side: dim → hidden → code → hidden → dim.
 
-    With hidden=0 both sides are linear, and no such autoencoder has a smaller squared error than PCA of the same size
-    (Baldi, Hornik 1989). With a hidden layer it beats PCA where the code is small and the data many.
+    With a hidden layer it starts close to PCA, as the cube does, and beats it where the code is small and the data
+    many. With hidden=0 both sides are linear and start at random, and no such autoencoder has a smaller squared error
+    than PCA of the same size (Baldi, Hornik 1989).
 
     Args:
         code_size: numbers in the code.
@@ -176,15 +183,13 @@ class AutoencoderMLP(Trained):
         42
     """
 
-    same_width = False
-
     def __init__(
         self,
         code_size: int,
         hidden: int = 512,
         loss: str | Loss = "cosine",
         *,
-        learning_rates: tuple[float, ...] = LEARNING_RATES[:1],
+        learning_rates: tuple[float, ...] = LEARNING_RATES,
         seed: int = 0,
     ) -> None:
         kind = "MLP autoencoder" if hidden else "linear autoencoder"
@@ -202,12 +207,13 @@ class AutoencoderMLP(Trained):
             raise ConfigError(f"{self.name}: there are no hidden units to damage. Use hidden=512.")
         return _damaged(self, share, seed)
 
-    def _network(self, input_dim: int, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+    def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+        dim = input.shape[1]
         if not self.hidden:
-            return nn.Sequential(nn.Linear(input_dim, self.code_size), nn.Linear(self.code_size, target_dim))
-        return nn.Sequential(
-            _Hidden(input_dim, self.hidden, self.code_size), _Hidden(self.code_size, self.hidden, target_dim)
-        )
+            return nn.Sequential(nn.Linear(dim, self.code_size), nn.Linear(self.code_size, target_dim))
+        encoder, decoder = _Hidden(dim, self.hidden, self.code_size), _Hidden(self.code_size, self.hidden, target_dim)
+        _start_as_pca(encoder, decoder, input)
+        return nn.Sequential(encoder, decoder)
 
 
 class _Adapter(nn.Module):
@@ -223,17 +229,41 @@ class _Adapter(nn.Module):
 class _Hidden(nn.Module):
     """A hidden layer between two linear ones."""
 
-    def __init__(self, input_dim: int, hidden: int, output_dim: int, residual: bool = False) -> None:
+    def __init__(
+        self, input_dim: int, hidden: int, output_dim: int, residual: bool = False, scale: float = 1.0
+    ) -> None:
         super().__init__()
-        self.hidden, self.residual = hidden, residual
+        self.hidden, self.residual, self.scale = hidden, residual, scale
         self.into, self.out = nn.Linear(input_dim, hidden), nn.Linear(hidden, output_dim)
         if residual:
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        found = self.out(gelu(self.into(vectors)))
+        found = self.out(gelu(self.into(vectors * self.scale)))
         return vectors + found if self.residual else found
+
+
+@torch.no_grad()
+def _start_as_pca(encoder: _Hidden, decoder: _Hidden, input: Vectors) -> None:
+    """Sets two layers so that they do nearly what PCA does, spread evenly over all hidden units.
+
+    Small numbers meet GELU where it is nearly x/2, so two layers of it with orthonormal weights undo each other.
+    """
+    mean, axes = (part.float() for part in principal_axes(input))
+    hidden, code = encoder.hidden, decoder.into.in_features
+    spread = sum(float((block.float() - mean).square().sum()) for block in blocks(input)) / len(input)
+    gain = CODED_SIZE / max(spread, 1e-12) ** 0.5
+    kept = min(hidden, len(mean))
+    passed = min(kept, code)
+    turn, back = (nn.init.orthogonal_(torch.empty(hidden, size)) for size in (kept, passed))
+    encoder.into.weight.copy_(gain * turn @ axes[:kept])
+    encoder.into.bias.copy_(-encoder.into.weight @ mean)
+    encoder.out.weight[:passed] = 2 * turn[:, :passed].T
+    decoder.into.weight[:, :passed] = back
+    decoder.out.weight.copy_(2 / gain * axes[:passed].T @ back.T)
+    for bias, start in ((encoder.out.bias, 0.0), (decoder.into.bias, 0.0), (decoder.out.bias, mean)):
+        bias.copy_(torch.as_tensor(start).expand_as(bias))
 
 
 def _damaged(model: Trained, share: float, seed: int) -> Callable[[Tensor], Tensor]:

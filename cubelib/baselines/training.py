@@ -1,10 +1,18 @@
-"""The one training loop of all baselines that learn by gradient descent."""
+"""The one training loop of all baselines that learn by gradient descent.
+
+Several networks, one for each choice to be made, start together; those that are behind after a few rounds are dropped,
+so that the time goes to the ones that may win.
+
+Source: Jamieson, Talwalkar, Non-stochastic best arm identification and hyperparameter optimization, 2016, algorithm 1
+(successive halving).
+"""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,74 +22,134 @@ from cubelib.losses import Loss
 from cubelib.stopping import Convergence
 
 BATCH = 128
-STEPS = 100  # at most, between two looks at the validation score: a million pairs need not all be seen
-ROUNDS = 60  # of at most so many steps, or once through the pairs
+STEPS = (30, 250)  # at least and at most, between two looks at the validation score; else once through the pairs
+ROUNDS = 16  # at most; the learning rate falls to zero over them
 ROUNDS_BLIND = 5  # without validation items nobody sees when it is enough
-PATIENCE = 6  # rounds without a better score
+PATIENCE = 5  # rounds without a better score
 RISE = 1e-4  # what counts as better
+HALVINGS = (2, 4)  # after so many rounds the better half goes on
+
+
+@dataclass
+class Candidate:
+    """A network to be trained, and the learning rate of its first step.
+
+    Attributes:
+        network: `(batch, dim)` → `(batch, other_dim)`.
+        learning_rate: of Adam; it falls in a straight line to zero.
+        score: the best on validation so far; NaN where nobody looks.
+    """
+
+    network: nn.Module
+    learning_rate: float
+    score: float = math.nan
 
 
 def train(
-    network: nn.Module,
+    candidates: Sequence[Candidate],
     input: Vectors,
     target: Vectors,
     validation: tuple[Tensor, Tensor] | None,
     score: Score,
     *,
     loss: Loss,
-    learning_rate: float,
     seed: int,
-) -> float:
+) -> int:
     """Trains with Adam until the validation score no longer rises, and puts the best weights back.
 
-    The weights at the start compete too: a network that starts as the identity never ends below it on validation.
+    The weights at the start compete too: a network that starts as the identity never ends below it on validation. A
+    candidate whose loss is no longer a number is out.
 
     Args:
-        network: `(batch, dim)` → `(batch, other_dim)`; trained in place.
+        candidates: trained in place; each sees the same batches.
         input: `(n, dim)`.
         target: `(n, other_dim)`.
-        validation: other pairs, or None: then it trains 5 rounds and keeps the last weights.
+        validation: other pairs, or None: then the first candidate is trained 5 rounds and keeps the last weights.
         score: of (output, target) on validation; larger is better.
         loss: of (output, target) on a batch.
-        learning_rate: of Adam, without decay.
         seed: for the order of the pairs.
 
     Returns:
-        The best validation score; NaN without validation.
+        Which candidate is the best.
 
     Raises:
-        FloatingPointError: the loss is no longer a number.
+        FloatingPointError: no candidate's loss is a number to the end.
+
+    Source: Defazio, Cutkosky, Mehta, Mishchenko, Optimal linear decay learning rate schedules and further refinements,
+    2023 (the learning rate).
     """
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
-    batches = _batches(len(input), torch.Generator().manual_seed(seed))
-    steps = min(math.ceil(len(input) / BATCH), STEPS)
+    rounds = ROUNDS_BLIND if validation is None else ROUNDS
+    steps = min(max(math.ceil(len(input) / BATCH), STEPS[0]), STEPS[1])
+    runs = [_Run(candidate, input, target, loss, seed, steps * rounds) for candidate in candidates]
+    if validation is None:
+        runs = runs[:1]
+        for _ in range(rounds):
+            runs[0].train(steps)
+        return 0
+    for run in runs:
+        run.look(validation, score)
+    running, diverged = list(runs), []
+    for number in range(1, rounds + 1):
+        for run in running:
+            try:
+                run.train(steps)
+            except FloatingPointError as error:
+                diverged.append((run, error))
+            else:
+                run.look(validation, score)
+        lost = [run for run, _ in diverged]
+        if len(lost) == len(runs):
+            raise diverged[0][1]
+        running = [run for run in running if run not in lost and not run.converged]
+        if number in HALVINGS:
+            running = sorted(running, key=lambda run: -run.best)[: math.ceil(len(running) / 2)]
+    kept = [place for place, run in enumerate(runs) if run not in lost]
+    best = max(kept, key=lambda place: runs[place].best)
+    runs[best].put_back()
+    return best
 
-    def look() -> float:
-        with torch.no_grad():
-            return math.nan if validation is None else score(network(validation[0].float()), validation[1])
 
-    best, best_weights = look(), copy.deepcopy(network.state_dict())
-    convergence = Convergence(RISE, PATIENCE, best)
-    for _ in range(ROUNDS_BLIND if validation is None else ROUNDS):
+class _Run:
+    """A candidate on its way."""
+
+    def __init__(
+        self, candidate: Candidate, input: Vectors, target: Vectors, loss: Loss, seed: int, all_steps: int
+    ) -> None:
+        self.candidate, self.input, self.target, self.loss = candidate, input, target, loss
+        self.network = candidate.network
+        self.best, self.converged = -math.inf, False
+        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=candidate.learning_rate, fused=True)
+        self._schedule = torch.optim.lr_scheduler.LinearLR(self._optimizer, 1.0, 0.0, all_steps)
+        self._batches = _batches(len(input), torch.Generator().manual_seed(seed))
+        self._convergence: Convergence | None = None
+
+    def train(self, steps: int) -> None:
         for _ in range(steps):
-            chosen = next(batches)
-            optimizer.zero_grad()
-            found = loss(network(input[chosen].float()), target[chosen].float())
+            chosen = next(self._batches)
+            self._optimizer.zero_grad()
+            found = self.loss(self.network(self.input[chosen].float()), self.target[chosen].float())
             if not torch.isfinite(found):
                 raise FloatingPointError(
-                    f"Training a baseline: the loss became {found.item()} with a learning rate of {learning_rate:g}. "
-                    "Give smaller ones, or scale the vectors to length 1."
+                    f"Training a baseline: the loss became {found.item()} with a learning rate of "
+                    f"{self.candidate.learning_rate:g}. Give smaller ones, or scale the vectors to length 1."
                 )
             found.backward()
-            optimizer.step()
-        now = look()
-        if now > best:
-            best, best_weights = now, copy.deepcopy(network.state_dict())
-        if validation is not None and convergence.update(now):
-            break
-    if validation is not None:
-        network.load_state_dict(best_weights)
-    return best
+            self._optimizer.step()
+            self._schedule.step()
+
+    @torch.no_grad()
+    def look(self, validation: tuple[Tensor, Tensor], score: Score) -> None:
+        now = score(self.network(validation[0].float()), validation[1])
+        if self._convergence is None:
+            self._convergence = Convergence(RISE, PATIENCE, now)
+        else:
+            self.converged = self._convergence.update(now)
+        if now > self.best or math.isinf(self.best):
+            self.best = self.candidate.score = now
+            self._best_weights = copy.deepcopy(self.network.state_dict())
+
+    def put_back(self) -> None:
+        self.network.load_state_dict(self._best_weights)
 
 
 def _batches(items: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -27,6 +27,7 @@ from torch.utils.checkpoint import checkpoint
 
 from cubelib.lattice import counts
 from cubelib.lattice.cone import light_cone, overlap, sightings
+from cubelib.lattice.field import Field
 from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORHOODS
 from cubelib.lattice.rule import RULES, Rule
 
@@ -51,6 +52,9 @@ class CubicCore(nn.Module):
         steps: ticks, at least depth − 1; None means depth − 1.
         waist: channels a cell of the middle plane passes on; None means all. It makes the core a bottleneck of
             `code_size` numbers.
+        field: numbers that the whole front face writes together and every cell of the back face hears
+            (`cubelib.lattice.field`). 0, the default, for none: with a field the core is no longer local. Not with a
+            waist, which it would go around.
         cell_dropout: probability, in training, that a cell skips its update in a tick.
         gradient_checkpointing: recompute each tick in the backward pass instead of remembering what happened inside.
 
@@ -80,6 +84,7 @@ class CubicCore(nn.Module):
         conduction: bool = True,
         steps: int | None = None,
         waist: int | None = None,
+        field: int = 0,
         cell_dropout: float = 0.0,
         gradient_checkpointing: bool = False,
     ) -> None:
@@ -114,6 +119,15 @@ class CubicCore(nn.Module):
                 f"CubicCore: waist is the number of channels the middle plane passes on, 1 to {state_channels} "
                 f"(state_channels), or None for no waist; got {waist}."
             )
+        if not isinstance(field, int) or field < 0:
+            raise ValueError(f"CubicCore: field is a number of shared channels, 0 (none) or more; got {field}.")
+        if field and waist is not None:
+            raise ValueError(
+                f"CubicCore: a field goes from the front face to the back face and around the waist, so the code would "
+                f"not be all that passes; got field={field} and waist={waist}. Use field=0 or waist=None."
+            )
+        if field and size[0] == 1:
+            raise ValueError("CubicCore: a field needs two faces, and this lattice has 1 plane. Use field=0.")
         if not 0.0 <= cell_dropout < 1.0:
             raise ValueError(f"CubicCore: cell_dropout is a probability, 0 or more and below 1; got {cell_dropout}.")
         self.lattice_size = size
@@ -122,7 +136,11 @@ class CubicCore(nn.Module):
         self.steps = size[0] - 1 if steps is None else steps
         self.waist, self.cell_dropout, self.gradient_checkpointing = waist, cell_dropout, gradient_checkpointing
         self.cone = light_cone(size[0], self.steps)
+        # Where several processes share a batch: (rows of this one, size of the whole). Each draws the whole batch's
+        # dropout, so together they drop the cells that one process would.
+        self.share: tuple[slice, int] | None = None
         self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary)
+        self.field = Field(size[1:], in_channels, field) if field else None
         self._freeze_what_cannot_learn()
 
     # --- what the core is -------------------------------------------------------------------------------------------
@@ -154,10 +172,11 @@ class CubicCore(nn.Module):
 
     def __repr__(self) -> str:
         depth, rows, columns = self.lattice_size
-        waist = "no waist" if self.waist is None else f"waist {self.waist} → {self.code_size:,} numbers"
+        extras = "no waist" if self.waist is None else f"waist {self.waist} → {self.code_size:,} numbers"
+        extras += "" if self.field is None else f", field {self.field.size}"
         return (
             f"CubicCore({depth}×{rows}×{columns} cells, {self.state_channels} channels, {self.rule.kind} rule, "
-            f"{self.neighborhood} neighbourhood, {self.steps} ticks, {waist}, {self.parameter_count:,} parameters)"
+            f"{self.neighborhood} neighbourhood, {self.steps} ticks, {extras}, {self.parameter_count:,} parameters)"
         )
 
     def _freeze_what_cannot_learn(self) -> None:
@@ -211,11 +230,12 @@ class CubicCore(nn.Module):
         front = pad(cube, (0, self.state_channels - self.in_channels))[None]  # (1, b, rows, columns, c)
         state = self._settle(_pad_planes(front, 0, len(schedule[0]) - 1), schedule[0], 0, alive)
         states = [state] if return_states else []
+        said = None if self.field is None else self.field.write(state[0, ..., : self.in_channels])
         for t, (now, then) in enumerate(pairwise(schedule), start=1):
             if self.gradient_checkpointing and torch.is_grad_enabled():
-                state = checkpoint(self._tick, state, now, then, t, alive, use_reentrant=False)
+                state = checkpoint(self._tick, state, now, then, t, alive, said, use_reentrant=False)
             else:
-                state = self._tick(state, now, then, t, alive)
+                state = self._tick(state, now, then, t, alive, said)
             if return_states:
                 states.append(state)
         out = state[-1, ..., : self.in_channels].contiguous()  # (b, rows, columns, c)
@@ -227,7 +247,9 @@ class CubicCore(nn.Module):
             )
         return (out, torch.stack(states).permute(2, 0, 1, 3, 4, 5)) if return_states else out
 
-    def _tick(self, state: Tensor, now: range, then: range, t: int, alive: Tensor | None) -> Tensor:
+    def _tick(
+        self, state: Tensor, now: range, then: range, t: int, alive: Tensor | None, said: Tensor | None
+    ) -> Tensor:
         """S[t−1] on the planes `now` → S[t] on the planes `then`, both (planes, batch, rows, columns, channels)."""
         changes = []
         for looking, slabs in sightings(now, then):
@@ -235,9 +257,15 @@ class CubicCore(nn.Module):
             seen = {slab: state[first + slab : last + slab] for slab in slabs}
             changes.append(self.rule.change(seen, looking))
         change = torch.cat(changes) if len(changes) > 1 else changes[0]
+        if said is not None and t == self.lattice_size[0] - 1:
+            answer = pad(self.field.answer(said), (0, self.state_channels - self.in_channels))[None]
+            change = change + _pad_planes(answer, len(then) - 1, 0)  # the back face is the last of the planes `then`
         if self.cell_dropout and self.training:
             # Inverted dropout: what is left is scaled up, so the expected change stays the same at test time.
-            keep = torch.empty_like(change[..., :1]).bernoulli_(1.0 - self.cell_dropout)
+            rows, whole = self.share or (slice(None), change.shape[1])
+            keep = change.new_empty(len(then), whole, *change.shape[2:4], 1).bernoulli_(1.0 - self.cell_dropout)[
+                :, rows
+            ]
             change = change * keep / (1.0 - self.cell_dropout)
         return self._settle(self._carry(state, now, then) + change, then, t, alive)
 

@@ -52,15 +52,16 @@ def parameter_count(core: CubicCore) -> int:
     if not writes:
         return 0
     face = core.lattice_size[1] * core.lattice_size[2]
+    field = _field(core)
     if one_each:
         first = sum(neighbors[slab] * channels for (_, slab), channels in reads.items())
-        return core.hidden * (first + face * sum(1 + channels for channels in writes.values()))
+        return core.hidden * (first + face * sum(1 + channels for channels in writes.values())) + field
     first = sum(
         neighbors[slab] * max((channels for (_, at), channels in reads.items() if at == slab), default=0)
         for slab in slabs
     )
     tuning = 1 if core.rule.kind == "shared" else 2 * face * len(writes)  # the bias; or a gain and a bias for each cell
-    return core.hidden * (first + max(writes.values()) + tuning)
+    return core.hidden * (first + max(writes.values()) + tuning) + field
 
 
 def code_size(core: CubicCore) -> int | None:
@@ -82,12 +83,17 @@ def flops_per_sample(core: CubicCore, schedule: list[range]) -> int:
         schedule: the planes computed at each tick: `core.cone`, or all planes at every tick for the dense path.
     """
     face = core.lattice_size[1] * core.lattice_size[2]
-    flops = 0
+    flops = 2 * _field(core)
     for now, then in pairwise(schedule):
         for slab, offsets in NEIGHBORHOODS[core.neighborhood].items():
             flops += 2 * face * len(overlap(slab, now, then)) * len(offsets) * core.state_channels * core.hidden
         flops += 2 * face * len(then) * core.hidden * core.state_channels
     return flops
+
+
+def _field(core: CubicCore) -> int:
+    """Weights of the field, each used once for one input: what the front face writes and the back face answers."""
+    return 0 if core.field is None else core.field.writing.numel() + core.field.answering.numel()
 
 
 def _through_waist(core: CubicCore, z: int, channels: int) -> int:

@@ -29,15 +29,20 @@ def reference_states(core: CubicCore, cube: Tensor, damage: Tensor | None = None
     depth, rows, columns = core.lattice_size
     states = torch.zeros(core.steps + 1, depth, rows, columns, core.state_channels, dtype=cube.dtype)
     states[0, 0, :, :, : core.in_channels] = cube
+    said = None if core.field is None else torch.zeros(core.field.size, dtype=cube.dtype)
     for t in range(core.steps + 1):
         for z, row, column in product(range(depth), range(rows), range(columns)):
             if t > 0 and z <= t:  # a cell that no signal can have reached stays silent
                 old = states[t - 1]
                 states[t, z, row, column] = _carried(core, old, z, row, column) + _update(core, old, z, row, column)
+            if said is not None and t == z == depth - 1:  # the signal arrives, and with it what the front face said
+                states[t, z, row, column, : core.in_channels] += said @ core.field.answering[row, column]
             if core.waist is not None and z == core.waist_plane:
                 states[t, z, row, column, core.waist :] = 0
             if damage is not None and damage[z, row, column]:
                 states[t, z, row, column] = 0
+            if said is not None and t == z == 0:
+                said = said + states[0, 0, row, column, : core.in_channels] @ core.field.writing[row, column]
     return states
 
 

@@ -10,6 +10,7 @@ two models are compared item by item.
     figures    all models on the same items: intervals, paired tests, who can be told apart
     table      TaskReport: the figures as a table, in Markdown, as plain values
     verdicts   sentences
+    curves     narrower waists and dead cells
     errors     items that say most, hubs
     files      report.md, report.json and pictures
     markdown   tables in line, texts made harmless

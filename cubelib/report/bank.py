@@ -57,7 +57,7 @@ class Picked(VectorFile):
         return f"Picked({len(self):,} of {self._ends[-1]:,} vectors of {self._width} numbers)"
 
 
-class AnswerBank:
+class RightAnswers:
     """Every different answer of a split once, and the right ones for some of its items.
 
     Args:
@@ -74,8 +74,8 @@ class AnswerBank:
         >>> from cubelib.datasets import leak_free_split
         >>> vectors = torch.eye(32)
         >>> dataset = DialogueDataset(vectors[:24], vectors[24 + torch.arange(24) // 3])     # each answer three times
-        >>> AnswerBank(leak_free_split(dataset, 0.2, 0.2), [0])
-        AnswerBank(8 different answers, 1.0 right for a question)
+        >>> RightAnswers(leak_free_split(dataset, 0.2, 0.2), [0])
+        RightAnswers(8 different answers, 1.0 right for a question)
     """
 
     def __init__(self, split: Split, items: Sequence[int] | np.ndarray) -> None:
@@ -120,10 +120,10 @@ class AnswerBank:
             if place < len(part):
                 return None if part.target_texts is None else part.target_texts[place]
             place -= len(part)
-        raise IndexError(f"AnswerBank: there is no entry {entry} among {len(self)}.")
+        raise IndexError(f"RightAnswers: there is no entry {entry} among {len(self)}.")
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def __repr__(self) -> str:
-        return f"AnswerBank({len(self):,} different answers, {self.chance * len(self):.1f} right for a question)"
+        return f"RightAnswers({len(self):,} different answers, {self.chance * len(self):.1f} right for a question)"

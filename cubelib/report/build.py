@@ -16,6 +16,7 @@ from cubelib.checkpoint import provenance
 from cubelib.datasets import EmbeddingDataset, Split
 from cubelib.errors import ConfigError, DataError
 from cubelib.metrics.intervals import FLIPS, RESAMPLES
+from cubelib.report.curves import measure_curves
 from cubelib.report.errors import find_examples, find_hubs
 from cubelib.report.figures import BEFORE, CUBE, Row
 from cubelib.report.markdown import ROUNDING
@@ -24,7 +25,8 @@ from cubelib.report.rivals import SCORES, Baselines, check_baselines, fit, rival
 from cubelib.report.table import TaskReport
 from cubelib.report.verdicts import sentences
 from cubelib.splits import copy_groups
-from cubelib.trainer import DECIDING, CubeTrainer
+from cubelib.trainer import CubeTrainer
+from cubelib.training.run import DECIDING
 
 LINES = 2  # baselines in the learning curve
 
@@ -128,6 +130,8 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split, baselines: Basel
         report.bank_size, report.chance = len(bench.bank), bench.bank.chance
         report.hubs = find_hubs({"before": outputs[BEFORE], "after": outputs[CUBE]}, bench.bank)
     report.examples = find_examples(report, trainer.predict, bench.bank)
+    if baselines != "none":
+        report.curves = measure_curves(trainer, task, split, fitted)
     report.validation = _lines(report, models, split.validation)
     report.sentences = sentences(report)
     return report

@@ -15,7 +15,7 @@ from torch import Tensor
 from cubelib.datasets import EmbeddingDataset
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.metrics.rows import similarity_rows
-from cubelib.report.bank import AnswerBank
+from cubelib.report.bank import RightAnswers
 from cubelib.report.figures import CUBE, NEIGHBOURS
 from cubelib.report.markdown import bullet, counted, quoted
 from cubelib.report.measure import Predict
@@ -31,7 +31,7 @@ KINDS = {
 Example = dict[str, Any]
 
 
-def find_examples(report: TaskReport, predict: Predict, bank: AnswerBank | None) -> dict[str, list[Example]]:
+def find_examples(report: TaskReport, predict: Predict, bank: RightAnswers | None) -> dict[str, list[Example]]:
     """The best, worst, most improved and most worsened test items, by the deciding figure.
 
     Args:
@@ -81,7 +81,7 @@ def _first_of_groups(order: Any, groups: np.ndarray) -> Iterator[int]:
             yield int(item)
 
 
-def _found(predict: Predict, test: EmbeddingDataset, items: list[int], bank: AnswerBank | None) -> dict[int, Example]:
+def _found(predict: Predict, test: EmbeddingDataset, items: list[int], bank: RightAnswers | None) -> dict[int, Example]:
     """The answer nearest to each item's output."""
     if bank is None:
         return {item: {} for item in items}
@@ -90,7 +90,7 @@ def _found(predict: Predict, test: EmbeddingDataset, items: list[int], bank: Ans
     return {item: {"found_text": bank.text(entry)} for item, entry in zip(items, nearest, strict=True)}
 
 
-def find_hubs(outputs: dict[str, Tensor], bank: AnswerBank) -> dict[str, Any]:
+def find_hubs(outputs: dict[str, Tensor], bank: RightAnswers) -> dict[str, Any]:
     """Answers that stand among the ten nearest of many outputs.
 
     Args:

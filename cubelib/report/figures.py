@@ -17,10 +17,11 @@ from cubelib.datasets import Split
 from cubelib.errors import ConfigError
 from cubelib.metrics import EmbeddingMetrics, Interval
 from cubelib.metrics.intervals import PairedTest
-from cubelib.trainer import DECIDING
+from cubelib.training.run import DECIDING
 
 CUBE, BEFORE = "cube", "cube before training"
 LEAST_UNITS = 20  # test items or groups of copies; below it an interval covers the truth far less often than it says
+NO_USE = 0.001  # a difference in cosine or MRR that nobody would notice, however certain it is
 NEIGHBOURS = 10
 HALVES = 50  # of the sample, for the interval of a figure of all its items together
 LABELS = {

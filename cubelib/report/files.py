@@ -15,7 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cubelib import plots
+from cubelib.baselines import MeanTarget
 from cubelib.errors import CheckpointError
+from cubelib.report.curves import curve_sentences, curves_markdown
 from cubelib.report.errors import examples_markdown, hubs_markdown
 from cubelib.report.figures import CUBE, LABELS
 from cubelib.report.markdown import bullet, counted, escape, paragraph
@@ -24,7 +26,7 @@ from cubelib.trainer import CubeTrainer
 
 
 def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: str | Path) -> list[str]:
-    """Writes report.md, report.json, report.png, and for each task a histogram and a learning curve.
+    """Writes report.md, report.json, report.png, curves.png, and for each task a histogram and a learning curve.
 
     Args:
         reports: what `build_report` gave.
@@ -39,6 +41,8 @@ def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: str
     """
     folder = Path(folder)
     pictures = {"report.png": _tables(reports)}
+    if any(report.curves for report in reports):
+        pictures["curves.png"] = _curves(reports)
     for report in reports:
         pictures[f"similarity_histogram_{report.task}.png"] = _histogram(report).figure
         if trainer.training_history:
@@ -91,6 +95,7 @@ def _markdown(reports: Sequence[TaskReport], trainer: CubeTrainer, pictures: Col
             "### Items that say most",
             examples_markdown(report),
             *(["### Answers to everything", hubs_markdown(report.hubs)] if report.hubs else []),
+            *(["### Narrower codes and dead cells", *_curves_section(report)] if report.curves else []),
             "### Pictures",
             f"![Histogram of the cosines of {len(report.groups):,} test items with their targets: their mean was "
             f"{before:.3f} before training and is {after:.3f} after it]({histogram})",
@@ -102,6 +107,15 @@ def _markdown(reports: Sequence[TaskReport], trainer: CubeTrainer, pictures: Col
             )
         parts += ["### Split", paragraph(f"{escape(report.split.report())}.")]
     return "\n\n".join(parts)
+
+
+def _curves_section(report: TaskReport) -> list[str]:
+    what = "numbers in the code, and against the " if "rate" in report.curves else ""
+    return [
+        curves_markdown(report.curves),
+        "\n".join(map(bullet, curve_sentences(report.curves))),
+        f"![Cosine of the {report.task} against the {what}share of dead cells or hidden units](curves.png)",
+    ]
 
 
 def _setup(trainer: CubeTrainer) -> str:
@@ -125,6 +139,29 @@ def _tables(reports: Sequence[TaskReport]) -> Figure:
     all_axes = figure.subplots(len(reports), squeeze=False, height_ratios=heights)[:, 0]
     for report, ax in zip(reports, all_axes, strict=True):
         plots.report_picture(report, ax)
+    return figure
+
+
+def _curves(reports: Sequence[TaskReport]) -> Figure:
+    """A row for each task that has curves."""
+    shown = [report for report in reports if report.curves]
+    columns = max(len(report.curves) for report in shown)
+    figure = Figure(figsize=(6.5 * columns, 3.8 * len(shown)), facecolor="white", layout="constrained")
+    for row, report in zip(figure.subplots(len(shown), columns, squeeze=False), shown, strict=True):
+        floor = None
+        means = [model.model for model in report.rows if model.model == MeanTarget.name]
+        if means:
+            floor = report.value(means[0], "cosine_similarity")
+        damage = plots.damage_curve(report.curves["damage"], floor=floor, ax=row[0])
+        damage.set_title(f"{report.task.capitalize()}: dead cells or hidden units")
+        for ax in row[len(report.curves) :]:
+            ax.axis("off")
+        if "rate" in report.curves:
+            rate = report.curves["rate"]
+            models = {"PCA": rate["models"]["PCA"], "cube, its waist cut": rate["models"][CUBE]}
+            target = report.target if report.target <= 1 else None
+            plots.rate_distortion(rate["code_sizes"], models, target=target, floor=floor, ax=row[1])
+            row[1].set_title(f"{report.task.capitalize()}: narrower codes")
     return figure
 
 

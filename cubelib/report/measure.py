@@ -15,7 +15,7 @@ from torch import Tensor
 from cubelib.datasets import Split
 from cubelib.errors import DataError
 from cubelib.metrics import EmbeddingMetrics
-from cubelib.report.bank import AnswerBank
+from cubelib.report.bank import RightAnswers
 
 Predict = Callable[[Tensor], Tensor]
 
@@ -42,10 +42,10 @@ class Bench:
         self.split, self.target = split, target
         self.sample = draw(len(split.test), SAMPLE)
         self.training = draw(len(split.train), min(len(split.test), SAMPLE))
-        self.bank: AnswerBank | None = None
+        self.bank: RightAnswers | None = None
         if task == "dialogue":
             tests = len(split.test)
-            self.bank = AnswerBank(
+            self.bank = RightAnswers(
                 split, np.concatenate([np.arange(tests), tests + len(split.validation) + self.training])
             )
 

@@ -31,7 +31,8 @@ from cubelib.errors import ConfigError
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.report.figures import BEFORE, CUBE
 from cubelib.report.measure import draw
-from cubelib.trainer import DECIDING, CubeTrainer
+from cubelib.trainer import CubeTrainer
+from cubelib.training.run import DECIDING
 
 Baselines = str | Sequence[Baseline]
 CHOICES = ("default", "quick", "none")

@@ -28,6 +28,7 @@ class TaskReport(Figures):
         examples: kind → test items that say most; see `cubelib.report.errors`.
         hubs: answers that are found for everything, "before" and "after" training.
         validation: model → deciding figure on the validation items, for the learning curve.
+        curves: cosine against code size and against share of damage; see `cubelib.report.curves`.
         provenance: seeds, versions and what else the figures depend on.
         sentences: what is to be said about all this; see `cubelib.report.verdicts`.
     """
@@ -41,6 +42,7 @@ class TaskReport(Figures):
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     hubs: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     sentences: list[str] = field(default_factory=list)
 
@@ -172,6 +174,7 @@ class TaskReport(Figures):
             "examples": self.examples,
             "hubs": self.hubs,
             "validation": self.validation,
+            "curves": self.curves,
             "provenance": self.provenance,
         }
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.metrics.intervals import PairedTest
-from cubelib.report.figures import BEFORE, CUBE, LABELS, LEAST_UNITS
+from cubelib.report.curves import curve_sentences
+from cubelib.report.figures import BEFORE, CUBE, LABELS, LEAST_UNITS, NO_USE
 from cubelib.report.markdown import ROUNDING, counted, signed, signed_interval
 from cubelib.report.table import TaskReport
 
-NO_USE = 0.001  # a difference in cosine or MRR that nobody would notice, however certain it is
 NEAR_ONE = 0.95  # the deciding figure from which there is little left to gain
 
 
@@ -31,6 +31,7 @@ def sentences(report: TaskReport) -> list[str]:
         *(_what_can_be_seen(report) if told and report.changed else []),
         _target(report),
         *_chance(report),
+        *curve_sentences(report.curves),
     ]
 
 

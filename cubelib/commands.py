@@ -1,0 +1,143 @@
+"""What `python -m cubelib train` and `evaluate` do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from cubelib.config import TrainingConfig
+from cubelib.errors import ConfigError, DataError
+from cubelib.options import configuration, read_options
+from cubelib.report import TaskReport, build_report, check_baselines, check_free, save_report
+from cubelib.runs import new_run_folder, peak_memory
+from cubelib.sources import load_splits
+from cubelib.splits import Split
+from cubelib.trainer import CubeTrainer
+from cubelib.training import processes
+from cubelib.training.run import shown
+
+
+def train_command(arguments: Sequence[str]) -> None:
+    """`train CONFIG [options]`, or `train --resume RUN [--epochs N]`.
+
+    Raises:
+        ConfigError: the options cannot be understood.
+    """
+    if arguments[0].partition("=")[0] != "--resume":
+        train(CubeTrainer(configuration(arguments[0], list(arguments[1:]))))
+        return
+    options = dict(read_options(list(arguments)))
+    others = sorted(options.keys() - {"resume", "epochs"})
+    if others:
+        raise ConfigError(
+            f"Resuming {options['resume']}: a run goes on with the settings it began with; only --epochs can be "
+            f"changed. Leave out --{', --'.join(others)}."
+        )
+    epochs = options.get("epochs")
+    if epochs is not None and (not isinstance(epochs, int) or epochs < 0):
+        raise ConfigError(f"Resuming {options['resume']}: --epochs takes a whole number; got {epochs!r}.")
+    run = str(options["resume"])
+    train(CubeTrainer.resume(run, epochs=epochs), Path(run))
+
+
+def train(trainer: CubeTrainer, folder: Path | None = None) -> None:
+    """Data → training → report → files.
+
+    Args:
+        trainer: new, or from `CubeTrainer.resume`.
+        folder: of the run that goes on; None makes a new one.
+    """
+    started, config = time.perf_counter(), trainer.config
+    _use_threads(config)
+    if trainer.embedding_processor is None:
+        trainer.initialize_components()
+    epoch = trainer.current_epoch
+    splits = load_splits(config, trainer.embedding_loader, progress=True)
+    hooks: list[Callable[[CubeTrainer, Mapping[str, Any]], None]] = [_say_epoch]
+    if processes.rank() == 0:
+        # Not writable: said before anything is trained.
+        folder = folder or new_run_folder(config.checkpoint_dir, config.mode)
+        if config.tensorboard:
+            from cubelib.training.tensorboard import TensorBoard
+
+            hooks.append(TensorBoard(folder / "tensorboard"))
+        _say_what(trainer, splits)
+        if epoch:
+            print(f"Resuming: {folder} after epoch {epoch}")
+    try:
+        trainer.fit(
+            {task: split.train for task, split in splits.items()},
+            {task: split.validation for task, split in splits.items()},
+            folder=folder if processes.rank() == 0 else None,
+            on_epoch_end=hooks,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"The best cube so far ({trainer.stop_reason}) is in {folder / 'checkpoint'}. To go on: python -m cubelib "
+            f"train --resume {folder}"
+        ) from None
+    if processes.rank() > 0:
+        return
+    print(f"Training: {trainer.stop_reason}")
+    reports = build_report(trainer, splits, progress=True)
+    reported = (folder / "report.json").exists()  # by the run that this one went on from
+    place = folder / f"report_epoch_{trainer.current_epoch}" if reported else folder
+    files = save_report(reports, trainer, place)
+    _print_reports(reports)
+    memory = peak_memory()
+    print(f"\nSaved in {place}: {', '.join(files)}; the cube: {folder / 'checkpoint'}")
+    print(f"Took {time.perf_counter() - started:.0f} s" + (f" and {memory:.2f} GB of memory" if memory else ""))
+
+
+def evaluate(checkpoint: str, device: str | None = None, baselines: str = "default", out: str | None = None) -> None:
+    """The report of a saved cube, measured anew on the same split; its files where a folder is given."""
+    check_baselines(baselines)
+    if out is not None:
+        check_free(out)
+    trainer = CubeTrainer.load(checkpoint, device=device)
+    _use_threads(trainer.config)
+    print(repr(trainer))
+    splits = load_splits(trainer.config, trainer.embedding_loader, progress=True)
+    for task, split in splits.items():
+        if trainer.trained_on.get(task, "") != split.train.fingerprint():
+            raise DataError(
+                f"Evaluating {checkpoint}: the data are not those that the cube was trained on, so items it has seen "
+                f"could be among the test items ({task}). Put the data back as they were, or train anew."
+            )
+    reports = build_report(trainer, splits, baselines=baselines, progress=True)
+    files = [] if out is None else save_report(reports, trainer, out)
+    _print_reports(reports)
+    if files:
+        print(f"\nSaved in {out}: {', '.join(files)}")
+
+
+def _use_threads(config: TrainingConfig) -> None:
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+
+
+def _say_what(trainer: CubeTrainer, splits: Mapping[str, Split]) -> None:
+    print(f"Teacher:  {trainer.embedding_loader!r}")
+    for task, split in splits.items():
+        print(f"Data:     {task}: {split.report()}")
+    filtered = next(iter(splits.values())).filtered
+    if filtered.steps:
+        print(f"Filters:\n\n{filtered}\n")
+    print(f"Cube:     {trainer.embedding_processor!r}")
+
+
+def _say_epoch(trainer: CubeTrainer, row: Mapping[str, Any]) -> None:
+    if row["epoch"] % trainer.config.log_interval == 0:
+        figures = ", ".join(f"{name} {value}" for name, value in shown(row).items())
+        tqdm.write(f"Epoch {row['epoch']:3}: loss {row['loss']:.4f}, {figures}")
+
+
+def _print_reports(reports: Sequence[TaskReport]) -> None:
+    for report in reports:
+        print(f"\n{report.task}, {len(report.split.test):,} held-out items\n")
+        print(report.to_markdown())

@@ -1,0 +1,114 @@
+"""The engine: Hugging Face Accelerate, which knows the device, the precision and the other processes.
+
+Each process holds the whole cube and takes its share of every batch; the gradients of all are added up before the
+optimiser's step, so the weights stay the same everywhere. What a share counts for is its part of the batch's items:
+then the sum over the processes is what one process would have found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cubelib.errors import ConfigError
+
+
+class Engine:
+    """Where the steps of a training run are computed.
+
+    Args:
+        device: of the cube.
+        precision: of the products: "float32", "bf16", or "auto" for bf16 on a GPU that has it.
+
+    Attributes:
+        processes: how many share each batch; more than one where `accelerate launch` or `torchrun` started them.
+        rank: which of them this is, from 0.
+        precision_name: "float32" or "bf16".
+
+    Raises:
+        ConfigError: a precision that this device does not have.
+
+    Example:
+        >>> Engine(torch.device("cpu"))
+        Engine(cpu, process 1 of 1, float32)
+    """
+
+    def __init__(self, device: torch.device, precision: str = "float32") -> None:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState, GradientState
+
+        on_gpu = device.type == "cuda"
+        has_bf16 = not on_gpu or torch.cuda.is_bf16_supported()
+        if precision == "bf16" and not has_bf16:
+            raise ConfigError("precision: this GPU has no bf16. Use precision: float32, or auto.")
+        self.precision_name = (
+            "bf16" if precision == "bf16" or (precision == "auto" and on_gpu and has_bf16) else "float32"
+        )
+        if on_gpu:
+            torch.cuda.set_device(device)
+        # Accelerate keeps one state for the whole Python process and refuses another; a notebook trains many cubes.
+        # The processes' connection is torch's own, and is found again.
+        AcceleratorState._reset_state(reset_partial_state=True)
+        GradientState._reset_state()
+        mixed = "bf16" if self.precision_name == "bf16" else "no"
+        self._accelerator = Accelerator(cpu=not on_gpu, mixed_precision=mixed)
+        self.processes, self.rank = self._accelerator.num_processes, self._accelerator.process_index
+        self.device = device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that prints and saves."""
+        return self.rank == 0
+
+    def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, Any]:
+        """The model and optimiser as the engine runs them: with the precision asked for, outputs always float32."""
+        return self._accelerator.prepare(model, optimizer)
+
+    def release(self, model: nn.Module) -> None:
+        """Takes from the model what `prepare` put around it."""
+        core = self._accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        core.__dict__.pop("forward", None)  # Accelerate leaves the class's own method there
+
+    @property
+    def share(self) -> slice:
+        """The rows of a batch that are this process's; none, where there are fewer rows than processes."""
+        return slice(self.rank, None, self.processes)
+
+    def no_exchange(self, model: nn.Module) -> AbstractContextManager:
+        """Within it, gradients are only gathered here: for all but the last batch of an accumulated step."""
+        return self._accelerator.no_sync(model)
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of the sum of the processes' losses."""
+        self._accelerator.backward(loss * self.processes)  # DistributedDataParallel takes the mean of the gradients
+
+    def clip(self, parameters: list[nn.Parameter], norm: float) -> None:
+        """Shortens the gradient of all parameters together to a length."""
+        self._accelerator.clip_grad_norm_(parameters, norm)
+
+    def sums(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Each value, summed over all processes."""
+        if self.processes == 1:
+            return dict(values)
+        message = torch.tensor(list(values.values()), dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(message)
+        return dict(zip(values, message.tolist(), strict=True))
+
+    def agreed(self, value: Any) -> Any:
+        """The main process's value, in all of them: no two may decide differently."""
+        if self.processes == 1:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        return broadcast_object_list([value])[0]
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self._accelerator.wait_for_everyone()
+
+    def __repr__(self) -> str:
+        return f"Engine({self.device}, process {self.rank + 1} of {self.processes}, {self.precision_name})"

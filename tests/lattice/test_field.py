@@ -1,0 +1,179 @@
+"""The field: the same numbers as the plain loops, the adapter it contains, and what stays local."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from cubelib.lattice import CubicCore
+from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
+from cubelib.lattice.reference import reference_states
+from cubelib.lattice.rule import RULES
+
+SIZE = (4, 3, 2)
+EXACT = {"atol": 1e-10, "rtol": 0.0}
+
+
+def cubes(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
+
+
+def some_damage() -> torch.Tensor:
+    dead = torch.zeros(SIZE, dtype=torch.bool)
+    dead[0, 0, 1] = dead[2, 1, 0] = dead[-1, 2, 0] = True
+    return dead
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["intact", "damaged"])
+@pytest.mark.parametrize("conduction", [True, False], ids=["conducting", "still"])
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
+@pytest.mark.parametrize("rule", RULES)
+def test_fast_equals_dense_equals_reference(random_core, rule, neighborhood, boundary, conduction, damaged):
+    options = {"rule": rule, "neighborhood": neighborhood, "boundary": boundary, "conduction": conduction, "field": 3}
+    damage = some_damage() if damaged else None
+    cube = cubes(2, 3, 2, 2)
+    with torch.no_grad():
+        expected = reference_states(random_core(SIZE, steps=6, **options), cube[1], damage)
+        for steps in (3, 4, 6):
+            core = random_core(SIZE, steps=steps, **options)
+            dense, states = core(cube, damage=damage, return_states=True)
+            torch.testing.assert_close(states[1], expected[: steps + 1], **EXACT)
+            torch.testing.assert_close(dense[1], expected[steps, -1, :, :, :2], **EXACT)
+            torch.testing.assert_close(core(cube, damage=damage), dense, **EXACT)
+            core.field = None
+            assert (core(cube, damage=damage) - dense).abs().max() > 1e-3  # the field is heard
+
+
+def test_an_untrained_field_says_nothing_and_learns():
+    core = CubicCore(field=4)
+    cube = cubes(3, 8, 8, 12, dtype=torch.float32)
+    assert torch.equal(core(cube), cube)
+    core(cube).square().sum().backward()
+    assert core.field.answering.grad.abs().max() > 0
+
+
+def test_a_field_whose_cells_change_nothing_is_the_low_rank_adapter(random_core):
+    core = random_core(SIZE, field=2)
+    with torch.no_grad():
+        core.rule.out[0].zero_()
+        write = core.field.writing.reshape(12, 2)
+        answer = core.field.answering.permute(0, 1, 3, 2).reshape(12, 2)
+        cube = cubes(5, 3, 2, 2)
+        flat = cube.flatten(1)
+        torch.testing.assert_close(core(cube).flatten(1), flat + flat @ write @ answer.T, **EXACT)
+        low_rank = torch.autograd.functional.jacobian(core, cube[:1]).reshape(12, 12) - torch.eye(12)
+    assert int(torch.linalg.matrix_rank(low_rank)) == 2
+
+
+@pytest.mark.parametrize("conduction", [True, False], ids=["conducting", "still"])
+def test_only_the_back_face_hears_it_and_not_before_the_signal_arrives(random_core, conduction):
+    core = random_core(SIZE, steps=5, field=2, neighborhood="von_neumann", conduction=conduction)
+    cube = cubes(8, 3, 2, 2)
+    with torch.no_grad():
+        _, loud = core(cube, return_states=True)
+        core.field = None
+        _, quiet = core(cube, return_states=True)
+    heard = (loud != quiet).any(-1).flatten(3).any(-1).any(0)  # (ticks, planes)
+    assert heard.tolist() == [
+        *[[False] * 4] * 3,
+        [False, False, False, True],
+        [False, False, True, True],
+        [False, True, True, True],
+    ]
+
+
+def test_a_corner_hears_the_opposite_corner_at_once(random_core):
+    """Not local: with von Neumann neighbours and the fewest ticks a cell else hears only the one in front of it."""
+    cube = cubes(1, 3, 2, 2)
+    for field, pairs in ((0, 6), (1, 36)):
+        core = random_core(SIZE, field=field, neighborhood="von_neumann", hidden=16)
+        jacobian = torch.autograd.functional.jacobian(core, cube)[0, :, :, :, 0]  # (rows, columns, c, rows, columns, c)
+        assert int((jacobian != 0).any(5).any(2).sum()) == pairs
+
+
+def test_an_empty_lattice_stays_empty(random_core):
+    core = random_core(SIZE, steps=6, field=3)
+    with torch.no_grad():
+        for bias in core.rule.bias:
+            bias.zero_()
+        assert not core(torch.zeros(1, 3, 2, 2, dtype=torch.float64), return_states=True)[1].any()
+
+
+def test_dead_cells_neither_write_nor_hear(random_core):
+    core = random_core(SIZE, field=3)
+    with torch.no_grad():
+        core.rule.out[0].zero_()  # what is left is conduction and the field
+        damage = torch.zeros(SIZE, dtype=torch.bool)
+        damage[0, 1, 1] = damage[-1, 2, 0] = True
+        cube = cubes(4, 3, 2, 2)
+        silent = cube.clone()
+        silent[:, 1, 1] = 0
+        expected = core(silent)
+        expected[:, 2, 0] = 0
+        assert torch.equal(core(cube, damage=damage), expected)
+
+
+def test_gradients_agree_with_finite_differences(random_core):
+    core = random_core((3, 2, 2), 2, steps=3, field=2, rule="shared")
+    names = [name for name, parameter in core.named_parameters() if parameter.requires_grad]
+    assert {"field.writing", "field.answering"} < set(names)
+
+    def output(cube: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(core, dict(zip(names, weights, strict=True)), (cube,))
+
+    weights = [core.get_parameter(name).detach().clone().requires_grad_() for name in names]
+    assert torch.autograd.gradcheck(output, (cubes(2, 2, 2, 2).requires_grad_(), *weights), fast_mode=True)
+
+
+def test_gradient_checkpointing_changes_nothing(random_core):
+    results = []
+    for gradient_checkpointing in (False, True):
+        core = random_core(SIZE, field=2, steps=5, gradient_checkpointing=gradient_checkpointing)
+        cube = cubes(3, 3, 2, 2).requires_grad_()
+        core(cube).square().sum().backward()
+        results.append([cube.grad, core.field.writing.grad, core.field.answering.grad])
+    for plain, recomputed in zip(*results, strict=True):
+        assert plain.abs().max() > 0
+        assert torch.equal(plain, recomputed)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("steps", [3, 5])
+def test_parameters_and_flops_of_the_field(random_core, rule, steps):
+    """Written from 12 numbers into 5, answered from 5 to 12."""
+    core, plain = (random_core(SIZE, rule=rule, steps=steps, field=field) for field in (5, 0))
+    assert core.parameter_count - plain.parameter_count == 2 * 12 * 5
+    core(cubes(2, 3, 2, 2)).square().sum().backward()
+    assert all(int((weights.grad != 0).sum()) == 12 * 5 for weights in core.field.parameters())
+    for expected, dense in ((core.flops_per_sample, False), (core.dense_flops_per_sample, True)):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            core(cubes(7, 3, 2, 2), return_states=dense)
+        assert counter.get_total_flops() == 7 * expected
+
+
+def test_without_a_field_nothing_is_there():
+    """Nor does it change the first weights of the cells: runs with and without a field start alike."""
+    torch.manual_seed(5)
+    plain = CubicCore()
+    torch.manual_seed(5)
+    core = CubicCore(field=2)
+    assert plain.field is None
+    assert set(core.state_dict()) - set(plain.state_dict()) == {"field.writing", "field.answering"}
+    assert all(torch.equal(core.state_dict()[name], weights) for name, weights in plain.state_dict().items())
+    assert repr(core) == repr(plain).replace("no waist, 33,792", "no waist, field 2, 36,864")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"field": -1}, r"field is a number of shared channels, 0 \(none\) or more; got -1"),
+        ({"field": 1.5}, r"0 \(none\) or more; got 1.5"),
+        ({"field": 8, "waist": 4}, r"around the waist.*got field=8 and waist=4. Use field=0 or waist=None"),
+        ({"field": 8, "lattice_size": (1, 8, 8)}, r"needs two faces, and this lattice has 1 plane. Use field=0"),
+    ],
+)
+def test_fields_that_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        CubicCore(**options)
