@@ -1,7 +1,7 @@
-"""python -m cubelib train CONFIG | evaluate RUN | ask RUN QUESTION | export RUN | encode FILE | corpora | doctor
+"""python -m cubelib train CONFIG | evaluate RUN | ask RUN | export RUN | encode FILE | corpora | doctor
 
-Exit codes: 0 done; 2 something in the command, configuration or data is to be mended; 1 training failed. One sentence
-says what, and what to do.
+Exit codes: 0 done; 2 something in the command, configuration or data is to be mended; 1 training failed, or the doctor
+found something missing. One sentence says what, and what to do.
 """
 
 from __future__ import annotations
@@ -9,60 +9,59 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from importlib import import_module
 
-from cubelib import corpora
-from cubelib.commands import evaluate, train_command
-from cubelib.encode import encode_command, encode_parser
 from cubelib.errors import UserError
-from cubelib.options import describe
 from cubelib.training import processes
 
 USAGE = """\
 usage: python -m cubelib train CONFIG [--learning-rate 0.002 --core.rule local …]
        python -m cubelib train --resume RUN [--epochs 80]
-       python -m cubelib evaluate RUN [--device cpu --baselines quick --out FOLDER]
+       python -m cubelib evaluate RUN [--baselines quick --out FOLDER]
+       python -m cubelib ask RUN ["How are you?" --k 5 --bank answers.txt]
+       python -m cubelib export RUN --to NAME [--format onnx]
        python -m cubelib encode FILE [--columns question,answer --processes 2 …]
        python -m cubelib corpora
+       python -m cubelib doctor [--deep]
 
   train     train, evaluate and save the cube that a YAML file describes; every setting can be
-            given as an option as well (python -m cubelib train --help lists them). --resume goes
-            on with a run that was interrupted
-  evaluate  print the report of a saved cube again, measured anew; --out also writes its files.
-            --baselines: default, quick (without those trained by gradient descent) or none
-  encode    turn the texts of a file into a file of vectors; stopped in any way, the same
-            command continues (python -m cubelib encode --help lists the options)
+            given as an option as well. --resume goes on with a run that was interrupted
+  evaluate  print the report of a saved cube again, measured anew
+  ask       send a question through a trained cube and show the nearest answers
+  export    write a trained cube for others: for sentence-transformers, or as ONNX
+  encode    turn the texts of a file into a file of vectors
   corpora   list the texts that come with the installed packages
+  doctor    say what is installed, what is missing, and the command that mends it
+
+python -m cubelib COMMAND --help has all options of a command.
 
 example: python -m cubelib train config/cube_training.yaml --mode dialogue
 """
+
+COMMANDS = {
+    "train": "commands",
+    "evaluate": "commands",
+    "ask": "ask",
+    "export": "export",
+    "encode": "encode",
+    "corpora": "commands",
+    "doctor": "doctor",
+}  # name → the module with NAME_command(arguments), and NAME_parser() or NAME_help()
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
-    if {"-h", "--help"} & set(arguments):
-        print(_help(name))
+    if name in ("-h", "--help"):
+        print(USAGE)
         return 0
-    wrong = None
     if name not in COMMANDS:
         wrong = f"cubelib: unknown command {name!r}. Use one of {', '.join(COMMANDS)}.\n\n" if name else ""
-    elif name == "train" and (not rest or (rest[0].startswith("-") and rest[0].partition("=")[0] != "--resume")):
-        wrong = "cubelib train: give one config file, then options; or --resume and the folder of a run.\n\n"
-    elif name == "evaluate" and _evaluate_options(rest) is None:
-        wrong = "cubelib evaluate: give one checkpoint, then options out of --device, --baselines and --out.\n\n"
-    elif name == "corpora" and rest:
-        wrong = "cubelib corpora: takes no arguments.\n\n"
-    if wrong is not None:
         print(wrong + USAGE, file=sys.stderr)
         return 2
     try:
-        if processes.start_missing(arguments):
-            return 0
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            COMMANDS[name](rest)
+        return _run(name, rest)
     except (UserError, ModuleNotFoundError) as error:
         print(f"cubelib {name}: {error}", file=sys.stderr)
         return 2
@@ -72,23 +71,23 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         print(f"cubelib {name}: interrupted. {interrupt}".rstrip(), file=sys.stderr)
         return 130
-    return 0
 
 
-def _help(name: str) -> str:
-    if name == "train":
-        return f"{USAGE}\noptions of train; the value shown holds where CONFIG does not name the key:\n\n{describe()}"
-    return encode_parser().format_help() if name == "encode" else USAGE
-
-
-def _evaluate_options(rest: list[str]) -> dict[str, str] | None:
-    """What stands behind the checkpoint, or None where that cannot be understood."""
-    words = [part for word in rest[1:] for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    names, values = words[::2], words[1::2]
-    known = len(names) == len(values) == len(set(names)) and set(names) <= {"--device", "--baselines", "--out"}
-    if not rest or rest[0].startswith("-") or not known:
-        return None
-    return {name.removeprefix("--"): value for name, value in zip(names, values, strict=True)}
+def _run(name: str, rest: list[str]) -> int:
+    module = import_module(f"cubelib.{COMMANDS[name]}")  # only what this command needs has to be installed
+    if {"-h", "--help"} & set(rest):
+        parser = getattr(module, f"{name}_parser", None)
+        print(parser().format_help() if parser else getattr(module, f"{name}_help")())
+        return 0
+    if name == "train" and processes.start_missing([name, *rest]):
+        return 0
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        outcome = getattr(module, f"{name}_command")(rest)
+    text, well = outcome if isinstance(outcome, tuple) else (outcome, True)
+    if text:
+        print(text)
+    return 0 if well else 1
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
@@ -99,15 +98,13 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: objec
     )
 
 
-COMMANDS: dict[str, Callable[[list[str]], object]] = {
-    "train": train_command,
-    "evaluate": lambda rest: evaluate(rest[0], **(_evaluate_options(rest) or {})),
-    "encode": lambda rest: print(encode_command(rest)),
-    "corpora": lambda rest: print(corpora.catalog_table()),
-}
-
-
 if __name__ == "__main__":
     if processes.rank() > 0:  # what there is to say, the first process says
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for as long as it runs)
-    sys.exit(main())
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # a reader that has seen enough: … | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

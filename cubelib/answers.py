@@ -28,7 +28,7 @@ from cubelib.copies import words
 from cubelib.errors import DataError, UserError
 from cubelib.metrics.neighbours import nearest
 from cubelib.metrics.rows import BLOCK, TIE, joined, similarity_rows, unit
-from cubelib.vectors import VectorFile, blocks, check_vectors, take
+from cubelib.vectors import Picked, VectorFile, blocks, check_vectors, take
 
 if TYPE_CHECKING:
     from cubelib.datasets import EmbeddingDataset
@@ -141,8 +141,6 @@ class AnswerBank:
             >>> AnswerBank.from_dataset(one, other)
             AnswerBank(3 different answers of 2 numbers, 1 equal text joined)
         """
-        from cubelib.report.bank import Picked
-
         for dataset in datasets:
             if dataset.target_texts is None:
                 raise DataError(

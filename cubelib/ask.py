@@ -16,12 +16,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from cubelib.answers import Answer, AnswerBank
 from cubelib.copies import quote, words
 from cubelib.datasets import EmbeddingDataset
 from cubelib.errors import ConfigError, DataError, UserError
+from cubelib.parsing import CommandParser
 from cubelib.sources import load_splits
 from cubelib.trainer import CubeTrainer
 
@@ -142,19 +142,13 @@ def _fitted(text: str, columns: int) -> str:
     return shown + " " * (columns - sum(map(_columns, shown)))
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}. See python -m cubelib ask --help.")
-
-
 def ask_parser() -> argparse.ArgumentParser:
     """The options of `python -m cubelib ask`."""
-    parser = _Parser(
-        prog="python -m cubelib ask",
-        description="Send questions through a trained cube and show the nearest answers: without the cube, and after "
+    parser = CommandParser(
+        "ask",
+        "Send questions through a trained cube and show the nearest answers: without the cube, and after "
         "it. Without a question it asks for them, until an empty line.",
         epilog='example: python -m cubelib ask runs/dialogue-001 "How are you today?"',
-        allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="the folder of a run, or of a checkpoint")
     parser.add_argument("questions", metavar="QUESTION", nargs="*", help="in quotation marks; several may follow")

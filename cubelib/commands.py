@@ -1,4 +1,4 @@
-"""What `python -m cubelib train` and `evaluate` do."""
+"""What `python -m cubelib train`, `evaluate` and `corpora` do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from cubelib import corpora
 from cubelib.config import TrainingConfig
 from cubelib.errors import ConfigError, DataError
-from cubelib.options import configuration, read_options
+from cubelib.options import configuration, describe, read_options
+from cubelib.parsing import CommandParser
 from cubelib.report import TaskReport, build_report, check_baselines, check_free, save_report
 from cubelib.runs import new_run_folder, peak_memory
 from cubelib.sources import load_splits
@@ -22,12 +24,30 @@ from cubelib.training import processes
 from cubelib.training.run import shown
 
 
+def train_help() -> str:
+    """All about `train`, every setting included."""
+    return (
+        "usage: python -m cubelib train CONFIG [options]\n"
+        "       python -m cubelib train --resume RUN [--epochs N]\n\n"
+        "Train, evaluate and save the cube that a YAML file describes. Every setting of the file can be given as an\n"
+        "option as well. --resume goes on with a run that was interrupted; with --epochs it goes on longer.\n\n"
+        "example: python -m cubelib train config/cube_training.yaml --mode dialogue --core.rule genome\n"
+        "         accelerate launch --num_processes 2 -m cubelib train config/cube_training.yaml\n\n"
+        f"options; the value shown holds where CONFIG does not name the key:\n\n{describe()}"
+    )
+
+
 def train_command(arguments: Sequence[str]) -> None:
     """`train CONFIG [options]`, or `train --resume RUN [--epochs N]`.
 
     Raises:
         ConfigError: the options cannot be understood.
     """
+    if not arguments or (arguments[0].startswith("-") and arguments[0].partition("=")[0] != "--resume"):
+        raise ConfigError(
+            "give one config file, then options; or --resume and the folder of a run. See python -m cubelib train "
+            "--help."
+        )
     if arguments[0].partition("=")[0] != "--resume":
         train(CubeTrainer(configuration(arguments[0], list(arguments[1:]))))
         return
@@ -92,6 +112,42 @@ def train(trainer: CubeTrainer, folder: Path | None = None) -> None:
     memory = peak_memory()
     print(f"\nSaved in {place}: {', '.join(files)}; the cube: {folder / 'checkpoint'}")
     print(f"Took {time.perf_counter() - started:.0f} s" + (f" and {memory:.2f} GB of memory" if memory else ""))
+
+
+def evaluate_parser() -> CommandParser:
+    """The options of `python -m cubelib evaluate`."""
+    parser = CommandParser(
+        "evaluate",
+        "Print the report of a saved cube again, measured anew on the same split: the cube beside its rivals.",
+        "example: python -m cubelib evaluate runs/dialogue-001 --baselines quick",
+    )
+    parser.add_argument("run", metavar="RUN", help="the folder of a run, or of a checkpoint")
+    parser.add_argument(
+        "--baselines",
+        metavar="WHICH",
+        default="default",
+        help="default, quick (without those trained by gradient descent) or none (default: default)",
+    )
+    parser.add_argument("--out", metavar="FOLDER", help="a new folder that receives the files of the report")
+    parser.add_argument("--device", metavar="NAME", help="of the cube: cpu, cuda, … (default: as it was trained)")
+    return parser
+
+
+def evaluate_command(arguments: Sequence[str]) -> None:
+    """`evaluate RUN [options]`."""
+    options = evaluate_parser().parse_args(arguments)
+    evaluate(options.run, options.device, options.baselines, options.out)
+
+
+def corpora_parser() -> CommandParser:
+    """`python -m cubelib corpora` takes no options."""
+    return CommandParser("corpora", "List the texts that come with the installed packages, their sizes and licences.")
+
+
+def corpora_command(arguments: Sequence[str]) -> str:
+    """`corpora`: the table."""
+    corpora_parser().parse_args(arguments)
+    return corpora.catalog_table()
 
 
 def evaluate(checkpoint: str, device: str | None = None, baselines: str = "default", out: str | None = None) -> None:

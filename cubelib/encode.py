@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -27,6 +27,7 @@ from cubelib.cache import EmbeddingCache, embedding_key
 from cubelib.encode_crew import Progress, encode_batch, encode_in_processes
 from cubelib.encoder import TeacherEncoder
 from cubelib.errors import ConfigError, DataError, UserError
+from cubelib.parsing import CommandParser
 from cubelib.readers import read_texts
 from cubelib.warm import warm_vectors
 
@@ -137,6 +138,8 @@ def encode_file(
         different, missing = _different_and_missing(file, texts, encoder, cache)
         # Texts of like length share a batch, so little is padded. The longest go first: memory runs out early or never.
         missing.sort(key=len, reverse=True)
+        if missing:
+            encoder.tell_scripts(missing)
         batches = [missing[start : start + batch_size] for start in range(0, len(missing), batch_size)]
         processes = min(processes, len(batches))
         if processes > 1:
@@ -297,18 +300,12 @@ def _write_header(target: BinaryIO, kind: str, shapes: Mapping[str, tuple[int, i
     target.write(len(text).to_bytes(8, "little") + text)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}. See python -m cubelib encode --help.")
-
-
 def encode_parser() -> argparse.ArgumentParser:
     """The options of `python -m cubelib encode`."""
-    parser = _Parser(
-        prog="python -m cubelib encode",
-        description="Turn the texts of a file into vectors. Stopped in any way, the same command continues.",
+    parser = CommandParser(
+        "encode",
+        "Turn the texts of a file into vectors. Stopped in any way, the same command continues.",
         epilog="example: python -m cubelib encode faq.csv --columns question,answer --processes 2",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "file", metavar="FILE", help=".txt with a text on each line, or .csv .tsv .json .jsonl .parquet"

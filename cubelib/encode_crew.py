@@ -23,7 +23,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cubelib.encoder import TeacherEncoder, TruncationWarning
+from cubelib.encoder import ScriptWarning, TeacherEncoder, TruncationWarning
 from cubelib.errors import UserError
 
 _PATIENCE = 10  # seconds a process has to end
@@ -62,6 +62,7 @@ def encode_batch(encoder: TeacherEncoder, texts: Sequence[str]) -> Progress:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TruncationWarning)  # counted for all batches together
+        warnings.simplefilter("ignore", ScriptWarning)  # told once for all
         try:
             encoder.encode(texts, progress=False)
         except (torch.OutOfMemoryError, MemoryError) as error:

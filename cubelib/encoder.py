@@ -253,10 +253,10 @@ class TeacherEncoder:
         """Say that most of the new texts are in letters that this model was not made for, judged by a sample."""
         if self._scripts is None:
             return
-        from cubelib.filters import _share  # here, since importing it first would import the datasets
+        from cubelib.filters import letter_share  # here, since importing it first would import the datasets
 
         sample = new[:: -(-len(new) // SAMPLE)]
-        shares = [sum(_share(text[:_LETTERS], script) for script in self._scripts) for text in sample]
+        shares = [sum(letter_share(text[:_LETTERS], script) for script in self._scripts) for text in sample]
         foreign = [text for text, share in zip(sample, shares, strict=True) if share < 0.5]
         if len(foreign) > len(sample) / 2:
             example, scripts = quote(foreign[0], 40), ", ".join(script.title() for script in self._scripts)

@@ -181,7 +181,9 @@ class QualityFilter:
             yield (
                 "script",
                 f"texts with at least {self.script_share * 100:g} % {self.script} letters",
-                lambda dataset: _each(dataset, "script", lambda text: _share(text, self.script) >= self.script_share),
+                lambda dataset: _each(
+                    dataset, "script", lambda text: letter_share(text, self.script) >= self.script_share
+                ),
             )
         if self.cosine is not None:
             yield (
@@ -263,8 +265,13 @@ def _name(letter: str) -> str:
     return unicodedata.name(letter, "")
 
 
-def _share(text: str, script: str) -> float:
-    """Share of the text's letters that are of the script; 1 where there are no letters."""
+def letter_share(text: str, script: str) -> float:
+    """Share of a text's letters that are of a script, a key of `SCRIPTS`; 1 where there are no letters.
+
+    Example:
+        >>> letter_share("Да, OK!", "cyrillic")
+        0.5
+    """
     letters = [letter for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
     return sum(_name(letter).startswith(SCRIPTS[script]) for letter in letters) / len(letters) if letters else 1.0
 

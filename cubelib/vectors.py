@@ -131,6 +131,39 @@ class VectorFile:
         return f"VectorFile({self.path.name}: {len(self):,} vectors of {self._width} numbers, {self._stored})"
 
 
+class Picked(VectorFile):
+    """Some rows of several sets of vectors as one set, read when they are asked for; nothing is copied.
+
+    Args:
+        parts: `(n, dim)` each, in memory or in files.
+        rows: which rows, counted through all parts.
+
+    Example:
+        >>> Picked([torch.eye(2), 5 * torch.eye(2)], np.array([3, 0]))[:]
+        tensor([[0., 5.],
+                [1., 0.]])
+    """
+
+    def __init__(self, parts: Sequence[Tensor | VectorFile], rows: np.ndarray) -> None:
+        self._parts, self._rows, self._width = parts, rows, parts[0].shape[1]
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    def _read(self, rows: np.ndarray) -> Tensor:
+        found, where = torch.empty(len(rows), self._width), np.searchsorted(self._ends, rows, side="right")
+        for number, part in enumerate(self._parts):
+            here = np.flatnonzero(where == number)
+            if len(here):
+                found[torch.from_numpy(here)] = part[torch.from_numpy(rows[here] - self._ends[number] + len(part))]
+        return found
+
+    def take(self, rows: slice | Sequence[int] | np.ndarray | Tensor) -> Picked:
+        """Some of the rows, in the order given; nothing is read or copied."""
+        return Picked(self._parts, self._rows[rows.numpy() if isinstance(rows, Tensor) else rows])
+
+    def __repr__(self) -> str:
+        return f"Picked({len(self):,} of {self._ends[-1]:,} vectors of {self._width} numbers)"
+
+
 def take(vectors: Tensor | VectorFile, rows: slice | Tensor) -> Tensor | VectorFile:
     """Some of the vectors: a tensor's rows, or a view of a file's.
 

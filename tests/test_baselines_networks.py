@@ -63,7 +63,7 @@ def test_where_nothing_is_to_be_gained_a_residual_model_stays_no_model(make):
     assert model.validation_score == pytest.approx(1.0)
 
 
-def test_the_best_of_all_choices_by_the_score_given_is_kept():
+def test_the_choice_kept_is_the_one_that_is_best_alone_where_it_leads_from_the_start():
     train, validation = mapped(low_rank, 200, 0), mapped(low_rank, 50, 1)
 
     def shortness(output: torch.Tensor, target: torch.Tensor) -> float:
@@ -108,7 +108,7 @@ def test_without_validation_the_first_choice_is_trained_a_little():
 
 def test_steps_between_looks_are_bounded(monkeypatch):
     """A million pairs are not read through before the first look at the validation score."""
-    monkeypatch.setattr(loop, "STEPS", 3)
+    monkeypatch.setattr(loop, "STEPS", (1, 3))
     monkeypatch.setattr(loop, "ROUNDS", 4)
     seen = []
 
@@ -122,6 +122,71 @@ def test_steps_between_looks_are_bounded(monkeypatch):
     )
     assert [len(batch) for batch in seen] == [128] * 12
     assert len({item for batch in seen for item in batch}) == 12 * 128  # nobody twice before everybody once
+
+
+def test_the_better_half_goes_on_and_those_left_behind_may_still_win(monkeypatch):
+    """Four networks whose scores are told in advance; who is looked at when, and who is kept."""
+    told = {
+        0: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+        1: [0.1, 0.9, 0.1, 0.1, 0.1, 0.1],  # the best of all in round 1; later others are better than it is then
+        2: [0.1, 0.1, 0.2, 0.9, 0.9, 0.9],  # would have been
+        3: [0.1, 0.1, 0.1, 0.9, 0.9, 0.9],
+    }
+    monkeypatch.setattr(loop, "ROUNDS", 5)
+    data, looks = vectors(20), []
+    candidates = [loop.Candidate(torch.nn.Linear(10, 10), 1e-4) for _ in told]
+    numbers = {id(candidate.network): number for number, candidate in enumerate(candidates)}
+
+    def look(run, validation, score):
+        number = numbers[id(run.network)]
+        looks.append(number)
+        run.best = max(run.best, told[number][looks.count(number) - 1])
+        run._best_weights = run.network.state_dict()
+
+    monkeypatch.setattr(loop._Run, "look", look)
+    kept = loop.train(candidates, data, data, (data, data), cosine, loss=lambda o, t: (o - t).square().mean(), seed=0)
+    assert kept == 1
+    assert [looks.count(number) for number in told] == [5, 6, 3, 3]  # first look, then 2 rounds, 4 rounds, all
+
+
+def test_a_candidate_whose_loss_breaks_down_is_out_and_only_if_all_do_is_it_an_error():
+    data = vectors(100)
+    with torch.no_grad():
+        broken, whole = (loop.Candidate(torch.nn.Linear(10, 10), 1e-3) for _ in range(2))
+        broken.network.weight[0, 0] = torch.nan
+
+    def closeness(output: torch.Tensor, target: torch.Tensor) -> float:
+        return 1.0 if output.isnan().any() else 0.0  # even where the score knows nothing of it
+
+    def loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return (output - target).square().mean()
+
+    common = {"loss": loss, "seed": 0}
+    assert loop.train([broken, whole], data, data, (data, data), closeness, **common) == 1
+    with pytest.raises(FloatingPointError, match="the loss became nan with a learning rate of 0.001"):
+        loop.train([broken], data, data, (data, data), closeness, **common)
+
+
+def test_the_learning_rate_falls_to_zero_in_a_straight_line(monkeypatch):
+    rates = []
+    real = torch.optim.Adam.step
+    monkeypatch.setattr(loop, "ROUNDS", 2)
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self, *a, **k: rates.append(self.param_groups[0]["lr"]) or real(self)
+    )
+    MLP(200, learning_rates=(0.06,)).fit(vectors(50), vectors(50), (vectors(9), vectors(9)), lambda *_: len(rates))
+    assert rates == pytest.approx([0.06 * (1 - step / 60) for step in range(60)])
+
+
+def test_an_autoencoder_starts_close_to_pca_whatever_its_layers_are():
+    data = vectors(300) * 7 + 3
+    for code, hidden in ((4, 30), (4, 6), (7, 5), (10, 40)):
+        model = AutoencoderMLP(code, hidden)
+        pca = PCA(min(code, hidden)).fit(data, data)
+        with torch.no_grad():
+            started = model._network(data, 10, {"learning_rate": 1e-3})(data)
+        apart = (started - pca.predict(data)).norm() / (data - data.mean(0)).norm()
+        assert apart < 0.15, (code, hidden, apart)
 
 
 def test_seeds_decide_and_the_world_s_randomness_is_left_alone():
@@ -233,5 +298,5 @@ def test_a_training_that_breaks_down_says_so():
     def broken(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return output.sum() * torch.inf
 
-    with pytest.raises(FloatingPointError, match=r"with a learning rate of 0\.001\. Give smaller ones"):
+    with pytest.raises(FloatingPointError, match=r"with a learning rate of 0\.0003\. Give smaller ones"):
         MLP(500, loss=broken).fit(vectors(5), vectors(5))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cubelib import CubeTrainer, TeacherEncoder, corpora
-from cubelib.__main__ import main
+from cubelib.__main__ import COMMANDS, main
 from cubelib.training.loop import Loop
 
 CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
@@ -64,6 +64,7 @@ def test_train_prints_the_table_and_saves_everything(run):
     assert sorted(files(folder / "autoencoder-001")) == [
         "checkpoint/checkpoint.json",
         "checkpoint/weights.safetensors",
+        "curves.png",
         *(f"epochs/{epoch}/{file}" for epoch in ("0000", "0002") for file in STATE_FILES),
         "learning_curve_autoencoder.png",
         "report.json",
@@ -157,7 +158,11 @@ def write_bad_inputs(folder: Path) -> None:
         ),
         (["train", "C", "--data.file", "{}/table.xlsx"], "table.xlsx: "),
         (["train", "C", "--mode", "dialogue", "--data.language", "xx"], "'xx'"),
-        (["corpora", "en"], "cubelib corpora: takes no arguments"),
+        (["corpora", "en"], "cubelib corpora: unrecognized arguments: en"),
+        (["ask"], "cubelib ask: the following arguments are required: RUN"),
+        (["ask", "{}/nowhere", "Why?"], "nowhere: there is no checkpoint.json. Give a folder that"),
+        (["export", "{}/nowhere"], "cubelib export: the following arguments are required: --to"),
+        (["doctor", "--fast"], "cubelib doctor: unrecognized arguments: --fast"),
         (["encode"], "cubelib encode: "),
         (["encode", "{}/missing.txt"], "Encoding {}/missing.txt: there is no such file."),
         (["encode", "{}/latin.txt"], "latin.txt, line 1: "),
@@ -170,20 +175,22 @@ def write_bad_inputs(folder: Path) -> None:
         (["train", "C", "--epochs", "-5"], "epochs: Input should be greater than or equal to 0; got -5."),
         (["train", "C", "--core.waist", "99"], "core.waist: 99 channels cannot pass where a cell has 16"),
         (["train"], "cubelib train: give one config file"),
-        (["evaluate"], "cubelib evaluate: give one checkpoint"),
-        (["evaluate", "{}/nowhere", "--device"], "cubelib evaluate: give one checkpoint"),
-        (
-            ["evaluate", "{}/nowhere", "--out", "x", "--out=y"],
-            "cubelib evaluate: give one checkpoint, then options out of",
-        ),
-        (["evaluate", "{}/nowhere", "--speed", "9"], "cubelib evaluate: give one checkpoint, then options out of"),
+        (["train", "--epochs", "5"], "cubelib train: give one config file"),
+        (["train", "--resume", "{}/nowhere"], "nowhere: there is no checkpoint.json. Give a folder that"),
+        (["train", "--resume", "{}/nowhere", "--epochs", "many"], "--epochs takes a whole number; got 'many'"),
+        (["evaluate"], "cubelib evaluate: the following arguments are required: RUN"),
+        (["evaluate", "{}/nowhere", "--device"], "cubelib evaluate: argument --device: expected one argument"),
+        (["evaluate", "{}/nowhere", "--speed", "9"], "cubelib evaluate: unrecognized arguments: --speed 9"),
         (
             ["evaluate", "{}/nowhere", "--baselines", "best"],
             "baselines 'best' are not known. Use one of default, quick",
         ),
         (["evaluate", "{}/nowhere", "--out", "{}"], "Saving the report in {}: it is not empty."),
         (["evaluate", "{}/nowhere"], "nowhere: there is no checkpoint.json. Give a folder that"),
-        (["learn"], "cubelib: unknown command 'learn'. Use one of train, evaluate, encode, corpora."),
+        (
+            ["learn"],
+            "cubelib: unknown command 'learn'. Use one of train, evaluate, ask, export, encode, corpora, doctor.",
+        ),
         ([], "usage: python -m cubelib train CONFIG"),
     ],
 )
@@ -218,8 +225,7 @@ def test_a_checkpoint_that_is_cut_short_is_one_sentence_and_left_as_it_is(run, t
     ("arguments", "beginning"),
     [
         (["--help"], "usage: python -m cubelib train CONFIG"),
-        (["train", "--help"], "usage: python -m cubelib train CONFIG"),
-        (["encode", "--help"], "usage: python -m cubelib encode"),
+        *(([name, "--help"], f"usage: python -m cubelib {name}") for name in COMMANDS),
     ],
 )
 def test_help_is_no_mistake(capsys, arguments, beginning):

@@ -194,8 +194,13 @@ def test_a_model_of_many_languages_knows_their_letters(english, monkeypatch):
 
 def test_a_million_texts_are_judged_by_a_few_letters(english, monkeypatch):
     looked = []
-    share = filters._share
-    monkeypatch.setattr(filters, "_share", lambda text, script: (looked.append(len(text)), share(text, script))[1])
+    share = filters.letter_share
+
+    def watched(text: str, script: str) -> float:
+        looked.append(len(text))
+        return share(text, script)
+
+    monkeypatch.setattr(filters, "letter_share", watched)
     with pytest.warns(ScriptWarning):
         english.tell_scripts([text * 200 for text in CYRILLIC] * 100)
     assert len(looked) <= SAMPLE

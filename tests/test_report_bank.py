@@ -12,9 +12,9 @@ from cubelib import DialogueDataset
 from cubelib.datasets import Split, leak_free_split
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.report import CUBE
-from cubelib.report.bank import RightAnswers, Picked
+from cubelib.report.bank import RightAnswers
 from cubelib.report.errors import find_examples, find_hubs
-from cubelib.vectors import VectorFile
+from cubelib.vectors import Picked, VectorFile
 
 
 def parts(split: Split) -> tuple[DialogueDataset, ...]:

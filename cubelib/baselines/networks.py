@@ -25,10 +25,11 @@ from cubelib.losses import LOSSES, Loss
 from cubelib.reshaper import principal_axes
 from cubelib.vectors import blocks
 
-LEARNING_RATES = (1e-3, 1e-4)
-ADAPTER_RATES = (4e-3, 1e-3)
+LEARNING_RATES = (3e-4, 1e-4)
+ADAPTER_RATES = (3e-3, 1e-3)
+AUTOENCODER_RATES = (1e-3, 3e-4)
 INPUT_SIZE = 0.36  # of a number that a hidden layer sees: 10 / √768, where learning is quick and does not overshoot
-CODED_SIZE = 0.5  # length of a vector that an autoencoder's first layer sees: there GELU is nearly a straight line
+NEARLY_STRAIGHT = 0.025  # size of what an autoencoder's hidden units first see: there GELU is nearly a straight line
 
 
 class Trained(Baseline):
@@ -189,7 +190,7 @@ class AutoencoderMLP(Trained):
         hidden: int = 512,
         loss: str | Loss = "cosine",
         *,
-        learning_rates: tuple[float, ...] = LEARNING_RATES,
+        learning_rates: tuple[float, ...] = AUTOENCODER_RATES,
         seed: int = 0,
     ) -> None:
         kind = "MLP autoencoder" if hidden else "linear autoencoder"
@@ -253,12 +254,13 @@ def _start_as_pca(encoder: _Hidden, decoder: _Hidden, input: Vectors) -> None:
     mean, axes = (part.float() for part in principal_axes(input))
     hidden, code = encoder.hidden, decoder.into.in_features
     spread = sum(float((block.float() - mean).square().sum()) for block in blocks(input)) / len(input)
-    gain = CODED_SIZE / max(spread, 1e-12) ** 0.5
+    gain = NEARLY_STRAIGHT * hidden**0.5 / max(spread, 1e-12) ** 0.5
     kept = min(hidden, len(mean))
     passed = min(kept, code)
     turn, back = (nn.init.orthogonal_(torch.empty(hidden, size)) for size in (kept, passed))
     encoder.into.weight.copy_(gain * turn @ axes[:kept])
     encoder.into.bias.copy_(-encoder.into.weight @ mean)
+    encoder.out.weight.zero_()  # what the code has room for beyond that is silent at first
     encoder.out.weight[:passed] = 2 * turn[:, :passed].T
     decoder.into.weight[:, :passed] = back
     decoder.out.weight.copy_(2 / gain * axes[:passed].T @ back.T)

@@ -23,7 +23,7 @@ from cubelib.stopping import Convergence
 
 BATCH = 128
 STEPS = (30, 250)  # at least and at most, between two looks at the validation score; else once through the pairs
-ROUNDS = 16  # at most; the learning rate falls to zero over them
+ROUNDS = 20  # at most; the learning rate falls to zero over them
 ROUNDS_BLIND = 5  # without validation items nobody sees when it is enough
 PATIENCE = 5  # rounds without a better score
 RISE = 1e-4  # what counts as better

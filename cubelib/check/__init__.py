@@ -6,6 +6,6 @@
 One module for each notebook that has exercises.
 """
 
-from cubelib.check import autoencoder
+from cubelib.check import autoencoder, encoding, lattice
 
-__all__ = ["autoencoder"]
+__all__ = ["autoencoder", "encoding", "lattice"]

@@ -5,30 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from cubelib.errors import ConfigError
 from cubelib.export.onnx_file import export_onnx
 from cubelib.export.places import check_new
 from cubelib.export.sentence_transformer import save_sentence_transformer
+from cubelib.parsing import CommandParser
 from cubelib.trainer import CubeTrainer
 
 FORMATS = ("sentence-transformers", "onnx")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}. See python -m cubelib export --help.")
-
-
 def export_parser() -> argparse.ArgumentParser:
     """The options of `python -m cubelib export`."""
-    parser = _Parser(
-        prog="python -m cubelib export",
-        description="Write a trained cube for others to use: with its teacher as a folder for sentence-transformers, "
+    parser = CommandParser(
+        "export",
+        "Write a trained cube for others to use: with its teacher as a folder for sentence-transformers, "
         "or alone, vectors in and vectors out, as an ONNX file.",
         epilog="example: python -m cubelib export runs/dialogue-001 --to my-model",
-        allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="folder of a run, or of a checkpoint")
     parser.add_argument("--to", metavar="NAME", required=True, help="a new folder, or a new file NAME.onnx")

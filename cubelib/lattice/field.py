@@ -11,7 +11,7 @@ and columns any more. What still holds:
 - only the back face hears it, so all other cells are what they are without it, until, in ticks beyond depth − 1,
   the back face tells its neighbours;
 - it has no bias: where the front face is silent, it is silent;
-- dead cells neither write nor hear.
+- dead cells neither write nor hear, and a cell that skips its update in training does not hear either.
 
 W_answer starts at zero: an untrained field says nothing. A core with a field whose cells change nothing is the low-rank
 residual adapter, output = input + W_answerᵀ W_writeᵀ input, of rank `field`.

@@ -13,48 +13,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
-from torch import Tensor
 
 from cubelib.copies import first_equals
 from cubelib.metrics.retrieval import COPY
 from cubelib.metrics.rows import unit
 from cubelib.splits import Split
-from cubelib.vectors import VectorFile, blocks
+from cubelib.vectors import Picked, blocks
 
 AXES = 8  # coordinates that copies are looked for by
-
-
-class Picked(VectorFile):
-    """Some rows of several sets of vectors as one set, read when they are asked for; nothing is copied.
-
-    Args:
-        parts: `(n, dim)` each, in memory or in files.
-        rows: which rows, counted through all parts.
-
-    Example:
-        >>> Picked([torch.eye(2), 5 * torch.eye(2)], np.array([3, 0]))[:]
-        tensor([[0., 5.],
-                [1., 0.]])
-    """
-
-    def __init__(self, parts: Sequence[Tensor | VectorFile], rows: np.ndarray) -> None:
-        self._parts, self._rows, self._width = parts, rows, parts[0].shape[1]
-        self._ends = np.cumsum([len(part) for part in parts])
-
-    def _read(self, rows: np.ndarray) -> Tensor:
-        found, where = torch.empty(len(rows), self._width), np.searchsorted(self._ends, rows, side="right")
-        for number, part in enumerate(self._parts):
-            here = np.flatnonzero(where == number)
-            if len(here):
-                found[torch.from_numpy(here)] = part[torch.from_numpy(rows[here] - self._ends[number] + len(part))]
-        return found
-
-    def take(self, rows: slice | Sequence[int] | np.ndarray | Tensor) -> Picked:
-        """Some of the rows, in the order given; nothing is read or copied."""
-        return Picked(self._parts, self._rows[rows.numpy() if isinstance(rows, Tensor) else rows])
-
-    def __repr__(self) -> str:
-        return f"Picked({len(self):,} of {self._ends[-1]:,} vectors of {self._width} numbers)"
 
 
 class RightAnswers:

@@ -26,8 +26,8 @@ from cubelib.vectors import blocks
 
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)  # of the cells, or hidden units, that are dead
 SHOWN = 0.05  # the share that the sentence names
-SEEDS = range(5)  # draws of the dead
-ITEMS = 100  # test items that the curves are measured on: every point is a run of the cube
+SEEDS = range(4)  # draws of the dead
+ITEMS = 64  # test items that the curves are measured on: every point is a run of the cube
 WIDTHS = 8  # of the waist, at most
 BATCH = 128
 Curves = dict[str, Any]

@@ -146,7 +146,7 @@ def _curves(reports: Sequence[TaskReport]) -> Figure:
     """A row for each task that has curves."""
     shown = [report for report in reports if report.curves]
     columns = max(len(report.curves) for report in shown)
-    figure = Figure(figsize=(6.5 * columns, 3.8 * len(shown)), facecolor="white", layout="constrained")
+    figure = Figure(figsize=(5.5 * columns, 3.6 * len(shown)), facecolor="white", layout="constrained")
     for row, report in zip(figure.subplots(len(shown), columns, squeeze=False), shown, strict=True):
         floor = None
         means = [model.model for model in report.rows if model.model == MeanTarget.name]
@@ -162,6 +162,7 @@ def _curves(reports: Sequence[TaskReport]) -> Figure:
             target = report.target if report.target <= 1 else None
             plots.rate_distortion(rate["code_sizes"], models, target=target, floor=floor, ax=row[1])
             row[1].set_title(f"{report.task.capitalize()}: narrower codes")
+            row[1].legend(frameon=False, fontsize=9, loc="center right")
     return figure
 
 

@@ -177,3 +177,15 @@ def test_without_a_field_nothing_is_there():
 def test_fields_that_cannot_be(options, message):
     with pytest.raises(ValueError, match=message):
         CubicCore(**options)
+
+
+def test_a_cell_that_skips_its_update_does_not_hear_the_field_either(random_core):
+    core = random_core((2, 3, 2), field=2, cell_dropout=0.5)
+    cube = cubes(1, 3, 2, 2).expand(50, 3, 2, 2)
+    torch.manual_seed(6)
+    with torch.no_grad():
+        change = core(cube) - cube
+        full = core.eval()(cube) - cube
+    kept = (change.abs() > 1e-12).all(-1)  # (items, rows, columns)
+    assert 0.3 < kept.double().mean() < 0.7
+    torch.testing.assert_close(change, 2 * full * kept[..., None], atol=1e-12, rtol=0)

@@ -1,0 +1,250 @@
+"""Pictures of a lattice: as a transparent cube, plane by plane, tick by tick, and a player for the ticks.
+
+What is silent, exactly zero, is drawn pale grey; what is not has a colour on a logarithmic scale, so that a whisper is
+seen beside a shout. Colour-blind-safe, labelled, opaque white.
+
+Taught in notebook 03.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cubelib.lattice.cone import light_cone
+
+COLOURS, ORANGE, SILENT = colormaps["viridis"], "#D55E00", (0.93, 0.93, 0.93, 1.0)
+
+
+def cubes(pictures: Mapping[str, Tensor], *, label: str = "strength of a cell's signal") -> Figure:
+    """Transparent cubes next to each other: silent cells are glass.
+
+    The front face is on the left, depth goes to the right, row 0 is on top, column 0 at the far side.
+
+    Args:
+        pictures: title → what each cell holds, `(depth, rows, columns)`, 0 or more.
+        label: what the colours mean.
+
+    Example:
+        >>> import torch
+        >>> figure = cubes({"a plane": torch.eye(3)[0].reshape(3, 1, 1).expand(3, 2, 2)})
+        >>> figure.axes[0].get_title()
+        'a plane'
+    """
+    norm = _scale(list(pictures.values()))
+    figure = Figure(figsize=(3.1 * len(pictures) + 0.9, 3.2), facecolor="white", layout="constrained")
+    axes: Any = figure.subplots(1, len(pictures), subplot_kw={"projection": "3d"}, squeeze=False)[0]
+    for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
+        cells = picture.numpy().transpose(0, 2, 1)[:, :, ::-1]  # (depth, columns, rows from bottom to top)
+        lit = cells > 0
+        ax.voxels(lit, facecolors=_coloured(cells, norm), edgecolor="#222222", linewidth=0.3, shade=False)
+        ax.voxels(~lit, facecolors=(0, 0, 0, 0), edgecolor=(0, 0, 0, 0.06), linewidth=0.3)
+        ax.set_title(title, fontsize=11)
+        ax.set_box_aspect((1.5, 1, 1), zoom=1.2)
+        ax.view_init(elev=20, azim=-130)
+        ax.set_proj_type("persp", focal_length=0.6)
+        ax.set_axis_off()
+    _colour_bar(figure, norm, list(axes), label)
+    return figure
+
+
+def faces(
+    pictures: Mapping[str, Tensor],
+    outlined: Mapping[str, Tensor] | None = None,
+    *,
+    written: bool = False,
+    label: str = "strength of a cell's signal",
+) -> Figure:
+    """Single planes next to each other.
+
+    Args:
+        pictures: title → what each cell of a plane holds, `(rows, columns)`, 0 or more.
+        outlined: title → cells to draw a line around, bool, the same shape.
+        written: write the numbers into the cells instead of a colour bar.
+        label: what the colours mean.
+
+    Example:
+        >>> import torch
+        >>> figure = faces({"corner": torch.tensor([[7.0, 8.0], [8.0, 9.0]])}, written=True)
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['7', '8', '8', '9']
+    """
+    norm = _scale(list(pictures.values()), Normalize if written else LogNorm)
+    figure = Figure(figsize=(2.9 * len(pictures) + 0.7, 3.3), facecolor="white", layout="constrained")
+    axes: list[Axes] = list(figure.subplots(1, len(pictures), squeeze=False)[0])
+    for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
+        _draw(ax, picture.numpy(), None if outlined is None else outlined[title].numpy(), norm)
+        rows, columns = picture.shape
+        ax.set_xticks(range(columns))
+        ax.set_yticks(range(rows))
+        ax.set(title=title, xlabel="column")
+        if ax is axes[0]:
+            ax.set_ylabel("row")
+        for row, line in enumerate(picture.tolist() if written else []):
+            for column, value in enumerate(line):
+                dark = norm(value) < 0.5
+                ax.text(column, row, f"{value:g}", ha="center", va="center", color="white" if dark else "black")
+    if not written:
+        _colour_bar(figure, norm, axes, label)
+    return figure
+
+
+def films(
+    pictures: Mapping[str, Tensor],
+    outlined: Mapping[str, Tensor] | None = None,
+    *,
+    across: int = 2,
+    label: str = "strength of a cell's signal",
+) -> Figure:
+    """What all cells hold, tick by tick downwards and plane by plane from left to right: a block for each title.
+
+    A cell that holds something although it stands outside the line is crossed.
+
+    Args:
+        pictures: title → what each cell holds at each tick, `(ticks, planes, rows, columns)`, 0 or more.
+        outlined: title → cells to draw a line around, bool, the same shape.
+        across: blocks next to each other.
+        label: what the colours mean.
+
+    Example:
+        >>> import torch
+        >>> figure = films({"nothing": torch.zeros(2, 3, 4, 4)})
+        >>> [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+        ['0', '1', '2']
+    """
+    norm = _scale(list(pictures.values()))
+    ticks, planes, rows, columns = next(iter(pictures.values())).shape
+    down = -(-len(pictures) // across)
+    size = (across * (0.11 * planes * columns + 0.6) + 0.9, down * (0.11 * ticks * rows + 0.8))
+    figure = Figure(figsize=size, facecolor="white", layout="constrained")
+    axes: list[Axes] = list(figure.subplots(down, across, squeeze=False).flat)
+    for ax, (title, picture) in zip(axes, pictures.items(), strict=False):
+        around = None if outlined is None else _mounted(outlined[title].numpy(), False)
+        _draw(ax, _mounted(picture.numpy().astype(float), np.nan), around, norm)
+        ax.set_xticks([(columns + 1) * plane + (columns - 1) / 2 for plane in range(planes)], map(str, range(planes)))
+        ax.set_yticks([(rows + 1) * tick + (rows - 1) / 2 for tick in range(ticks)], map(str, range(ticks)))
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.set(title=title, xlabel="plane, from the front face", ylabel="time in ticks")
+    for ax in axes[len(pictures) :]:
+        ax.set_axis_off()
+    _colour_bar(figure, norm, axes, label)
+    return figure
+
+
+def schedules(depth: int, steps: Sequence[int]) -> Figure:
+    """Which planes are worth computing at each tick, for some numbers of ticks: the light cone from both ends.
+
+    Args:
+        depth: planes of the lattice.
+        steps: numbers of ticks, a panel for each.
+
+    Example:
+        >>> figure = schedules(8, [7, 11])
+        >>> [ax.get_title() for ax in figure.axes]
+        ['7 ticks: 7 of 56 planes computed', '11 ticks: 39 of 88 planes computed']
+    """
+    figure = Figure(figsize=(4.4 * len(steps), 3.4), facecolor="white", layout="constrained")
+    axes: list[Axes] = list(figure.subplots(1, len(steps), squeeze=False)[0])
+    for ax, ticks in zip(axes, steps, strict=True):
+        worth = light_cone(depth, ticks)
+        for t, planes in enumerate(worth):
+            for z in range(depth):
+                here = z in planes
+                mark = "" if here else "silent" if z > t else "late"
+                colour = COLOURS(0.85) if here else SILENT if z > t else (0.75, 0.75, 0.75, 1.0)
+                ax.fill_between([t - 0.5, t + 0.5], z - 0.5, z + 0.5, facecolor=colour, edgecolor="white")
+                if mark:
+                    ax.text(t, z, mark[0], ha="center", va="center", fontsize=7, color="#444444")
+        count = sum(map(len, worth[1:]))
+        ax.set(title=f"{ticks} ticks: {count} of {depth * ticks} planes computed", xlabel="time in ticks")
+        ax.set(xlim=(-0.5, ticks + 0.5), ylim=(depth - 0.5, -0.5), yticks=range(depth))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    axes[0].set_ylabel("plane (0 front face)")
+    return figure
+
+
+def player(figures: Sequence[Figure]) -> Any:
+    """A play button and a slider over figures, one for each tick, for JupyterLab; works without a network.
+
+    Args:
+        figures: drawn once, at the start.
+
+    Raises:
+        ModuleNotFoundError: ipywidgets is not installed.
+
+    Example:
+        >>> player([Figure(), Figure()])                                                     # doctest: +SKIP
+    """
+    try:
+        import ipywidgets
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("view3d.player needs ipywidgets: pip install 'ipywidgets>=8'") from error
+    frames = []
+    for figure in figures:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=80, facecolor="white")
+        frames.append(buffer.getvalue())
+    picture = ipywidgets.Image(value=frames[0], format="png")
+    play = ipywidgets.Play(min=0, max=len(frames) - 1, interval=700)
+    slider = ipywidgets.IntSlider(min=0, max=len(frames) - 1, description="tick")
+    ipywidgets.jslink((play, "value"), (slider, "value"))
+    slider.observe(lambda change: setattr(picture, "value", frames[change["new"]]), names="value")
+    return ipywidgets.VBox([ipywidgets.HBox([play, slider]), picture])
+
+
+def _scale(pictures: Sequence[Tensor], kind: type[Normalize] = LogNorm) -> Normalize:
+    """One scale for all, from the weakest signal to the strongest; silence is not on it."""
+    values = np.concatenate([picture.numpy().ravel() for picture in pictures])
+    lit = values[values > 0]
+    low, high = (float(lit.min()), float(lit.max())) if lit.size else (0.1, 1.0)
+    return kind(low, high if high > low else 2 * low)
+
+
+def _coloured(values: NDArray[Any], norm: Normalize) -> NDArray[Any]:
+    flat = np.where(values > 0, values, norm.vmin).ravel()
+    colours = COLOURS(norm(flat).reshape(values.shape))
+    colours[values == 0] = SILENT
+    colours[np.isnan(values)] = 1.0  # between the planes: white
+    return colours
+
+
+def _draw(ax: Axes, values: NDArray[Any], outlined: NDArray[Any] | None, norm: Normalize) -> None:
+    ax.imshow(_coloured(values, norm), interpolation="nearest")
+    if outlined is None:
+        return
+    ax.add_collection(LineCollection(_borders(outlined), colors=ORANGE, linewidths=1.8, capstyle="projecting"))
+    outside = np.argwhere((values > 0) & ~outlined)
+    ax.scatter(outside[:, 1], outside[:, 0], marker="x", s=9, color=ORANGE, linewidths=0.8)
+
+
+def _borders(mask: NDArray[Any]) -> list[list[tuple[float, float]]]:
+    """Line segments, in (column, row), between cells that are in the mask and cells that are not."""
+    framed = np.pad(mask, 1)
+    upright = [
+        [(c - 0.5, r - 0.5 - 1), (c - 0.5, r + 0.5 - 1)] for r, c in np.argwhere(framed[:, 1:] != framed[:, :-1])
+    ]
+    level = [[(c - 0.5 - 1, r - 0.5), (c + 0.5 - 1, r - 0.5)] for r, c in np.argwhere(framed[1:] != framed[:-1])]
+    return upright + level
+
+
+def _mounted(values: NDArray[Any], gap: float | bool) -> NDArray[Any]:
+    """(ticks, planes, rows, columns) as one sheet, with a gap of one cell between the planes."""
+    apart = np.pad(values, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=gap)
+    ticks, planes, rows, columns = apart.shape
+    return apart.transpose(0, 2, 1, 3).reshape(ticks * rows, planes * columns)[:-1, :-1]
+
+
+def _colour_bar(figure: Figure, norm: Normalize, axes: list[Axes], label: str) -> None:
+    figure.colorbar(ScalarMappable(norm, COLOURS), ax=axes, shrink=0.75, pad=0.02, label=label)
