@@ -1,13 +1,13 @@
 """Does the cube answer held-out questions better than its rivals? Prints the tables of docs/dialogue.md.
 
-    python benchmarks/dialogue.py --data pairs.csv --seeds 5               every model, test figures, paired tests
-    python benchmarks/dialogue.py --data pairs.csv --study "field 8"       a row of what was tried, validation figures
-    python benchmarks/dialogue.py --data pairs.csv --curve 2000 5000       the final cube and its rivals on fewer pairs
-    python benchmarks/dialogue.py --losses                                 the five losses in two modes, validation
+    python benchmarks/dialogue.py --limit 12000 --seeds 5  all models, test figures, tests
+    python benchmarks/dialogue.py --limit 12000 --seeds 2 --study "cube, field 8"  a row of what was tried
+    python benchmarks/dialogue.py --seeds 2 --curve 3000 6000 12000  validation figures with fewer pairs
+    python benchmarks/dialogue.py --seeds 2 --losses  five losses in two modes, validation
 
-pairs.csv has the columns question and answer; what is not in the cache is encoded first. Without --data the built-in
-pairs are taken. Each seed has a split, first weights and batches of its own. All choices (epoch, rank, strength,
-whitening) are made by the MRR of validation questions among all answers.
+The pairs are the built-in ones, or --data pairs.csv with the columns question and answer; what is not in the cache is
+encoded first (a quarter of an hour for 12,000 pairs). Each seed has a split, first weights and batches of its own. All
+choices (epoch, size, strength, whitening) are made by the MRR of validation questions among all answers.
 """
 
 from __future__ import annotations
@@ -38,49 +38,63 @@ WHITENINGS = (0.0, 0.1, 0.2, 0.3, 0.4)
 
 PLAIN = Recipe()
 ADAPTER = Recipe(model="adapter", sizes=(8,))
+LARGE = replace(ADAPTER, batch=512)
 WHITE = replace(PLAIN, whiten=(0.25,), batch=512)
+WHITE_FIELD = replace(WHITE, sizes=(8,), scale=16.0, rule_rate=0.03)
+WHITE_ADAPTER = replace(WHITE, model="adapter", sizes=(8,))
 STUDY = {
-    "plain cube": PLAIN,
-    "temperature 0.02": replace(PLAIN, temperature=0.02),
-    "temperature 0.1": replace(PLAIN, temperature=0.1),
-    "batch 32": replace(PLAIN, batch=32),
-    "batch 512": replace(PLAIN, batch=512),
-    "learning rate 0.0003": replace(PLAIN, learning_rate=3e-4),
-    "learning rate 0.003": replace(PLAIN, learning_rate=3e-3),
-    "cosine schedule, 5 epochs": replace(PLAIN, schedule="cosine", epochs=5),
-    "contrastive alone": replace(PLAIN, cosine_weight=0.0),
-    "32 hard negatives of the batch": replace(PLAIN, hard=32),
-    "all training answers as negatives": replace(PLAIN, bank="all", epochs=6),
-    "robust loss 0.3": replace(PLAIN, robust=0.3, cosine_weight=0.0),
-    "symmetric loss": replace(PLAIN, symmetric=0.5),
-    "cell dropout 0.3": replace(PLAIN, cell_dropout=0.3),
-    "damage 0.1": replace(PLAIN, damage=0.1),
-    "noise 0.3": replace(PLAIN, noise=0.3),
-    "weight decay 0.1": replace(PLAIN, weight_decay=0.1),
-    "weight averaging 0.98": replace(PLAIN, average=0.98),
-    "gradient normalisation": replace(PLAIN, normalise=True, learning_rate=1e-4),
-    "layout row_major": replace(PLAIN, layout="row_major"),
-    "layout random": replace(PLAIN, layout="random"),
-    "layout spectral": replace(PLAIN, layout="spectral"),
-    "shared rule": replace(PLAIN, rule="shared"),
-    "local rule, hidden 16": replace(PLAIN, rule="local", hidden=16, learning_rate=3e-4),
-    "hidden 64": replace(PLAIN, hidden=64),
-    "11 ticks": replace(PLAIN, steps=11),
-    "depth 4": replace(PLAIN, lattice_size=(4, 8, 8)),
-    "numbers scaled by 16": replace(PLAIN, scale=16.0),
-    "field 8": replace(PLAIN, sizes=(8,)),
-    "field 32": replace(PLAIN, sizes=(32,)),
-    "field 8, batch 512": replace(PLAIN, sizes=(8,), batch=512),
-    "field 8, batch 512, cells at a tenth of the rate": replace(PLAIN, sizes=(8,), batch=512, rule_rate=0.1),
-    "centred and whitened": replace(WHITE, epochs=0),
-    "centred and whitened, cube": WHITE,
-    "centred and whitened, field 8": replace(WHITE, sizes=(8,)),
-    "centred and whitened, field 8, cells at a tenth of the rate": replace(WHITE, sizes=(8,), rule_rate=0.1),
-    "the same with weight averaging 0.95": replace(WHITE, sizes=(8,), rule_rate=0.1, average=0.95),
+    "cube": PLAIN,
+    "cube, batch 512": replace(PLAIN, batch=512),
+    "cube, learning rate 0.0003": replace(PLAIN, learning_rate=3e-4),
+    "cube, field 8": replace(PLAIN, sizes=(8,)),
+    "cube, cell dropout 0.3": replace(PLAIN, cell_dropout=0.3),
+    "cube, a tenth of the inner cells dead": replace(PLAIN, damage=0.1),
+    "cube, noise of length 0.3": replace(PLAIN, noise=0.3),
+    "cube, weight decay 0.1": replace(PLAIN, weight_decay=0.1),
+    "cube, weight averaging 0.98": replace(PLAIN, average=0.98),
+    "cube, gradient normalisation": replace(PLAIN, normalise=True, learning_rate=1e-4),
+    "cube, cosine schedule, 5 epochs": replace(PLAIN, schedule="cosine", epochs=5),
+    "cube, 32 hard negatives": replace(PLAIN, hard=32),
+    "cube, layout row_major": replace(PLAIN, layout="row_major"),
+    "cube, layout spectral": replace(PLAIN, layout="spectral"),
+    "cube, layout random": replace(PLAIN, layout="random"),
+    "cube, shared rule": replace(PLAIN, rule="shared"),
+    "cube, local rule, hidden 16": replace(PLAIN, rule="local", hidden=16, learning_rate=3e-4),
+    "cube, 11 ticks": replace(PLAIN, steps=11),
+    "cube, depth 4": replace(PLAIN, lattice_size=(4, 8, 8)),
     "adapter": ADAPTER,
-    "adapter, batch 512": replace(ADAPTER, batch=512),
-    "adapter, centred and whitened": replace(ADAPTER, whiten=(0.25,), batch=512),
-    "adapter, centred and whitened, weight averaging 0.95": replace(ADAPTER, whiten=(0.25,), batch=512, average=0.95),
+    **{
+        f"adapter, temperature {value:g}": replace(ADAPTER, temperature=value)
+        for value in (0.02, 0.03, 0.07, 0.1, 0.15)
+    },
+    **{f"adapter, learning rate {value:g}": replace(ADAPTER, learning_rate=value) for value in (0.0003, 0.003)},
+    **{f"adapter, rank {rank}": replace(ADAPTER, sizes=(rank,)) for rank in (2, 32, 128)},
+    "adapter, contrastive alone": replace(ADAPTER, cosine_weight=0.0),
+    "adapter, symmetric loss": replace(ADAPTER, symmetric=0.5),
+    "adapter, all training answers as negatives": replace(ADAPTER, bank="all", epochs=6),
+    "adapter, batch 32": replace(ADAPTER, batch=32),
+    "adapter, batch 512": LARGE,
+    **{
+        f"adapter, batch 512, robust loss {value:g}": replace(LARGE, robust=value, cosine_weight=0.0)
+        for value in (0.3, 0.7, 1.0)
+    },
+    "centred": replace(WHITE, model="none", whiten=(0.0,)),
+    "whitened": replace(WHITE, model="none"),
+    "whitened, adapter": WHITE_ADAPTER,
+    "whitened, adapter, learning rate 0.0003": replace(WHITE_ADAPTER, learning_rate=3e-4),
+    "whitened, adapter, robust loss 0.3": replace(WHITE_ADAPTER, robust=0.3, cosine_weight=0.0),
+    "whitened, adapter, robust loss 0.7": replace(WHITE_ADAPTER, robust=0.7, cosine_weight=0.0),
+    "whitened, adapter, robust loss 0.3, weight averaging 0.95": replace(
+        WHITE_ADAPTER, robust=0.3, cosine_weight=0.0, average=0.95
+    ),
+    "whitened, cube, learning rate 0.0001": replace(WHITE, learning_rate=1e-4),
+    "whitened, cube, learning rate 0.0003": replace(WHITE, learning_rate=3e-4),
+    "whitened, cube, shared rule, learning rate 0.0001": replace(WHITE, rule="shared", learning_rate=1e-4),
+    "whitened, cube, field 8": replace(WHITE, sizes=(8,)),
+    "whitened, cube, field 8, cells' rate 0.01": replace(WHITE, sizes=(8,), rule_rate=0.01),
+    "whitened, cube, field 8, cells' rate 0.03, scale 16": WHITE_FIELD,
+    "whitened, cube, field 8, cells' rate 0.3, scale 16": replace(WHITE_FIELD, rule_rate=0.3),
+    "whitened, cube, field 32, cells' rate 0.03, scale 16": replace(WHITE_FIELD, sizes=(32,)),
 }
 
 
@@ -98,8 +112,8 @@ def load(data: str | None, seed: int, limit: int | None = None) -> Material:
     return Material(*sides, bank, {"test": right[:tests], "validation": right[tests:]}, split.test_groups)
 
 
-FINAL = replace(WHITE, whiten=WHITENINGS, sizes=(8, 32), rule_rate=0.03, scale=16.0)
-RANKS = (8, 2, 32)
+FINAL = replace(WHITE_FIELD, whiten=WHITENINGS, sizes=(8, 32))
+RANKS = (8, 32)
 UNITS = (30, 54)  # 46,878 and 83,766 parameters; the final cube has 46,080 with a field of 8, 82,944 with one of 32
 MODELS: dict[str, Recipe | Ridge] = {
     "cube, centred and whitened, with a field": FINAL,
@@ -148,12 +162,12 @@ def spread(values: list[float], signed: bool = False) -> str:
 Runs = dict[str, list[tuple[Fitted, Tensor]]]  # model → for each seed what was fitted, and its reciprocal ranks
 
 
-def compare(data: str | None, seeds: int, names: list[str]) -> None:
+def compare(data: str | None, limit: int | None, seeds: int, names: list[str]) -> None:
     """All models on the same splits, first the one whose lead is told."""
     runs: Runs = {name: [] for name in names}
     groups = []
     for seed in range(seeds):
-        material = load(data, seed)
+        material = load(data, seed, limit)
         groups.append(material.test_groups)
         for name in names:
             runs[name].append(measure(name, MODELS[name], material, seed))
@@ -188,10 +202,10 @@ def show_leads(runs: Runs, groups: list[np.ndarray]) -> None:
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def study(data: str | None, seeds: int, names: list[str]) -> None:
+def study(data: str | None, limit: int | None, seeds: int, names: list[str]) -> None:
     """Validation MRR of recipes, beside no model on the same questions."""
     print("| change | parameters | validation MRR | over no model | seconds |\n|---|---:|---:|---:|---:|")
-    materials = [load(data, seed) for seed in range(seeds)]
+    materials = [load(data, seed, limit) for seed in range(seeds)]
     for name in names:
         found = [fit(STUDY[name], material, seed) for seed, material in enumerate(materials)]
         over = [
@@ -248,6 +262,7 @@ def losses(seeds: int, epochs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="a file of pairs with the columns question and answer; else the built-in pairs")
+    parser.add_argument("--limit", type=int, metavar="PAIRS", help="so many pairs; of the built-in ones else 2,500")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME", help="only these, the first leads")
     parser.add_argument("--study", nargs="+", metavar="NAME", help="rows of what was tried, or all")
@@ -261,13 +276,13 @@ def main() -> None:
         unknown = [name for name in names if name not in STUDY]
         if unknown:
             parser.error(f"--study: no row {', '.join(unknown)}. Use all, or one of: {'; '.join(STUDY)}.")
-        study(arguments.data, arguments.seeds, names)
+        study(arguments.data, arguments.limit, arguments.seeds, names)
     elif arguments.curve:
         curve(arguments.data, arguments.seeds, arguments.curve)
     elif arguments.losses:
         losses(arguments.seeds, arguments.epochs)
     else:
-        compare(arguments.data, arguments.seeds, arguments.models or list(MODELS))
+        compare(arguments.data, arguments.limit, arguments.seeds, arguments.models or list(MODELS))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,9 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=2000, help="test items")
     parser.add_argument("--bank", type=int, default=10_000, help="items in all, each with an answer of its own")
     parser.add_argument("--baselines", choices=CHOICES, default="default")
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     split = split_of(options.task, options.test, options.bank)
     trainer = CubeTrainer({"mode": options.task, "epochs": 0})
     trainer.initialize_components()
@@ -75,11 +76,14 @@ def main() -> None:
         bench.measure(name, model.predict)
         print(f"| {name} | {took:.1f} | {time.perf_counter() - started:.1f} | {peak_memory():.2f} |", flush=True)
     started = time.perf_counter()
-    (report,) = build_report(trainer, {options.task: split}, baselines="quick")
+    (report,) = build_report(trainer, {options.task: split}, baselines=options.baselines)
     report.to_dict()  # every interval and test
     took, fitting = time.perf_counter() - started, sum(row.seconds or 0.0 for row in report.rows[1:])
-    print(f"\n{report}\n\nA whole report with baselines='quick': {took:.1f} s, of which {fitting:.1f} s to fit.")
-    print(f"Peak memory {peak_memory():.2f} GB, {torch.get_num_threads()} thread.")
+    print(
+        f"\n{report}\n\nA whole report with baselines={options.baselines!r}: {took:.1f} s, of which {fitting:.1f} s to "
+        "fit them."
+    )
+    print(f"Peak memory {peak_memory():.2f} GB, {torch.get_num_threads()} threads.")
 
 
 if __name__ == "__main__":

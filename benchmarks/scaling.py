@@ -142,10 +142,11 @@ def print_measured(steps: list[Step], models: dict[str, Model]) -> None:
     alone = {(step.cube, step.batch): step.seconds for step in steps if step.processes == 1}
     for step in sorted(steps, key=lambda step: (list(models).index(step.cube), step.batch, step.processes)):
         predicted = models[step.cube].seconds(step.batch, step.processes, os.cpu_count())
+        share = f"{step.exchange * 1e3:.2f}", f"{step.exchange / step.seconds:.0%}"
+        exchange = share if step.processes > 1 else ("–", "–")
         cells = [
             step.cube, step.batch, step.processes, f"{step.seconds * 1e3:.1f}", f"{step.batch / step.seconds:,.0f}",
-            f"{alone[step.cube, step.batch] / step.seconds:.2f}", f"{step.exchange * 1e3:.2f}",
-            f"{step.exchange / step.seconds:.0%}", f"{predicted * 1e3:.1f}",
+            f"{alone[step.cube, step.batch] / step.seconds:.2f}", *exchange, f"{predicted * 1e3:.1f}",
         ]  # fmt: skip
         print("|", " | ".join(map(str, cells)), "|")
 

@@ -63,9 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(name, rest)
     except (UserError, ModuleNotFoundError) as error:
-        print(f"cubelib {name}: {error}", file=sys.stderr)
+        if processes.rank() == 0:  # the others say the same
+            print(f"cubelib {name}: {error}", file=sys.stderr)
         return 2
-    except FloatingPointError as error:
+    except FloatingPointError as error:  # perhaps of one process alone
         print(f"cubelib {name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
@@ -92,6 +93,8 @@ def _run(name: str, rest: list[str]) -> int:
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
     """A warning for people: what was skipped or cut, without the line of code that noticed."""
+    if processes.rank() > 0:
+        return
     print(
         f"Warning: {message}" if issubclass(category, UserWarning) else f"{category.__name__}: {message}",
         file=sys.stderr,
@@ -100,7 +103,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: objec
 
 if __name__ == "__main__":
     if processes.rank() > 0:  # what there is to say, the first process says
-        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for as long as it runs)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for as long as it runs)
     try:
         code = main()
         sys.stdout.flush()

@@ -77,7 +77,7 @@ def train(trainer: CubeTrainer, folder: Path | None = None) -> None:
     if trainer.embedding_processor is None:
         trainer.initialize_components()
     epoch = trainer.current_epoch
-    splits = load_splits(config, trainer.embedding_loader, progress=True)
+    splits = load_splits(config, trainer.embedding_loader, progress=processes.rank() == 0)
     hooks: list[Callable[[CubeTrainer, Mapping[str, Any]], None]] = [_say_epoch]
     if processes.rank() == 0:
         # Not writable: said before anything is trained.

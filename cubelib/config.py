@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from cubelib.config_blocks import Block, CoreConfig, DataConfig, MixedConfig
 from cubelib.errors import ConfigError
-from cubelib.losses import TEMPERATURE
+from cubelib.losses import COSINE_WEIGHT, TEMPERATURE, Loss, make_loss
 
 Mode = Literal["autoencoder", "dialogue", "mixed"]
 MODES: tuple[str, ...] = ("autoencoder", "dialogue", "mixed")
@@ -86,6 +86,8 @@ class TrainingConfig(Block):
     with it."""
     temperature: Annotated[float, Field(gt=0)] = TEMPERATURE
     """Of the contrastive losses; smaller looks harder at the closest wrong answers."""
+    cosine_weight: Annotated[float, Field(ge=0, le=1)] = COSINE_WEIGHT
+    """Of the loss combined: the weight of cosine; mse has 1 minus it."""
     loss_function: Literal["auto", "cosine", "mse", "combined", "contrastive", "contrastive_cosine"] = "auto"
     """auto, cosine, mse, combined, contrastive or contrastive_cosine; auto is cosine in autoencoder mode and
     contrastive_cosine in dialogue."""
@@ -136,6 +138,12 @@ class TrainingConfig(Block):
                 f"core.waist: {self.waist} channels cannot pass where a cell has {self.state_channels} "
                 f"(core.state_channels); use {self.state_channels} or less"
             )
+        if self.core.field and (self.waist is not None or depth == 1):
+            why = "it would go around the waist" if depth > 1 else "it needs two planes"
+            raise ValueError(
+                f"core.field: {self.core.field} shared channels cannot be used here, {why}; use 0, or mode dialogue "
+                "with core.waist: null and a depth of 2 or more"
+            )
         if self.mode == "autoencoder" and self.data.language != "en":
             raise ValueError(
                 f"data.language: the built-in sentences are English, pairs in {self.data.language!r} are for dialogue "
@@ -154,6 +162,10 @@ class TrainingConfig(Block):
         """The name of the loss that a task is trained with, "auto" resolved."""
         auto = "cosine" if task == "autoencoder" else "contrastive_cosine"
         return auto if self.loss_function == "auto" else self.loss_function
+
+    def make_loss(self, task: str) -> Loss:
+        """The loss that a task is trained with, on tensors: `loss(output, target)`."""
+        return make_loss(self.loss_for(task), self.temperature, self.cosine_weight)
 
     @property
     def in_channels(self) -> int:

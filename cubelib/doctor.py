@@ -358,6 +358,7 @@ def doctor_command(arguments: Sequence[str]) -> tuple[str, bool]:
         ConfigError: an option is not known.
 
     Example:
+        >>> from cubelib.errors import ConfigError
         >>> try:
         ...     doctor_command(["--all"])
         ... except ConfigError as error:

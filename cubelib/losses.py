@@ -22,6 +22,7 @@ from cubelib.errors import ConfigError
 Loss = Callable[..., Tensor]  # loss(output, target, bank=None)
 
 TEMPERATURE = 0.05
+COSINE_WEIGHT = 0.5
 
 
 def cosine(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
@@ -47,9 +48,16 @@ def mse(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor
     return mse_loss(output, target) * output.shape[1]
 
 
-def combined(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
-    """Half cosine, half mse: direction and length."""
-    return 0.5 * cosine(output, target) + 0.5 * mse(output, target)
+def combined(
+    output: Tensor, target: Tensor, cosine_weight: float = COSINE_WEIGHT, *, bank: Tensor | None = None
+) -> Tensor:
+    """Direction and length: cosine_weight · cosine + (1 − cosine_weight) · mse, 0 … ∞.
+
+    Example:
+        >>> combined(2 * torch.eye(2), torch.eye(2), cosine_weight=0.75).item()      # the direction is right
+        0.25
+    """
+    return cosine_weight * cosine(output, target) + (1.0 - cosine_weight) * mse(output, target)
 
 
 def contrastive(
@@ -101,12 +109,13 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def make_loss(name: str, temperature: float = TEMPERATURE) -> Loss:
+def make_loss(name: str, temperature: float = TEMPERATURE, cosine_weight: float = COSINE_WEIGHT) -> Loss:
     """The loss of that name, called as `loss(output, target, bank=None)`.
 
     Args:
         name: a key of `LOSSES`.
         temperature: of the contrastive losses, above 0; the others have none.
+        cosine_weight: of combined, 0 … 1; the others have none.
 
     Raises:
         ConfigError: no such loss, or a temperature that cannot work.
@@ -123,5 +132,9 @@ def make_loss(name: str, temperature: float = TEMPERATURE) -> Loss:
             f"make_loss: a temperature divides cosines, so it is above 0 and finite; got {temperature}. "
             f"The default is {TEMPERATURE}."
         )
+    if not 0 <= cosine_weight <= 1:
+        raise ConfigError(f"make_loss: cosine_weight is a share, 0 to 1; got {cosine_weight}. 0.5 is the default.")
+    if name == "combined":
+        return partial(combined, cosine_weight=cosine_weight)
     loss = LOSSES[name]
     return partial(loss, temperature=temperature) if loss in (contrastive, contrastive_cosine) else loss

@@ -1,7 +1,7 @@
 """Pictures of a lattice: as a transparent cube, plane by plane, tick by tick, and a player for the ticks.
 
-What is silent, exactly zero, is drawn pale grey; what is not has a colour on a logarithmic scale, so that a whisper is
-seen beside a shout. Colour-blind-safe, labelled, opaque white.
+What is silent, exactly zero, is drawn pale grey. Where signals differ much in strength the colours follow a logarithmic
+scale, so that a whisper is seen beside a shout. Colour-blind-safe, labelled, opaque white.
 
 Taught in notebook 03.
 """
@@ -19,12 +19,14 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cubelib.lattice.cone import light_cone
 
 COLOURS, ORANGE, SILENT = colormaps["viridis"], "#D55E00", (0.93, 0.93, 0.93, 1.0)
+WIDE = 30.0  # from this ratio of the strongest to the weakest on, the scale is logarithmic
 
 
 def cubes(pictures: Mapping[str, Tensor], *, label: str = "strength of a cell's signal") -> Figure:
@@ -80,8 +82,8 @@ def faces(
         >>> [text.get_text() for text in figure.axes[0].texts]
         ['7', '8', '8', '9']
     """
-    norm = _scale(list(pictures.values()), Normalize if written else LogNorm)
-    figure = Figure(figsize=(2.9 * len(pictures) + 0.7, 3.3), facecolor="white", layout="constrained")
+    norm = _scale(list(pictures.values()), linear=written)
+    figure = Figure(figsize=(2.5 * len(pictures) + 0.9, 3.0), facecolor="white", layout="constrained")
     axes: list[Axes] = list(figure.subplots(1, len(pictures), squeeze=False)[0])
     for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
         _draw(ax, picture.numpy(), None if outlined is None else outlined[title].numpy(), norm)
@@ -105,6 +107,8 @@ def films(
     outlined: Mapping[str, Tensor] | None = None,
     *,
     across: int = 2,
+    first_tick: int = 0,
+    scale: Tensor | None = None,
     label: str = "strength of a cell's signal",
 ) -> Figure:
     """What all cells hold, tick by tick downwards and plane by plane from left to right: a block for each title.
@@ -115,6 +119,8 @@ def films(
         pictures: title → what each cell holds at each tick, `(ticks, planes, rows, columns)`, 0 or more.
         outlined: title → cells to draw a line around, bool, the same shape.
         across: blocks next to each other.
+        first_tick: the number of the uppermost tick.
+        scale: values that the colours must span, so that several figures can be compared; None for the pictures' own.
         label: what the colours mean.
 
     Example:
@@ -123,7 +129,7 @@ def films(
         >>> [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
         ['0', '1', '2']
     """
-    norm = _scale(list(pictures.values()))
+    norm = _scale(list(pictures.values()) if scale is None else [scale])
     ticks, planes, rows, columns = next(iter(pictures.values())).shape
     down = -(-len(pictures) // across)
     size = (across * (0.11 * planes * columns + 0.6) + 0.9, down * (0.11 * ticks * rows + 0.8))
@@ -133,7 +139,10 @@ def films(
         around = None if outlined is None else _mounted(outlined[title].numpy(), False)
         _draw(ax, _mounted(picture.numpy().astype(float), np.nan), around, norm)
         ax.set_xticks([(columns + 1) * plane + (columns - 1) / 2 for plane in range(planes)], map(str, range(planes)))
-        ax.set_yticks([(rows + 1) * tick + (rows - 1) / 2 for tick in range(ticks)], map(str, range(ticks)))
+        ax.set_yticks(
+            [(rows + 1) * tick + (rows - 1) / 2 for tick in range(ticks)],
+            [str(first_tick + tick) for tick in range(ticks)],
+        )
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.set(title=title, xlabel="plane, from the front face", ylabel="time in ticks")
@@ -155,23 +164,28 @@ def schedules(depth: int, steps: Sequence[int]) -> Figure:
         >>> [ax.get_title() for ax in figure.axes]
         ['7 ticks: 7 of 56 planes computed', '11 ticks: 39 of 88 planes computed']
     """
-    figure = Figure(figsize=(4.4 * len(steps), 3.4), facecolor="white", layout="constrained")
+    kinds = {
+        "worth computing": COLOURS(0.85),
+        "· still silent": SILENT,
+        "× too late to be heard": (0.75, 0.75, 0.75, 1.0),
+    }
+    figure = Figure(figsize=(4.4 * len(steps), 3.7), facecolor="white", layout="constrained")
     axes: list[Axes] = list(figure.subplots(1, len(steps), squeeze=False)[0])
     for ax, ticks in zip(axes, steps, strict=True):
         worth = light_cone(depth, ticks)
         for t, planes in enumerate(worth):
             for z in range(depth):
-                here = z in planes
-                mark = "" if here else "silent" if z > t else "late"
-                colour = COLOURS(0.85) if here else SILENT if z > t else (0.75, 0.75, 0.75, 1.0)
-                ax.fill_between([t - 0.5, t + 0.5], z - 0.5, z + 0.5, facecolor=colour, edgecolor="white")
-                if mark:
-                    ax.text(t, z, mark[0], ha="center", va="center", fontsize=7, color="#444444")
+                name = "worth computing" if z in planes else "· still silent" if z > t else "× too late to be heard"
+                ax.fill_between([t - 0.5, t + 0.5], z - 0.5, z + 0.5, facecolor=kinds[name], edgecolor="white")
+                if z not in planes:
+                    ax.text(t, z, name[0], ha="center", va="center", color="#444444")
         count = sum(map(len, worth[1:]))
         ax.set(title=f"{ticks} ticks: {count} of {depth * ticks} planes computed", xlabel="time in ticks")
         ax.set(xlim=(-0.5, ticks + 0.5), ylim=(depth - 0.5, -0.5), yticks=range(depth))
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("plane (0 front face)")
+    patches = [Patch(facecolor=colour, label=name) for name, colour in kinds.items()]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
     return figure
 
 
@@ -204,11 +218,12 @@ def player(figures: Sequence[Figure]) -> Any:
     return ipywidgets.VBox([ipywidgets.HBox([play, slider]), picture])
 
 
-def _scale(pictures: Sequence[Tensor], kind: type[Normalize] = LogNorm) -> Normalize:
+def _scale(pictures: Sequence[Tensor], linear: bool = False) -> Normalize:
     """One scale for all, from the weakest signal to the strongest; silence is not on it."""
     values = np.concatenate([picture.numpy().ravel() for picture in pictures])
     lit = values[values > 0]
     low, high = (float(lit.min()), float(lit.max())) if lit.size else (0.1, 1.0)
+    kind = Normalize if linear or high < WIDE * low else LogNorm
     return kind(low, high if high > low else 2 * low)
 
 

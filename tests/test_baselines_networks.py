@@ -163,7 +163,7 @@ def test_a_candidate_whose_loss_breaks_down_is_out_and_only_if_all_do_is_it_an_e
 
     common = {"loss": loss, "seed": 0}
     assert loop.train([broken, whole], data, data, (data, data), closeness, **common) == 1
-    with pytest.raises(FloatingPointError, match="the loss became nan with a learning rate of 0.001"):
+    with pytest.raises(FloatingPointError, match=r"the loss became nan with a learning rate of 0\.001"):
         loop.train([broken], data, data, (data, data), closeness, **common)
 
 

@@ -145,3 +145,27 @@ def test_the_constructor_and_assignment_check_too():
         TrainingConfig(batch_size=0)
     with pytest.raises(ValidationError, match="mode"):
         TrainingConfig().mode = "dialog"
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"mode": "dialogue", "core": {"field": 8}}, False),
+        ({"mode": "dialogue", "core": {"field": 8, "waist": 4}}, True),
+        ({"mode": "autoencoder", "core": {"field": 8}}, True),
+        ({"mode": "mixed", "core": {"field": 8, "waist": None}}, False),
+        ({"mode": "dialogue", "lattice_size": [1, 8, 8], "core": {"field": 8, "steps": 1}}, True),
+    ],
+)
+def test_a_field_goes_with_no_waist_and_two_planes(changes, refused):
+    if not refused:
+        assert TrainingConfig.from_dict(changes).core.field == 8
+        return
+    with pytest.raises(ConfigError, match=r"core\.field: 8 shared channels cannot be used here"):
+        TrainingConfig.from_dict(changes)
+
+
+def test_a_curriculum_has_weights_of_its_own():
+    with pytest.raises(ConfigError, match="autoencoder_weight: with plan: curriculum it moves from 1 to 0 by itself"):
+        TrainingConfig.from_dict({"mode": "mixed", "mixed": {"plan": "curriculum", "autoencoder_weight": 0.5}})
+    assert TrainingConfig.from_dict({"mode": "mixed", "mixed": {"plan": "curriculum"}}).mixed.plan == "curriculum"

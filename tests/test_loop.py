@@ -239,3 +239,22 @@ def test_a_step_on_a_loss_that_is_no_number_is_not_made(monkeypatch):
     with pytest.raises(FloatingPointError, match=r"in epoch 1\. .* the loss became nan at batch 1 of 4"):
         trainer.train_epoch()
     assert largest_difference(weights(trainer), before) == 0.0
+
+
+@pytest.mark.parametrize("shares", [[slice(0, None, 2), slice(1, None, 2)], [slice(0, 3), slice(3, 8)]])
+def test_shares_of_a_batch_drop_the_cells_that_the_whole_drops(shares):
+    """What several processes do, one after the other."""
+    core = CubicCore((3, 2, 2), 4, state_channels=4, hidden=4, cell_dropout=0.5)
+    with torch.no_grad():
+        core.rule.out[0].normal_()
+    cubes = torch.randn(8, 2, 2, 4, generator=torch.Generator().manual_seed(1))
+
+    def output(rows: slice, share: tuple | None) -> torch.Tensor:
+        core.share = share
+        torch.manual_seed(0)
+        return core(cubes[rows])
+
+    whole = output(slice(None), None)
+    for rows in shares:
+        torch.testing.assert_close(output(rows, (rows, 8)), whole[rows], rtol=0, atol=1e-6)
+    assert not torch.allclose(output(shares[1], None), whole[shares[1]], atol=1e-3)

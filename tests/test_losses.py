@@ -7,7 +7,7 @@ import torch
 
 from cubelib import losses
 from cubelib.errors import ConfigError
-from cubelib.losses import LOSSES
+from cubelib.losses import LOSSES, make_loss
 
 OUTPUT = torch.tensor([[3.0, 4.0], [0.0, -2.0]])
 TARGET = torch.tensor([[4.0, 3.0], [0.0, 1.0]])
@@ -78,7 +78,7 @@ def pairs(items: int = 12, dim: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("parts", [[6, 6], [1, 7, 4], [12]])
 def test_the_parts_of_a_batch_add_up_to_its_loss_and_gradient(name, parts):
     output, target = pairs()
-    loss = losses.make_loss(name, temperature=0.3)
+    loss = make_loss(name, temperature=0.3)
     whole = output.clone().requires_grad_()
     loss(whole, target).backward()
     cut = output.clone().requires_grad_()
@@ -125,7 +125,7 @@ def test_half_precision_around_the_loss_does_not_blur_neighbours_into_copies():
 @pytest.mark.parametrize("name", LOSSES)
 def test_make_loss_sets_the_temperature_of_those_that_have_one(name):
     output, target = pairs()
-    cold, default = losses.make_loss(name, 0.01)(output, target), losses.make_loss(name)(output, target)
+    cold, default = make_loss(name, 0.01)(output, target), make_loss(name)(output, target)
     assert default == LOSSES[name](output, target)
     assert (cold == default) == ("contrastive" not in name)
     if name == "contrastive_cosine":
@@ -142,4 +142,16 @@ def test_make_loss_sets_the_temperature_of_those_that_have_one(name):
 )
 def test_a_loss_that_cannot_be_made(arguments, message):
     with pytest.raises(ConfigError, match=message):
-        losses.make_loss(*arguments)
+        make_loss(*arguments)
+
+
+def test_the_weight_of_combined_goes_from_mse_to_cosine():
+    generator = torch.Generator().manual_seed(0)
+    output, target = torch.randn(2, 5, 8, generator=generator)
+    ends = {weight: make_loss("combined", cosine_weight=weight)(output, target) for weight in (0.0, 0.25, 1.0)}
+    torch.testing.assert_close(ends[0.0], LOSSES["mse"](output, target))
+    torch.testing.assert_close(ends[1.0], LOSSES["cosine"](output, target))
+    torch.testing.assert_close(ends[0.25], 0.75 * ends[0.0] + 0.25 * ends[1.0])
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ConfigError, match="cosine_weight is a share, 0 to 1; got"):
+            make_loss("combined", cosine_weight=wrong)

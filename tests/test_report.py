@@ -57,7 +57,7 @@ def test_a_cube_that_ignores_its_input_is_level_with_the_mean_and_loses_to_the_r
     report = report_on(trainer_for(mode), lambda x: mean.expand(len(x), -1))
     verdicts = {row.model: report.verdict(row.model) for row in report.rows[1:]}
     assert verdicts.pop(MEAN) == "cannot be told from"
-    verdicts.pop("nearest training question's answer", None)
+    verdicts.pop("nearest question's answer", None)
     assert set(verdicts.values()) == {"loses to"}
     cosine = report.value(CUBE, "cosine_similarity")
     assert f"The target cosine of 0.90 is not reached: {cosine:.4f}" in report.to_markdown()
@@ -410,7 +410,7 @@ def test_the_default_stands_beside_models_of_every_kind_and_about_its_size():
     assert names == [
         CUBE,
         NO_MODEL,
-        "nearest training question's answer",
+        "nearest question's answer",
         "orthogonal Procrustes",
         "ridge regression",
         "residual ridge regression",
@@ -437,6 +437,7 @@ def test_baselines_share_the_cube_s_loss_and_seed_and_are_chosen_by_what_decides
         monkeypatch.setattr(kind, "fit", lambda self, *data: made.append((self, data)) or self)
         monkeypatch.setattr(kind, "parameter_count", 1)
         monkeypatch.setattr(kind, "predict", lambda self, x: x)
+    monkeypatch.setattr(MLP, "damaged", lambda self, share, seed: lambda x: x)
     trainer = trainer_for("dialogue")
     trainer.config = trainer.config.model_copy(update={"loss_function": "mse", "random_seed": 7})
     monkeypatch.setattr("cubelib.report.rivals.VALIDATION", 25)

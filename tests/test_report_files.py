@@ -15,7 +15,7 @@ from cubelib.datasets import leak_free_split
 from cubelib.errors import CheckpointError
 from cubelib.report import CUBE, build_report, save_report
 from cubelib.report.files import check_free
-from cubelib.report.markdown import aligned, bullet, escape, quoted
+from cubelib.report.markdown import aligned, bullet, escape, quoted, short
 
 NASTY = [
     "a | b",
@@ -48,6 +48,7 @@ def test_files_agree_and_hold_every_model(mode, tmp_path):
         "report.md",
         "report.json",
         "report.png",
+        "curves.png",
         f"similarity_histogram_{mode}.png",
         f"learning_curve_{mode}.png",
     }
@@ -57,14 +58,19 @@ def test_files_agree_and_hold_every_model(mode, tmp_path):
     assert values == json.loads(json.dumps(report.to_dict()))
     lines = [line for line in written.splitlines() if line.startswith("| ")]
     for model in values["models"]:
-        main, details = (line for line in lines if line.startswith(f"| {model['model']} "))
+        main, details, *_ = (line for line in lines if line.startswith(f"| {model['model']} "))
         for figure in report.figures:
             mean, interval = f"{model[figure]['mean']:.3f}", ""
             if "low" in model[figure]:
                 interval = " [{low:.3f}, {high:.3f}]".format(**model[figure])
-            assert mean + interval in details and mean in main
+            assert mean + interval in details and (mean in main or figure == "r@5")
+            if figure == report.deciding:
+                assert f"{mean} ± {(model[figure]['high'] - model[figure]['low']) / 2:.3f}" in main
         bold = [figure for figure in report.figures if figure in model["best"]]
-        assert main.count("**") == details.count("**") == 2 * len(bold)
+        assert details.count("**") == 2 * len(bold) and main.count("**") == 2 * len(
+            [*filter(lambda f: f != "r@5", bold)]
+        )
+        assert re.search(rf"\| +{re.escape(short(model['parameters']))} \|", details)
     flat = " ".join(written.split())
     assert values["sentences"] and all(sentence in flat for sentence in values["sentences"])
     for name in names:
@@ -116,7 +122,7 @@ def test_both_tasks_stand_in_one_report(tmp_path):
     assert [report.task for report in reports] == ["autoencoder", "dialogue"]
     assert reports[1].rows[0].code_size == 16  # the waist holds for both
     names = save_report(reports, trainer, tmp_path)
-    assert len(names) == 7 and names.count("report.png") == 1
+    assert len(names) == 8 and names.count("report.png") == 1
     written = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert re.findall(r"^#+ .*", written, re.MULTILINE)[:2] == [
         "# Report of a run in mixed mode",
@@ -161,7 +167,12 @@ def test_without_texts_items_are_named_by_their_number(tmp_path):
 def test_a_notebook_shows_what_the_terminal_prints():
     report = report_on(trainer_for("autoencoder"))
     assert report._repr_markdown_() == f"**Autoencoder, 60 held-out items**\n\n{report.to_markdown()}"
-    assert max(map(len, report.to_markdown().splitlines()[len(report.rows) + 2 :])) <= 100
+
+
+@pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
+def test_what_is_printed_fits_100_columns(mode):
+    report = report_on(trainer_for(mode, waist=1 if mode == "autoencoder" else None), baselines="default")
+    assert max(map(len, report.to_markdown().splitlines())) <= 100
 
 
 # --- Markdown -----------------------------------------------------------------------------------------------------

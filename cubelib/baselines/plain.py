@@ -68,7 +68,7 @@ class NearestAnswer(Baseline):
         tensor([[7., 0.]])
     """
 
-    name = "nearest training question's answer"
+    name = "nearest question's answer"
     same_width = False
 
     def _fit(self, input: Vectors, target: Vectors, validation: object, score: Score) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from cubelib.baselines.base import Score, Vectors
 from cubelib.losses import Loss
 from cubelib.stopping import Convergence
+from cubelib.training.plan import shuffled
 
 BATCH = 128
 STEPS = (30, 250)  # at least and at most, between two looks at the validation score; else once through the pairs
@@ -120,7 +121,7 @@ class _Run:
         self.best, self.converged = -math.inf, False
         self._optimizer = torch.optim.Adam(self.network.parameters(), lr=candidate.learning_rate, fused=True)
         self._schedule = torch.optim.lr_scheduler.LinearLR(self._optimizer, 1.0, 0.0, all_steps)
-        self._batches = _batches(len(input), torch.Generator().manual_seed(seed))
+        self._batches = shuffled(len(input), BATCH, torch.Generator().manual_seed(seed))
         self._convergence: Convergence | None = None
 
     def train(self, steps: int) -> None:
@@ -150,9 +151,3 @@ class _Run:
 
     def put_back(self) -> None:
         self.network.load_state_dict(self._best_weights)
-
-
-def _batches(items: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Batches of a shuffle, then of another shuffle, without end."""
-    while True:
-        yield from torch.randperm(items, generator=generator).split(BATCH)

@@ -1,50 +1,31 @@
 """Checks for the exercises of notebook 03.
 
 The right answers come from the lattice itself, and the usual wrong ones are computed too, so that the message can name
-the slip.
+the slip. The two exercises about the light cone are in `light_cone`.
 
 Taught in notebook 03.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from itertools import pairwise, product
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from cubelib.check.verdict import Mistake, expect_tensor, judge
+from cubelib.check.light_cone import cells_that_know, ticks_until_known
+from cubelib.check.verdict import Mistake, expect_tensor, expect_whole_number, in_groups, judge
 from cubelib.lattice import CubicCore
 from cubelib.lattice.perceive import NEIGHBORHOODS, neighbor_index
+
+__all__ = ["cells_that_know", "neighbours", "parameters", "tick", "ticks_until_known"]
 
 Cell = tuple[int, int, int]  # (plane, row, column)
 Size = tuple[int, int, int]  # (depth, rows, columns)
 Tick = Callable[[Tensor, float, float, float, float], Tensor]
 Neighbours = Callable[[Cell, Size, str], Sequence[Cell]]
-CellsThatKnow = Callable[[int, tuple[int, int], Size, str], int]
-TicksUntilKnown = Callable[[tuple[int, int], tuple[int, int], int, str], int]
 Parameters = Callable[[str, int, int, int, int], int]
-
-
-def _whole_number(found: Any, call: str) -> int:
-    if found is None:
-        raise Mistake(f"{call} gives None: is there a return at the end?")
-    if isinstance(found, bool) or not isinstance(found, int):
-        raise Mistake(f"{call} gives {found!r}, expected a whole number (int): things are counted here.")
-    return found
-
-
-def _checks(expect: Callable[..., None], *groups: Iterable[tuple[Any, ...]]) -> list[Callable[[Any], None]]:
-    """A check for each group of cases; a case is what `expect` takes after the learner's function."""
-
-    def all_right(cases: list[tuple[Any, ...]], function: Callable[..., Any]) -> None:
-        for case in cases:
-            expect(function, *case)
-
-    return [partial(all_right, list(cases)) for cases in groups]
 
 
 # --- 3.1 -------------------------------------------------------------------------------------------------------------
@@ -188,7 +169,7 @@ itself in it. A cell is not its own neighbour: leave out the step (0, 0, 0).
     judge(
         "3.2",
         function,
-        _checks(
+        in_groups(
             _expect_neighbours,
             [((3, 4, 4), size, "zero")],
             [(cell, size, "zero") for cell in ((0, 4, 4), (0, 0, 0), (7, 7, 7), (3, 0, 7))],
@@ -254,125 +235,6 @@ def _why_so(missing: list[Cell], given: set[Cell], cell: Cell, size: Size, bound
     return f"It has {len(_moore(cell, size, boundary))} neighbours, and yours are {len(given)}."
 
 
-# --- 3.3 -------------------------------------------------------------------------------------------------------------
-
-
-def cells_that_know(function: CellsThatKnow) -> None:
-    """Exercise 3.3: how many cells can know about one cell of the front face after some ticks.
-
-    Args:
-        function: `function(ticks, source, lattice_size, neighborhood)` → whole number; source is (row, column).
-
-    Example:
-        >>> cells_that_know(lambda ticks, source, lattice_size, neighborhood: (2 * ticks + 1) ** 2 * (ticks + 1))
-        Exercise 3.3: check 3 of 4 does not pass. cells_that_know(3, (3, 3), (8, 8, 8), 'von_neumann') gives 196, \
-expected 44. That is the Moore cone. Steps of von Neumann cells add up: planes + rows + columns ≤ ticks.
-    """
-    size, both = (8, 8, 8), ("moore", "von_neumann")
-    cut = ((3, (0, 0), size), (7, (3, 3), size), (6, (1, 4), (3, 5, 9)))
-    judge(
-        "3.3",
-        function,
-        _checks(
-            _expect_count,
-            [(0, (3, 3), size, name) for name in both],
-            [(ticks, (3, 3), size, "moore") for ticks in (1, 3)],
-            [(ticks, (3, 3), size, "von_neumann") for ticks in (3, 1, 2)],
-            [(*case, name) for case in cut for name in both],
-        ),
-    )
-
-
-def _distances(source: tuple[int, int], size: Size, neighborhood: str) -> Tensor:
-    """Ticks until each cell can know, `(depth, rows, columns)`."""
-    z, row, column = torch.meshgrid(*map(torch.arange, size), indexing="ij")
-    apart = torch.stack([z, (row - source[0]).abs(), (column - source[1]).abs()])
-    return apart.sum(0) if neighborhood == "von_neumann" else apart.amax(0)
-
-
-def _expect_count(function: CellsThatKnow, ticks: int, source: tuple[int, int], size: Size, neighborhood: str) -> None:
-    call = f"cells_that_know({ticks}, {source}, {size}, {neighborhood!r})"
-    found = _whole_number(function(ticks, source, size, neighborhood), call)
-    far = _distances(source, size, neighborhood)
-    right = int((far <= ticks).sum())
-    if found == right:
-        return
-    wide = tuple(2 * side + 4 * ticks for side in size[1:])  # walls too far away to matter
-    open_far = _distances((wide[0] // 2, wide[1] // 2), (size[0], *wide), neighborhood)
-    other = {"moore": "von_neumann", "von_neumann": "moore"}[neighborhood]
-    both_ways = 2 * right - int((far[0] <= ticks).sum())
-    moore = "Moore cells go aslant: the largest of planes, rows and columns must be ≤ ticks."
-    straight = "Steps of von Neumann cells add up: planes + rows + columns ≤ ticks."
-    slips = {
-        int(
-            (far == ticks).sum()
-        ): "Those are told at that very tick. Count the earlier ones too: who knows keeps knowing.",
-        int((far < ticks).sum()): "That is one tick earlier.",
-        both_ways: "That is a cone in both directions of depth. No plane lies before the front face.",
-        right - 1: "Count the source too.",
-        int((far[0] <= ticks).sum()): "That is the front face alone: count all planes.",
-        int((open_far <= ticks).sum()): "That is the cone in an endless plane. Rows and columns end at the walls.",
-        int((_distances(source, size, other) <= ticks).sum()): (
-            f"That is the {'Moore' if other == 'moore' else 'von Neumann'} cone. "
-            f"{moore if neighborhood == 'moore' else straight}"
-        ),
-    }
-    hint = slips.get(found, straight if neighborhood == "von_neumann" else moore)
-    raise Mistake(f"{call} gives {found}, expected {right}. {hint}")
-
-
-# --- 3.4 -------------------------------------------------------------------------------------------------------------
-
-
-def ticks_until_known(function: TicksUntilKnown) -> None:
-    """Exercise 3.4: ticks until a cell of the back face can know about a cell of the front face.
-
-    Args:
-        function: `function(front, back, depth, neighborhood)` → whole number; front and back are (row, column).
-
-    Example:
-        >>> ticks_until_known(lambda front, back, depth, neighborhood: depth)
-        Exercise 3.4: check 1 of 3 does not pass. ticks_until_known((3, 3), (3, 3), 8, 'von_neumann') gives 8, \
-expected 7. From the first of 8 planes to the last are 7 steps.
-    """
-    both = ("von_neumann", "moore")
-    judge(
-        "3.4",
-        function,
-        _checks(
-            _expect_ticks,
-            [((3, 3), (3, 3), depth, name) for depth in (8, 3) for name in both],
-            [((3, 3), back, 8, name) for back in ((5, 4), (2, 0), (7, 7)) for name in both],
-            [((1, 1), back, 4, name) for back in ((0, 7), (6, 2)) for name in both],
-        ),
-    )
-
-
-def _expect_ticks(
-    function: TicksUntilKnown, front: tuple[int, int], back: tuple[int, int], depth: int, neighborhood: str
-) -> None:
-    call = f"ticks_until_known({front}, {back}, {depth}, {neighborhood!r})"
-    found = _whole_number(function(front, back, depth, neighborhood), call)
-    aside = [abs(there - here) for here, there in zip(front, back, strict=True)]
-    signed = [there - here for here, there in zip(front, back, strict=True)]
-    total, farthest, deep = depth - 1 + sum(aside), max(depth - 1, *aside), depth - 1
-    right = total if neighborhood == "von_neumann" else farthest
-    if found == right:
-        return
-    hint = "von Neumann: one step a tick, so steps add up. Moore: a step may go aslant, so the longest way decides."
-    if found == right + 1:
-        hint = f"From the first of {depth} planes to the last are {deep} steps."
-    elif neighborhood == "von_neumann" and found == deep + sum(signed):
-        hint = "A step to the left takes as long as a step to the right: use abs."
-    elif neighborhood == "von_neumann" and found in (farthest, deep + max(aside)):
-        hint = "A von Neumann cell hears nobody aslant: every row and every column costs a tick of its own."
-    elif neighborhood == "moore" and found == total:
-        hint = "A Moore cell hears aslant: a step ahead, a row and a column fit into the same tick."
-    elif neighborhood == "moore" and found in (max(aside), deep):
-        hint = "Both ways must be gone, through the planes and aside, at the same time: the longer one decides."
-    raise Mistake(f"{call} gives {found}, expected {right}. {hint}")
-
-
 # --- 3.5 -------------------------------------------------------------------------------------------------------------
 
 
@@ -387,7 +249,7 @@ def parameters(function: Parameters) -> None:
         Exercise 3.5: check 1 of 3 does not pass. parameters('shared', 448, 9, 16, 32) gives 5120, expected 5152. The \
 bias is missing: hidden numbers.
     """
-    judge("3.5", function, _checks(_expect_parameters, [("shared",)], [("local",)], [("genome",)]))
+    judge("3.5", function, in_groups(_expect_parameters, [("shared",)], [("local",)], [("genome",)]))
 
 
 def _expect_parameters(function: Parameters, rule: str) -> None:
@@ -406,7 +268,7 @@ def _expect_parameters(function: Parameters, rule: str) -> None:
             boundary="periodic",
         )
         call = f"parameters({rule!r}, {cells}, {seen}, {channels}, {hidden})"
-        found = _whole_number(function(rule, cells, seen, channels, hidden), call)
+        found = expect_whole_number(function(rule, cells, seen, channels, hidden), call)
         if found != core.parameter_count:
             hint = _parameter_slips(rule, cells, seen, channels, hidden).get(found, "Count W, gain, bias and W_out.")
             raise Mistake(f"{call} gives {found}, expected {core.parameter_count}. {hint}")

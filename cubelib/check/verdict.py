@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -70,3 +71,48 @@ def expect_tensor(value: Any, shape: tuple[int, ...], call: str, hint: str) -> T
     if not torch.isfinite(value).all():
         raise Mistake(f"{call} holds NaN or infinite numbers. Is something divided by zero?")
     return value
+
+
+def expect_whole_number(value: Any, call: str) -> int:
+    """The value if it is a whole number.
+
+    Args:
+        value: what the learner's function returned.
+        call: how the function was called, for the message.
+
+    Raises:
+        Mistake: nothing or something else was returned.
+
+    Example:
+        >>> expect_whole_number(3.0, "cells(3)")
+        Traceback (most recent call last):
+        ...
+        cubelib.check.verdict.Mistake: cells(3) gives 3.0, expected a whole number (int): things are counted here.
+    """
+    if value is None:
+        raise Mistake(f"{call} gives None: is there a return at the end?")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Mistake(f"{call} gives {value!r}, expected a whole number (int): things are counted here.")
+    return value
+
+
+def in_groups(expect: Callable[..., None], *groups: Iterable[tuple[Any, ...]]) -> list[Callable[[Any], None]]:
+    """A check for each group of cases.
+
+    Args:
+        expect: takes the learner's function and a case, and raises Mistake.
+        groups: the cases of each check, each a tuple of what `expect` takes after the function.
+
+    Example:
+        >>> def expect_double(function, number):
+        ...     if function(number) != 2 * number:
+        ...         raise Mistake(f"Twice {number} is {2 * number}.")
+        >>> judge("0.1", lambda number: 2, in_groups(expect_double, [(1,)], [(2,), (3,)]))
+        Exercise 0.1: check 2 of 2 does not pass. Twice 2 is 4.
+    """
+
+    def all_right(cases: list[tuple[Any, ...]], function: Callable[..., Any]) -> None:
+        for case in cases:
+            expect(function, *case)
+
+    return [partial(all_right, list(cases)) for cases in groups]

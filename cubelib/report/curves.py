@@ -19,7 +19,7 @@ from cubelib.baselines import PCA, Baseline
 from cubelib.datasets import Split
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.report.figures import CUBE, NO_USE
-from cubelib.report.markdown import aligned, counted, signed
+from cubelib.report.markdown import aligned, counted, escape, signed
 from cubelib.report.measure import Predict, draw
 from cubelib.trainer import CubeTrainer
 from cubelib.vectors import blocks
@@ -151,7 +151,8 @@ def _rate_sentence(rate: Curves) -> str:
     else:
         says = f"against PCA of the same size it is between {signed(behind)} and {signed(before)}"
     points = ", ".join(f"{value:.3f} with {size:,}" for size, value in zip(sizes, cube, strict=True))
-    return f"The trained cube's waist, cut afterwards, gives a cosine of {points} numbers; {says}."
+    items = counted(rate["items"], "test item")
+    return f"The trained cube's waist, cut afterwards, gives {items} a cosine of {points} numbers; {says}."
 
 
 def _damage_sentence(damage: Curves) -> str:
@@ -163,7 +164,10 @@ def _damage_sentence(damage: Curves) -> str:
             f"{found['mean'][place]:.3f} ± {found['deviation'][place]:.3f}"
         )
 
-    says = f"{falls('the cube', 'cells', cube[1])} (± between {counted(damage['draws'], 'draw')} of the dead)."
+    says = (
+        f"{falls('the cube', 'cells', cube[1])} (± between {counted(damage['draws'], 'draw')} of the dead; "
+        f"{damage['items']:,} test items)."
+    )
     if not others:
         return says
     (name, rival), share = others[0], f"{SHOWN:.0%}"
@@ -200,7 +204,7 @@ def curves_markdown(curves: Curves) -> str:
     for damage in _damages(curves):
         head = ["dead cells or hidden units", *(f"{share:.0%}" for share in damage["shares"])]
         rows = [
-            [name, f"{found['mean'][0]:.3f}"]
+            [escape(name), f"{found['mean'][0]:.3f}"]
             + [f"{m:.3f} ± {d:.3f}" for m, d in zip(found["mean"][1:], found["deviation"][1:], strict=True)]
             for name, found in damage["models"].items()
         ]

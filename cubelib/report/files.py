@@ -90,12 +90,13 @@ def _markdown(reports: Sequence[TaskReport], trainer: CubeTrainer, pictures: Col
         parts += [
             f"## {report.task.capitalize()}: {counted(len(report.groups), 'held-out item')}",
             report.to_markdown(),
-            "### Every figure with its 95 % interval",
+            "### Every figure with its 95 % interval, and what each model costs",
             report.table(all_intervals=True),
+            paragraph(report.size_note()),
+            *(["### Narrower codes and dead cells", *_curves_section(report)] if report.curves else []),
             "### Items that say most",
             examples_markdown(report),
             *(["### Answers to everything", hubs_markdown(report.hubs)] if report.hubs else []),
-            *(["### Narrower codes and dead cells", *_curves_section(report)] if report.curves else []),
             "### Pictures",
             f"![Histogram of the cosines of {len(report.groups):,} test items with their targets: their mean was "
             f"{before:.3f} before training and is {after:.3f} after it]({histogram})",

@@ -1,7 +1,7 @@
 """Which models stand beside the cube, and how they are fitted: on the same items, chosen by the same figure.
 
     autoencoder   PCA, and an MLP autoencoder of about the cube's parameters, both with the cube's code size; the mean
-    dialogue      no model, nearest training question's answer, Procrustes, ridge, residual ridge, low-rank adapter,
+    dialogue      no model, nearest question's answer, Procrustes, ridge, residual ridge, low-rank adapter,
                   residual MLP of about the cube's parameters; the mean
 
 Taught in notebooks 04 and 05.
@@ -99,8 +99,8 @@ def _plain(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:
 
 def _trained(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:
     """What gradient descent finds with the cube's loss and about the cube's parameters."""
-    info, seed = trainer.get_info(), trainer.config.random_seed
-    loss, budget = info["loss_function"][task], info["parameters"]
+    config, budget = trainer.config, trainer.embedding_processor.parameter_count
+    seed, loss = config.random_seed, config.make_loss(task)
     if task == "dialogue":
         one_unit = 3 * dim + 1  # the smallest MLP there is, where the cube is smaller still
         return [LowRankAdapter(loss=loss, seed=seed), MLP(max(budget, one_unit), residual=True, loss=loss, seed=seed)]

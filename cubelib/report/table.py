@@ -14,6 +14,8 @@ from cubelib.metrics import EmbeddingMetrics, Interval
 from cubelib.report.figures import BEFORE, CUBE, LABELS, LEAST_UNITS, NEIGHBOURS, Figures, Row
 from cubelib.report.markdown import aligned, bullet, counted, escape, paragraph, short
 
+LEFT_TO_THE_FULL_TABLE = {"r@5"}  # so that the table is read in 100 columns
+
 
 @dataclass(repr=False)
 class TaskReport(Figures):
@@ -68,13 +70,12 @@ class TaskReport(Figures):
         """The table as texts, each with whether it is the best of its column: head, and a list for each model.
 
         Args:
-            all_intervals: of all figures and nothing else; if not, of the deciding one only.
+            all_intervals: of all figures; if not, of the deciding one only.
         """
         with_interval = [name for name in self.figures if all_intervals or name == self.deciding]
         head = ["model", *(self._label(name) + " [95 % interval]" * (name in with_interval) for name in self.figures)]
         with_code = any(row.code_size for row in self.rows)
-        if not all_intervals:
-            head += ["params", *["code"] * with_code, "sec"]
+        head += ["params", *["code"] * with_code, "sec"]
         rows = []
         for row in self.rows:
             cells = [(row.model, False)]
@@ -82,30 +83,42 @@ class TaskReport(Figures):
                 interval = self.intervals[row.model].get(name) if name in with_interval else None
                 spread = "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
                 cells.append((f"{self.value(row.model, name):.3f}{spread}", row.model in self.best[name]))
-            if not all_intervals:
-                size = [f"{row.code_size:,}" if row.code_size else "–"] * with_code
-                seconds = "–" if row.seconds is None else f"{row.seconds:.1f}"
-                cells += [(text, False) for text in (short(row.parameters), *size, seconds)]
+            size = [f"{row.code_size:,}" if row.code_size else "–"] * with_code
+            seconds = "–" if row.seconds is None else f"{row.seconds:.1f}"
+            cells += [(text, False) for text in (short(row.parameters), *size, seconds)]
             rows.append(cells)
         return head, rows
 
     def table(self, *, all_intervals: bool = False) -> str:
-        """The table in Markdown."""
-        head, rows = self.cells(all_intervals=all_intervals)
-        shown = [
-            [escape(model), *(f"**{text}**" if best else text for text, best in cells)] for (model, _), *cells in rows
-        ]
-        return aligned(head, shown)
+        """The table in Markdown: what decides with half its interval and the other figures, in 100 columns.
+
+        Args:
+            all_intervals: every figure with its interval, and the models' sizes; as wide as it gets.
+        """
+        if all_intervals:
+            head, rows = self.cells(all_intervals=True)
+            return aligned(head, [[escape(model), *map(_bold, cells)] for (model, _), *cells in rows])
+        names = [name for name in self.figures if name not in LEFT_TO_THE_FULL_TABLE]
+        head = ["model", *(self._label(name) + " ± 95 %" * (name == self.deciding) for name in names)]
+        rows = []
+        for row in self.rows:
+            cells = []
+            for name in names:
+                interval = self.intervals[row.model][name] if name == self.deciding else None
+                half = "" if interval is None else f" ± {(interval.high - interval.low) / 2:.3f}"
+                cells.append(_bold((f"{self.value(row.model, name):.3f}{half}", row.model in self.best[name])))
+            rows.append([escape(row.model), *cells])
+        return aligned(head, rows)
 
     def note(self) -> str:
-        """What the table's bold type, brackets and columns mean."""
+        """What the bold type, the ± and the columns of the table mean."""
         copies = "" if self.units == len(self.groups) else f", resampled in {self.units:,} groups of copies"
         bold = (
             "" if self.units < LEAST_UNITS else "**Bold**: the best of a column and all that cannot be told from it. "
         )
         parts = [
-            f"{bold}Brackets: 95 % interval over the {counted(len(self.groups), 'test item')}{copies}; it does not "
-            "show the spread over training seeds."
+            f"{bold}±: half of the 95 % interval over the {counted(len(self.groups), 'test item')}{copies}; it does "
+            "not show the spread over training seeds."
         ]
         if "at_target" in self.figures:
             parts.append(f"≥ {self.target:.2f}: share of items with such a cosine.")
@@ -117,8 +130,12 @@ class TaskReport(Figures):
             )
         if self.bank_size is not None:
             parts.append(f"MRR, R@k, nDCG@10: the right answer's place among {self.bank_size:,} answers.")
+        return " ".join(parts)
+
+    def size_note(self) -> str:
+        """What the last columns of the full table mean."""
         code = "code: numbers that pass the bottleneck; " if any(row.code_size for row in self.rows) else ""
-        return " ".join([*parts, f"params: numbers that a model keeps; {code}sec: seconds to train, here."])
+        return f"params: numbers that a model keeps; {code}sec: seconds to train, here."
 
     def to_markdown(self) -> str:
         """The table, what its columns mean, and the sentences under it."""
@@ -190,3 +207,8 @@ class TaskReport(Figures):
 
     def _label(self, figure: str) -> str:
         return f"≥ {self.target:.2f}" if figure == "at_target" else LABELS[figure]
+
+
+def _bold(cell: tuple[str, bool]) -> str:
+    text, best = cell
+    return f"**{text}**" if best else text

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from cubelib.checkpoint import Checkpoint, check_shapes, provenance
 from cubelib.datasets import EmbeddingDataset
-from cubelib.errors import CheckpointError
-from cubelib.losses import make_loss
+from cubelib.errors import CheckpointError, DataError
 from cubelib.stopping import Convergence
 from cubelib.training.engine import Engine
 from cubelib.training.keeper import Keeper, states_of
@@ -50,6 +49,7 @@ class Run:
 
     Raises:
         CheckpointError: the data are not those that the state was trained on.
+        DataError: the processes have different data.
     """
 
     def __init__(
@@ -62,8 +62,12 @@ class Run:
         self._trainer, self._validation, config = trainer, validation, trainer.config
         self._core, self._resumed = trainer.embedding_processor, resumed is not None
         self.engine = Engine(trainer.device, config.precision)
-        losses = {task: make_loss(config.loss_for(task), config.temperature) for task in train}
+        losses = {task: config.make_loss(task) for task in train}
         self.trained_on = {task: dataset.fingerprint() for task, dataset in train.items()}
+        if self.engine.sums({"differ": self.engine.agreed(self.trained_on) != self.trained_on})["differ"]:
+            raise DataError(
+                "CubeTrainer.fit: the processes have different training items. Give all machines the same files."
+            )
         if resumed is not None and resumed.trained_on != self.trained_on:
             raise CheckpointError(
                 "CubeTrainer.fit: the run to go on with was trained on other items. Put the data back as they were, or "
