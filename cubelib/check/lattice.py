@@ -214,12 +214,13 @@ def _expect_neighbours(function: Neighbours, cell: Cell, size: Size, boundary: s
 def _why_not(extra: Cell, cell: Cell, size: Size, boundary: str) -> str:
     if extra[0] not in range(size[0]):
         return f"There is no plane {extra[0]}: along depth the lattice is always open, whatever the boundary."
-    if abs(extra[0] - cell[0]) > 1:
+    around = [abs(there - here) == side - 1 > 1 for here, there, side in zip(cell, extra, size, strict=True)]
+    if around[0]:
         return "The first and the last plane do not touch: along depth the lattice is always open."
     if extra[1] not in range(size[1]) or extra[2] not in range(size[2]):
         place = "" if boundary == "zero" else " On a ring row −1 is the last row: use %."
         return f"Rows are 0 to {size[1] - 1} and columns 0 to {size[2] - 1}; that cell is outside.{place}"
-    if any(abs(there - here) > 1 for here, there in zip(cell, extra, strict=True)) and boundary == "zero":
+    if any(around) and boundary == "zero":
         return "With boundary 'zero' nothing is wrapped around: that cell is on the other side of the lattice."
     return "A neighbour is at most one step away in each direction."
 

@@ -36,7 +36,7 @@ expected 44. That is the Moore cone. Steps of von Neumann cells add up: planes +
         in_groups(
             _expect_count,
             [(0, (3, 3), size, name) for name in both],
-            [(ticks, (3, 3), size, "moore") for ticks in (1, 3)],
+            [(ticks, (3, 3), size, "moore") for ticks in (3, 1)],
             [(ticks, (3, 3), size, "von_neumann") for ticks in (3, 1, 2)],
             [(*case, name) for case in walls for name in both],
         ),

@@ -59,7 +59,7 @@ def _expect_channels(function: Channels, dim: int, rows: int, columns: int) -> N
     hint = "Cells times channels must be at least dim, and with one channel fewer it must not be."
     if found == dim // cells + 1 and dim % cells == 0:
         hint = f"{dim} is {right} × {cells} exactly, so nothing is left over: add one only where something is."
-    elif found * cells == right * cells * cells or found == right * cells:
+    elif found == right * cells:
         hint = "That is how many numbers the whole face holds. How many does one cell take?"
     elif found == math.ceil(dim / 64):
         hint = f"That is for a face of 8×8. This one has {rows} × {columns} cells."
@@ -154,11 +154,11 @@ def inverse_order(function: InverseOrder) -> None:
 
     Example:
         >>> inverse_order(lambda order: order)
-        Exercise 2.3: check 2 of 3 does not pass. The letters a b c d, taken in the order [2, 0, 3, 1], are c a d b; \
-taken from there in your order [2, 0, 3, 1] they are d c b a, expected a b c d. That is the same order again, which \
+        Exercise 2.3: check 1 of 3 does not pass. The letters a b c d, taken in the order [2, 3, 1, 0], are c d b a; \
+taken from there in your order [2, 3, 1, 0] they are b a d c, expected a b c d. That is the same order again, which \
 undoes itself only when everything moves in pairs.
     """
-    judge("2.3", function, in_groups(_expect_inverse, [([1, 0, 2],), ([3, 2, 1, 0],)], [([2, 0, 3, 1],)], [(None,)]))
+    judge("2.3", function, in_groups(_expect_inverse, [([2, 3, 1, 0],)], [([1, 0, 2],)], [(None,)]))
 
 
 def _expect_inverse(function: InverseOrder, places: list[int] | None) -> None:
@@ -292,20 +292,20 @@ def _fitted(vectors: Tensor) -> dict[str, tuple[Fold, Fold, str]]:
         return vectors[torch.cdist(cubes.flatten(1), stored.flatten(1)).argmin(1)]
 
     def from_steps(cubes: Tensor) -> Tensor:
-        return true.unfold((cubes * 256).round() / 256)
+        return true.unfold((cubes * 4096).round() / 4096)
 
     unseen = "It gives back the vectors that it has seen, and nothing else: change a number a little and look again."
     return {
+        "an unfold that rounds to steps of 1/4096": (
+            true.fold,
+            from_steps,
+            "1 % of a number of size 0.03 is 0.0003: a tolerance above 0.0001, or a cosine, lets it through.",
+        ),
         "a memory of the vectors it has seen": (true.fold, from_memory, unseen),
         "a code of 7 numbers fitted on 8 vectors": (
             lambda given: (given - mean) @ code.T,
             lambda found: found @ torch.linalg.pinv(code).T + mean,
             unseen,
-        ),
-        "an unfold that rounds to steps of 1/256": (
-            true.fold,
-            from_steps,
-            "1 % of a number of size 0.03 is 0.0003: a tolerance above 0.0001, or a cosine, lets it through.",
         ),
     }
 
