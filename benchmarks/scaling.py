@@ -7,9 +7,11 @@ Every number of processes is started with torchrun on this machine, one thread e
 time of a step is that of the fastest epoch, since other programs can only make one slower. `exchange` is the time that
 adding up a block of the gradients' size takes between the processes when nothing else is going on.
 
-The model: t(p) = fixed + per vector · batch / min(p, cores) + (p − 1) · latency + 2 (p − 1) / p · bytes / bandwidth.
+The model: t(p) = (fixed + joined) · p / cores used + per vector · batch / cores used + (p − 1) · latency
+                  + 2 (p − 1) / p · bytes / bandwidth, without `joined` for one process.
 `fixed` and `per vector` come from one process at the smallest and largest batch, latency and bandwidth from the
-exchange between two. The last table is the model alone, for processes that each have a core of their own.
+exchange between two, and `joined`, what belonging to a group costs beside that, from two at the smallest batch. All
+other lines are predictions. The last table is the model alone, for processes that each have a core of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -79,6 +81,8 @@ def work(cubes: list[str], batches: list[int], items: int, epochs: int) -> None:
         step = measure(cube, batch, items, epochs)
         if os.environ.get("RANK", "0") == "0":
             print(MARK + json.dumps(vars(step)), flush=True)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()  # else gloo's threads now and then abort the process at its end
 
 
 def launch(processes: int, arguments: list[str]) -> list[Step]:
@@ -100,6 +104,7 @@ class Model:
     """The time of a step, its constants taken from measured steps of one cube; all in seconds."""
 
     fixed: float
+    joined: float
     per_vector: float
     latency: float
     bandwidth: float  # bytes a second, of one process
@@ -107,31 +112,28 @@ class Model:
 
     @classmethod
     def fitted(cls, steps: list[Step]) -> Model:
-        """From one process at two batch sizes, and from the exchange between two."""
+        """From one process at two batch sizes, the exchange between two, and two at the smallest batch."""
         alone = sorted((step for step in steps if step.processes == 1), key=lambda step: step.batch)
         small, large = alone[0], alone[-1]
         per_vector = (large.seconds - small.seconds) / (large.batch - small.batch)
-        pair = [step for step in steps if step.processes == 2]
+        pair = sorted((step for step in steps if step.processes == 2), key=lambda step: step.batch)
         latency, exchange = min(step.latency for step in pair), min(step.exchange for step in pair)
         size = pair[0].gradient_bytes
-        return cls(small.seconds - per_vector * small.batch, per_vector, latency, size / (exchange - latency), size)
+        fixed = small.seconds - per_vector * small.batch
+        model = cls(fixed, 0.0, per_vector, latency, size / (exchange - latency), size)
+        return replace(model, joined=pair[0].seconds - model.seconds(small.batch, 2))
 
     def seconds(self, batch: int, processes: int, cores: int | None = None) -> float:
         """Of a step; `cores` for all processes together, None for one each."""
-        computing = self.per_vector * batch / min(processes, cores or processes)
-        others = processes - 1
-        return (
-            self.fixed
-            + computing
-            + others * self.latency
-            + 2 * others / processes * self.gradient_bytes / self.bandwidth
-        )
+        used, others = min(processes, cores or processes), processes - 1
+        computing = (self.fixed + (self.joined if others else 0)) * processes / used + self.per_vector * batch / used
+        return computing + others * self.latency + 2 * others / processes * self.gradient_bytes / self.bandwidth
 
     def __str__(self) -> str:
         return (
-            f"fixed {self.fixed * 1e3:.2f} ms, {self.per_vector * 1e6:.0f} µs a vector, latency "
-            f"{self.latency * 1e3:.2f} ms, {self.gradient_bytes / 1e6:.2f} MB of gradients at "
-            f"{self.bandwidth / 1e9:.2f} GB/s"
+            f"fixed {self.fixed * 1e3:.1f} ms, joined {self.joined * 1e3:.1f} ms, "
+            f"{self.per_vector * 1e6:.0f} µs a vector, latency {self.latency * 1e3:.2f} ms, "
+            f"{self.gradient_bytes / 1e6:.2f} MB of gradients at {self.bandwidth / 1e9:.2f} GB/s"
         )
 
 

@@ -132,7 +132,7 @@ def films(
     norm = _scale(list(pictures.values()) if scale is None else [scale])
     ticks, planes, rows, columns = next(iter(pictures.values())).shape
     down = -(-len(pictures) // across)
-    size = (across * (0.11 * planes * columns + 0.6) + 0.9, down * (0.11 * ticks * rows + 0.8))
+    size = (across * (0.11 * planes * columns + 0.6) + 0.9, max(2.8, down * (0.11 * ticks * rows + 0.8)))
     figure = Figure(figsize=size, facecolor="white", layout="constrained")
     axes: list[Axes] = list(figure.subplots(down, across, squeeze=False).flat)
     for ax, (title, picture) in zip(axes, pictures.items(), strict=False):

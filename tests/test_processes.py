@@ -84,6 +84,7 @@ def train_all(folder: Path) -> None:
         save_file(weights(trainer), folder / f"{case}-{processes.rank()}.safetensors")
         rows = json.dumps([trainer._run.engine.processes, trainer.training_history])
         (folder / f"{case}-{processes.rank()}.json").write_text(rows, encoding="utf-8")
+    torch.distributed.destroy_process_group()  # else gloo's threads now and then abort the process at its end
 
 
 def largest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:

@@ -361,7 +361,7 @@ def _copies_are_right(function: WrongAnswers) -> None:
             "Compare cosines, not numbers."
         )
     target = normalize(_vectors(4, 768, seed=11))
-    target[2] = normalize(target[0] + 1e-6)  # the same text, encoded in another batch
+    target[2] = normalize(target[0] + 1e-6, dim=0)  # the same text, encoded in another batch
     if _table(function, target)[0, 2]:
         raise Mistake(
             "Answer 2 is answer 0 but for rounding (cosine 1.0000 to four decimals); wrong_answers calls it wrong. "

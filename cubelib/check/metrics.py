@@ -205,8 +205,8 @@ def _more_items(function: BootstrapInterval) -> None:
 
 
 def _skewed(function: BootstrapInterval) -> None:
-    values = torch.tensor([100.0] * 5 + [0.0] * 55)
-    _compare("60 values, five of them 100 and the rest 0", values, _ends(function, values), bootstrap_mean(values))
+    values = torch.randn(60, generator=torch.Generator().manual_seed(6)).exp()
+    _compare("60 values, most of them small and a few large", values, _ends(function, values), bootstrap_mean(values))
 
 
 # --- 6.3 -------------------------------------------------------------------------------------------------------------

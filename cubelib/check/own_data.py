@@ -175,9 +175,10 @@ def _small_but_sure(function: Verdict) -> None:
 
 
 def _same_as_the_library(function: Verdict) -> None:
-    for seed, lead in ((7, 0.06), (8, 0.0), (9, -0.06), (10, 0.012)):
+    cases = ((0.06, 0.15), (0.0, 0.15), (-0.06, 0.15), (0.012, 0.15), (0.05, 0.6), (0.012, 0.02))  # lead, swing
+    for seed, (lead, swing) in enumerate(cases, start=7):
         rival = _spread(150, seed).sigmoid()
-        model = rival + lead + 0.15 * _spread(150, seed + 10)
+        model = rival + lead + swing * _spread(150, seed + 10)
         interval = bootstrap_mean(model - rival)
         right = "better" if interval.low > 0 else "worse" if interval.high < 0 else "cannot tell"
         found = _said(function, model, rival)

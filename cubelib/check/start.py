@@ -46,14 +46,14 @@ def _expect_plane(function: PlaneAtTick, tick: int, depth: int) -> None:
     if found == right:
         return
     hint = "One plane a tick, and it starts on plane 0."
-    if found >= depth:
+    if found == min(tick, 7) and depth != 8:
+        hint = f"Use depth: this lattice has {depth} planes, not 8."
+    elif found >= depth:
         hint = f"There are planes 0 to {depth - 1}: what has arrived at the back face stays there."
     elif tick >= depth and found == tick % depth:
         hint = "The lattice is no ring: what has arrived at the back face stays there."
     elif found == tick + 1:
         hint = "Planes are counted from 0, and at tick 0 the sentence stands on plane 0."
-    elif found == min(tick, 7):
-        hint = f"Use depth: this lattice has {depth} planes, not 8."
     elif found == depth - 1:
         hint = "That is the back face. The sentence needs a tick for each plane."
     raise Mistake(f"{call} gives {found}, expected {right}. {hint}")

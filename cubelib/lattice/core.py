@@ -32,6 +32,9 @@ from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORH
 from cubelib.lattice.rule import RULES, Rule
 
 
+NUDGE = 0.1  # where nothing is carried: copies random cubes over four planes after 150 steps (notebook 03)
+
+
 class CubicCore(nn.Module):
     """A 3-D lattice of cells, each talking only to its neighbours, that transforms a cube of numbers.
 
@@ -48,7 +51,8 @@ class CubicCore(nn.Module):
         boundary: what cells on the rim of a plane see outside: "zero", "reflect" or "periodic". Along depth the
             lattice is always open.
         conduction: whether states move one plane a tick by themselves. Without it a signal moves only where the rule
-            has learnt to copy it: the classic neural cellular automaton.
+            has learnt to copy it: the classic neural cellular automaton; its last layer starts with small random
+            numbers, since from silence nothing can be learnt.
         steps: ticks, at least depth − 1; None means depth − 1.
         waist: channels a cell of the middle plane passes on; None means all. It makes the core a bottleneck of
             `code_size` numbers.
@@ -139,7 +143,8 @@ class CubicCore(nn.Module):
         # Where several processes share a batch: (rows of this one, size of the whole). Each draws the whole batch's
         # dropout, so together they drop the cells that one process would.
         self.share: tuple[slice, int] | None = None
-        self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary)
+        nudge = 0.0 if conduction else NUDGE
+        self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary, nudge)
         self.field = Field(size[1:], in_channels, field) if field else None
         self._freeze_what_cannot_learn()
 

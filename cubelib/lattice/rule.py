@@ -7,7 +7,8 @@
     genome   the shared network, and a gain and a bias of its own for each cell: the same organ, differently tuned
     local    a network of its own for each cell; no gain
 
-W_out starts at zero, so an untrained cell changes nothing. How the products are made fast is in `products`; the numbers
+W_out starts at zero, so an untrained cell changes nothing. (Where nothing is carried either, such cells would stay
+silent for ever: of a chain of zeros no link has a gradient. There W_out starts with small random numbers.) How the products are made fast is in `products`; the numbers
 are those of the formula.
 
 Taught in notebook 03. Source: Mordvintsev et al., Growing Neural Cellular Automata, Distill 2020 (two dense layers,
@@ -35,6 +36,7 @@ class Rule(nn.Module):
         hidden: width of the hidden layer.
         slabs: the offsets a cell sees behind, level and ahead (`cubelib.lattice.perceive.NEIGHBORHOODS`).
         boundary: what cells on the rim of a plane see outside.
+        nudge: standard deviation of the last layer's first weights.
 
     Example:
         >>> from cubelib.lattice.perceive import NEIGHBORHOODS
@@ -51,10 +53,11 @@ class Rule(nn.Module):
         hidden: int,
         slabs: dict[int, list[Offset]],
         boundary: str = "zero",
+        nudge: float = 0.0,
     ) -> None:
         super().__init__()
         depth, rows, columns = lattice_size
-        self.kind, self.slabs, self.boundary = kind, slabs, boundary
+        self.kind, self.slabs, self.boundary, self.nudge = kind, slabs, boundary, nudge
         self.face = (rows, columns)
         # A parameter is a list of sheets, one for each plane, of (cells of the plane, …); what all cells share is one
         # sheet with one cell. Planes cut out of a single tensor would get gradients of its full size, tick by tick.
@@ -69,14 +72,16 @@ class Rule(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """He initialisation for the first layer (He et al. 2015, eq. 10), zero for the last: a change of nothing."""
+        """He initialisation for the first layer (He et al. 2015, eq. 10), zero or the nudge for the last."""
         with torch.no_grad():
             for sheet in (*self.behind, *self.level, *self.ahead):
                 sheet.normal_(0.0, (2.0 / sheet.shape[-2]) ** 0.5)
             for sheet in self.gain or ():
                 sheet.fill_(1.0)
-            for sheet in (*self.bias, *self.out):
+            for sheet in self.bias:
                 sheet.zero_()
+            for sheet in self.out:
+                sheet.zero_() if self.nudge == 0 else sheet.normal_(0.0, self.nudge)
 
     def first_layer(self, slab: int) -> nn.ParameterList:
         """The first layer's weights for one slab: a sheet for each plane, or one for all, of

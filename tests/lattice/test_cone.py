@@ -97,11 +97,19 @@ def test_an_untrained_conducting_core_carries_a_delta_straight_through():
     assert where == [(0, 1, 2, 1), (1, 1, 2, 1), (2, 1, 2, 1), (3, 1, 2, 1), *[(4, 1, 2, 1)] * 3]
 
 
-def test_without_conduction_an_untrained_core_moves_nothing():
-    core = CubicCore((3, 2, 2), 2, state_channels=4, hidden=4, conduction=False)
-    output, states = core(torch.ones(1, 2, 2, 2), return_states=True)
+def test_without_conduction_a_silent_core_moves_nothing_and_an_untrained_one_can_learn():
+    core = CubicCore((4, 2, 2), 2, state_channels=4, hidden=4, conduction=False)
+    cube = torch.ones(1, 2, 2, 2)
+    core(cube).square().sum().backward()
+    assert all(sheet.grad is None or sheet.grad.any() for sheet in core.rule.out)
+    for sheet in core.rule.out:
+        torch.nn.init.zeros_(sheet)
+    core.zero_grad()
+    output, states = core(cube, return_states=True)
+    output.sum().backward()
     assert output.abs().max() == 0
     assert torch.equal(states[0, -1, 0, :, :, :2], torch.ones(2, 2, 2))
+    assert not any(weights.grad.any() for weights in core.parameters() if weights.grad is not None)  # and never will
 
 
 def test_the_default_lets_every_front_cell_be_heard_at_every_back_cell_and_von_neumann_does_not(random_core):

@@ -1,0 +1,101 @@
+"""Figures with intervals: a row for each (a forest plot), and cheating models beside an honest one.
+
+Colour-blind safe, told apart by marker as well, opaque white; each function takes `ax=` or returns a whole figure.
+Taught in notebook 06.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cubelib.metrics import Interval
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe, Ito 2008
+
+
+def forest(
+    intervals: Mapping[str, Interval] | Iterable[Interval],
+    *,
+    line: float | None = None,
+    line_label: str = "zero",
+    ax: Axes | None = None,
+) -> Axes:
+    """Intervals as horizontal lines with the mean as a mark, the first on top.
+
+    Those that hold `line` are blue with a disc, those that do not are orange with a square.
+
+    Args:
+        intervals: name → interval, or intervals without names.
+        line: a value to compare with, drawn as a vertical line.
+        line_label: its name.
+        ax: where to draw; None for a new figure.
+
+    Example:
+        >>> ax = forest({"this": Interval(0.5, 0.4, 0.6), "that": Interval(0.7, 0.65, 0.75)}, line=0.5)
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['this', 'that']
+    """
+    named = isinstance(intervals, Mapping)
+    names = list(intervals) if named else []
+    rows = list(intervals.values() if named else intervals)
+    if ax is None:
+        height = max(1.4, 0.4 * len(rows) + 0.9) if named else 4.5
+        ax = Figure(figsize=(7.0, height), facecolor="white", layout="constrained").subplots()
+    for place, found in enumerate(rows):
+        outside = line is not None and not found.low <= line <= found.high
+        colour, marker = (ORANGE, "s") if outside else (BLUE, "o")
+        ax.plot([found.low, found.high], [place, place], color=colour, linewidth=2 if named else 1.2)
+        ax.plot(found.mean, place, color=colour, marker=marker, markersize=6 if named else 4)
+    if line is not None:
+        ax.axvline(line, color=GREY, linestyle="--", linewidth=1, label=line_label)
+        ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_yticks(range(len(rows)) if named else [], names)
+    ax.grid(alpha=0.3, axis="x")
+    return ax
+
+
+def unmasked(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> Figure:
+    """A panel for each cheating model: the figure that flatters it beside the one that exposes it.
+
+    Args:
+        panels: title → figure's name → model → its value with interval; the first model of a panel is the cheat (orange
+            squares), the second the honest one (blue discs), a third is grey triangles.
+
+    Example:
+        >>> one, high, low = Interval(1.0, 1.0, 1.0), Interval(0.9, 0.8, 1.0), Interval(0.1, 0.0, 0.2)
+        >>> figure = unmasked({"A": {"on training items": {"A": one, "honest": one},
+        ...                          "on held-out items": {"A": low, "honest": high}}})
+        >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
+        ['on training items', 'on held-out items']
+    """
+    figure = Figure(figsize=(3.4 * len(panels), 4.0), facecolor="white", layout="constrained")
+    all_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for ax, (title, figures) in zip(all_axes, panels.items(), strict=True):
+        for place, models in enumerate(figures.values()):
+            looks = ((ORANGE, "s", -0.14), (BLUE, "o", 0.14), (GREY, "^", 0.32))
+            for (model, found), (colour, marker, aside) in zip(models.items(), looks, strict=False):
+                label = model if not place else None
+                ax.plot(place + aside, found.mean, color=colour, marker=marker, linestyle="", markersize=8, label=label)
+                ax.plot([place + aside] * 2, [found.low, found.high], color=colour, linewidth=2)
+                ax.annotate(
+                    f"{found.mean:.2f}",
+                    (place + aside, found.mean),
+                    xytext=(-9 if aside < 0 else 9, 0),
+                    textcoords="offset points",
+                    ha="right" if aside < 0 else "left",
+                    va="center",
+                    color=colour,
+                )
+        ax.set_title(title, fontsize=11)
+        ax.set_xticks(range(len(figures)), list(figures))
+        ax.set_xlim(-0.6, len(figures) - 0.4)
+        ax.set_ylim(-0.06, 1.08)
+        ax.axvline(0.5, color=GREY, linewidth=0.8, alpha=0.5)
+        ax.grid(alpha=0.3, axis="y")
+        ax.legend(fontsize=9, loc="center", framealpha=1, edgecolor="white")
+    all_axes[0].set_ylabel("value of the figure (1 = best)")
+    return figure
