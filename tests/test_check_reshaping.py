@@ -43,6 +43,7 @@ def test_wrong_channels_are_told_what_is_wrong(answer, lesson, capsys):
         (lambda v, r, c, k: v.view(-1, k, c, r).permute(0, 3, 2, 1), "the next number goes to the next column"),
         (lambda v, r, c, k: v[0].view(k, r, c).permute(1, 2, 0), "The batch is missing"),
         (lambda v, r, c, k: v.view(k, -1, r, c).permute(1, 2, 3, 0), "The vectors of the batch are mixed up"),
+        (lambda v, r, c, k: _channel_major(v[:1], r, c, k).repeat(len(v), 1, 1, 1), "in cell (0, 0) of vector 1"),
         (
             lambda v, r, c, k: v.view(-1, k, r, c).permute(0, 3, 1, 2).reshape(-1, r, c, k),
             "The axes are exchanged the wrong way round",

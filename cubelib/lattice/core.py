@@ -31,7 +31,6 @@ from cubelib.lattice.field import Field
 from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORHOODS
 from cubelib.lattice.rule import RULES, Rule
 
-
 NUDGE = 0.1  # where nothing is carried: copies random cubes over four planes after 150 steps (notebook 03)
 
 

@@ -8,8 +8,8 @@
     local    a network of its own for each cell; no gain
 
 W_out starts at zero, so an untrained cell changes nothing. (Where nothing is carried either, such cells would stay
-silent for ever: of a chain of zeros no link has a gradient. There W_out starts with small random numbers.) How the products are made fast is in `products`; the numbers
-are those of the formula.
+silent for ever: of a chain of zeros no link has a gradient. There W_out starts with small random numbers.) How the
+products are made fast is in `products`; the numbers are those of the formula.
 
 Taught in notebook 03. Source: Mordvintsev et al., Growing Neural Cellular Automata, Distill 2020 (two dense layers,
 the last one zero at the start).

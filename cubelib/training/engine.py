@@ -7,6 +7,7 @@ then the sum over the processes is what one process would have found.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -58,6 +59,8 @@ class Engine:
         self._accelerator = Accelerator(cpu=not on_gpu, mixed_precision=mixed)
         self.processes, self.rank = self._accelerator.num_processes, self._accelerator.process_index
         self.device = device
+        if self.processes > 1:
+            atexit.register(_leave)
 
     @property
     def is_main(self) -> bool:
@@ -112,3 +115,9 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"Engine({self.device}, process {self.rank + 1} of {self.processes}, {self.precision_name})"
+
+
+def _leave() -> None:
+    """Leaves the group of processes; one that ends without it may abort, and take the others with it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
