@@ -89,8 +89,8 @@ class TrainingConfig(Block):
     cosine_weight: Annotated[float, Field(ge=0, le=1)] = COSINE_WEIGHT
     """Of the loss combined: the weight of cosine; mse has 1 minus it."""
     loss_function: Literal["auto", "cosine", "mse", "combined", "contrastive", "contrastive_cosine"] = "auto"
-    """auto, cosine, mse, combined, contrastive or contrastive_cosine; auto is cosine in autoencoder mode and
-    contrastive_cosine in dialogue."""
+    """auto, cosine, mse, combined, contrastive or contrastive_cosine; auto is cosine for the autoencoder and
+    contrastive for dialogue."""
     convergence_threshold: Annotated[float, Field(ge=0)] = 0.001
     """Rise of the validation score that counts as an improvement."""
     target_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.90
@@ -160,7 +160,7 @@ class TrainingConfig(Block):
 
     def loss_for(self, task: str) -> str:
         """The name of the loss that a task is trained with, "auto" resolved."""
-        auto = "cosine" if task == "autoencoder" else "contrastive_cosine"
+        auto = "cosine" if task == "autoencoder" else "contrastive"
         return auto if self.loss_function == "auto" else self.loss_function
 
     def make_loss(self, task: str) -> Loss:

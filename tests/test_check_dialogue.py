@@ -122,7 +122,7 @@ def test_the_librarys_own_loss_passes(capsys):
         (lambda a: torch.ones(len(a), len(a), dtype=torch.bool), "the diagonal must be False"),
         (lambda a: torch.zeros(len(a), len(a), dtype=torch.bool), "leaves some out"),
         (lambda a: ~torch.eye(len(a), dtype=torch.bool), "Answers 0 and 2 are the same text"),
-        (lambda a: (a[:, None] != a[None]).any(2), "three times as long"),
+        (lambda a: (a[:, None] != a[None]).any(2), "twice as long"),
         (lambda a: (normalize(a)[:, None] != normalize(a)[None]).any(2), "but for rounding"),
         (lambda a: cosines(a, a) < 0.95, "close, but not the same"),
     ],

@@ -68,7 +68,7 @@ def test_the_best_epoch_s_weights_are_kept(misled):
     train = pairs(64, 1)
     if misled:  # it learns the opposite, so the best epoch is the first: before any training
         train = DialogueDataset(train.input, -train.target)
-    trainer = CubeTrainer(small(mode="dialogue", epochs=3))
+    trainer = CubeTrainer(small(mode="dialogue", loss_function="contrastive_cosine", epochs=3))
     trainer.initialize_components()
     snapshots = [weights(trainer)]
     history = trainer.fit(train, pairs(60, 2), progress=False, on_epoch_end=lambda t, row: snapshots.append(weights(t)))

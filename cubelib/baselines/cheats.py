@@ -75,4 +75,4 @@ class Leak(Memoriser):
 
 
 def _key(vector: Tensor) -> bytes:
-    return vector.contiguous().numpy().tobytes()
+    return (vector + 0.0).contiguous().numpy().tobytes()  # −0.0 becomes 0.0

@@ -102,7 +102,7 @@ class LowRankAdapter(Trained):
     def __init__(
         self,
         ranks: tuple[int, ...] = (8, 2, 32),
-        loss: str | Loss = "contrastive_cosine",
+        loss: str | Loss = "contrastive",
         *,
         learning_rates: tuple[float, ...] = ADAPTER_RATES,
         seed: int = 0,
@@ -137,7 +137,7 @@ class MLP(Trained):
         self,
         budget: int,
         residual: bool = False,
-        loss: str | Loss = "contrastive_cosine",
+        loss: str | Loss = "contrastive",
         *,
         learning_rates: tuple[float, ...] = LEARNING_RATES,
         seed: int = 0,

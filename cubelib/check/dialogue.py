@@ -354,10 +354,10 @@ def _copies_are_right(function: WrongAnswers) -> None:
             "Answers 0 and 2 are the same text, so answer 2 is right for question 0 as well; wrong_answers calls it "
             "wrong. Leave out every answer whose cosine with the right one is 1."
         )
-    target[2] = 3 * target[0]  # a copy in direction
+    target[2] = 2 * target[0]  # a copy in direction; twice is exact, so that only == on plain numbers is caught here
     if _table(function, target)[0, 2]:
         raise Mistake(
-            "Answer 2 is answer 0, three times as long: the same direction, so a copy; wrong_answers calls it wrong. "
+            "Answer 2 is answer 0, twice as long: the same direction, so a copy; wrong_answers calls it wrong. "
             "Compare cosines, not numbers."
         )
     target = normalize(_vectors(4, 768, seed=11))

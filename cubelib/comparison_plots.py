@@ -56,8 +56,8 @@ def panels(
     longest = max((len(values) for curves in figures.values() for values in curves.values()), default=0)
     if not figures or longest > len(x):
         raise DataError(
-            f"comparison.panels: takes one figure or more, and curves of at most {len(x)} values, one for each place "
-            f"on the axis; got {len(figures)} figures, the longest curve has {longest}."
+            f"comparison_plots.panels: takes one figure or more, and curves of at most {len(x)} values, one for each "
+            f"place on the axis; got {len(figures)} figures, the longest curve has {longest}."
         )
     picture = Figure(figsize=(width, height), facecolor="white", layout="constrained")
     names = list(dict.fromkeys(name for curves in figures.values() for name in curves))
@@ -100,7 +100,7 @@ def forest(differences: Mapping[str, Interval], *, xlabel: str, ax: Axes | None 
         ['cube', 'ridge']
     """
     if not differences:
-        raise DataError("comparison.forest: there is nothing to draw. Give a difference or more.")
+        raise DataError("comparison_plots.forest: there is nothing to draw. Give a difference or more.")
     ax = ax or new_axes(width=8.5, height=1.3 + 0.42 * len(differences))
     ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
     for place, found in enumerate(differences.values()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from matplotlib.colors import to_hex
 
-from cubelib.comparison import forest, panels
+from cubelib.comparison_plots import forest, panels
 from cubelib.errors import DataError
 from cubelib.metrics import Interval
 
