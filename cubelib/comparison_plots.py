@@ -1,4 +1,4 @@
-"""Pictures that compare: several figures over the same axis, and models' differences with their intervals.
+"""Pictures that compare: several figures of the same models over the same axis.
 
 Colours, styles and size as in `cubelib.plots`; each name has the same colour, marker and line in all panels.
 
@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cubelib.errors import DataError
-from cubelib.metrics import Interval
-from cubelib.plots import BLUE, GREEN, GREY, ORANGE, new_axes
+from cubelib.plots import BLUE, GREEN, GREY, ORANGE
 
 Curves = Mapping[str, Sequence[float]]
 
@@ -79,43 +77,3 @@ def panels(
     order = [*names, *(name for name in fixed if name in handles)]
     picture.legend([handles[name] for name in order], order, loc="outside lower center", ncols=3, frameon=False)
     return picture
-
-
-def forest(differences: Mapping[str, Interval], *, xlabel: str, ax: Axes | None = None) -> Axes:
-    """Differences with their 95 % intervals, a row for each, and a line at zero: a forest plot.
-
-    Filled where the interval lies on one side of zero, hollow where it holds zero.
-
-    Args:
-        differences: model → its difference from what it is compared with, such as `bootstrap_mean` gives.
-        xlabel: what the difference is, and from what.
-        ax: where to draw; None for a new figure.
-
-    Raises:
-        DataError: no differences.
-
-    Example:
-        >>> ax = forest({"cube": Interval(0.01, -0.01, 0.03), "ridge": Interval(-0.2, -0.3, -0.1)}, xlabel="MRR")
-        >>> [label.get_text() for label in ax.get_yticklabels()]
-        ['cube', 'ridge']
-    """
-    if not differences:
-        raise DataError("comparison_plots.forest: there is nothing to draw. Give a difference or more.")
-    ax = ax or new_axes(width=8.5, height=1.3 + 0.42 * len(differences))
-    ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
-    for place, found in enumerate(differences.values()):
-        clear = found.low > 0 or found.high < 0
-        ax.plot([found.low, found.high], [place, place], color=BLUE if clear else GREY, linewidth=2)
-        ax.plot(
-            found.mean,
-            place,
-            marker="o",
-            markersize=8,
-            color=BLUE if clear else GREY,
-            markerfacecolor=BLUE if clear else "white",
-        )
-    ax.set_yticks(range(len(differences)), list(differences))
-    ax.set_ylim(len(differences) - 0.5, -0.5)  # the first on top
-    ax.set_xlabel(xlabel)
-    ax.grid(axis="x", alpha=0.3)
-    return ax

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cubelib.errors import DataError
 from cubelib.metrics import Interval
-
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe, Ito 2008
+from cubelib.plots import BLUE, GREY, ORANGE
 
 
 def forest(
@@ -21,9 +21,10 @@ def forest(
     *,
     line: float | None = None,
     line_label: str = "zero",
+    xlabel: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Intervals as horizontal lines with the mean as a mark, the first on top.
+    """Intervals as horizontal lines with the mean as a mark, the first on top: a forest plot.
 
     Those that hold `line` are blue with a disc, those that do not are orange with a square.
 
@@ -31,7 +32,11 @@ def forest(
         intervals: name → interval, or intervals without names.
         line: a value to compare with, drawn as a vertical line.
         line_label: its name.
+        xlabel: what the values are.
         ax: where to draw; None for a new figure.
+
+    Raises:
+        DataError: no intervals.
 
     Example:
         >>> ax = forest({"this": Interval(0.5, 0.4, 0.6), "that": Interval(0.7, 0.65, 0.75)}, line=0.5)
@@ -41,6 +46,8 @@ def forest(
     named = isinstance(intervals, Mapping)
     names = list(intervals) if named else []
     rows = list(intervals.values() if named else intervals)
+    if not rows:
+        raise DataError("interval_plots.forest: there is nothing to draw. Give an interval or more.")
     if ax is None:
         height = max(1.4, 0.4 * len(rows) + 0.9) if named else 4.5
         ax = Figure(figsize=(7.0, height), facecolor="white", layout="constrained").subplots()
@@ -54,6 +61,7 @@ def forest(
         ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_yticks(range(len(rows)) if named else [], names)
+    ax.set_xlabel(xlabel)
     ax.grid(alpha=0.3, axis="x")
     return ax
 

@@ -1,9 +1,9 @@
 """EmbeddingReshaper: a vector of numbers ↔ a cube of cells, and nothing lost on the way.
 
 768 = 8 × 8 × 12: one face of an 8×8×8 lattice is 64 cells, and each takes 12 numbers. Which number goes to which cell
-is the *layout*. Every layout is a rigid motion (a permutation, or a rotation about the mean), so distances, and with them
-who is near whom, survive it, and `unfold` is its exact inverse. (A rotation about the mean moves the zero: inside the
-cube the cosines are those seen from the mean.)
+is the *layout*. Every layout is a rigid motion (a permutation, or a rotation about the mean), so distances, and who is
+near whom, survive it, and `unfold` is its exact inverse. (A rotation about the mean moves the zero: inside the cube the
+cosines are those seen from the mean.)
 
 Taught in notebook 02.
 """

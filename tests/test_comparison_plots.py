@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from matplotlib.colors import to_hex
 
-from cubelib.comparison_plots import forest, panels
+from cubelib.comparison_plots import panels
 from cubelib.errors import DataError
-from cubelib.metrics import Interval
 
 
 def test_a_model_looks_the_same_in_every_panel_and_stands_once_in_the_legend():
@@ -32,22 +31,3 @@ def test_a_shorter_curve_ends_earlier_and_a_longer_one_is_refused():
         panels([0, 1], {"cosine": {"long": [0.1, 0.2, 0.3]}}, xlabel="epoch")
     with pytest.raises(DataError, match="got 0 figures"):
         panels([0, 1], {}, xlabel="epoch")
-
-
-def test_a_forest_has_the_first_on_top_and_hollow_marks_where_the_interval_holds_zero():
-    found = {"better": Interval(0.2, 0.1, 0.3), "who knows": Interval(0.0, -0.1, 0.1), "worse": Interval(-1, -2, -0.1)}
-    ax = forest(found, xlabel="gain")
-    assert ax.get_ylim() == (2.5, -0.5) and ax.get_xlabel() == "gain"
-    marks = [line for line in ax.lines if line.get_marker() == "o"]
-    assert [float(mark.get_xdata()[0]) for mark in marks] == [0.2, 0.0, -1.0]
-    assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False, True, False]
-    assert [list(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2][1:] == [
-        [0.1, 0.3],
-        [-0.1, 0.1],
-        [-2, -0.1],
-    ]
-
-
-def test_an_empty_forest_is_refused():
-    with pytest.raises(DataError, match="nothing to draw"):
-        forest({}, xlabel="gain")

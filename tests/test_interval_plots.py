@@ -1,17 +1,22 @@
 """What the figures with intervals show: each mean and both ends, and who does not hold the line."""
 
+import pytest
+
+from cubelib.errors import DataError
 from cubelib.interval_plots import BLUE, ORANGE, forest, unmasked
 from cubelib.metrics import Interval
 
 
 def test_a_forest_has_a_line_and_a_mark_for_each_interval_the_first_on_top():
-    ax = forest({"a": Interval(0.5, 0.4, 0.7), "b": Interval(0.9, 0.8, 1.0)}, line=0.6, line_label="truth")
+    ax = forest(
+        {"a": Interval(0.5, 0.4, 0.7), "b": Interval(0.9, 0.8, 1.0)}, line=0.6, line_label="truth", xlabel="share"
+    )
     drawn = [(line.get_xdata().tolist() if hasattr(line.get_xdata(), "tolist") else list(line.get_xdata()),
               line.get_color(), line.get_marker()) for line in ax.lines]  # fmt: skip
     assert drawn[0] == ([0.4, 0.7], BLUE, "None") and drawn[1] == ([0.5], BLUE, "o")
     assert drawn[2] == ([0.8, 1.0], ORANGE, "None") and drawn[3] == ([0.9], ORANGE, "s")  # does not hold the line
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"] and ax.yaxis_inverted()
-    assert ax.get_legend().get_texts()[0].get_text() == "truth"
+    assert ax.get_legend().get_texts()[0].get_text() == "truth" and ax.get_xlabel() == "share"
 
 
 def test_a_forest_without_names_or_line_has_neither_ticks_nor_legend():
@@ -19,6 +24,12 @@ def test_a_forest_without_names_or_line_has_neither_ticks_nor_legend():
     assert len(ax.lines) == 6 and len(ax.get_yticks()) == 0 and ax.get_legend() is None
     assert ax.figure.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
     assert {line.get_color() for line in ax.lines} == {BLUE}
+
+
+def test_an_empty_forest_is_refused():
+    for nothing in ({}, []):
+        with pytest.raises(DataError, match="nothing to draw"):
+            forest(nothing)
 
 
 def test_a_forest_is_drawn_where_it_is_told():
