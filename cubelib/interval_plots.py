@@ -1,7 +1,7 @@
 """Figures with intervals: a row for each (a forest plot), and cheating models beside an honest one.
 
 Colour-blind safe, told apart by marker as well, opaque white; each function takes `ax=` or returns a whole figure.
-Taught in notebook 06.
+Taught in notebooks 05, 06 and 07.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 
 from cubelib.errors import DataError
 from cubelib.metrics import Interval
-from cubelib.plots import BLUE, GREY, ORANGE
+from cubelib.plots import BLUE, GREEN, GREY, ORANGE, side_by_side
+
+_STYLES = ((GREY, "s"), (ORANGE, "^"), (BLUE, "o"), (GREEN, "D"))
 
 
 def forest(
@@ -64,6 +66,51 @@ def forest(
     ax.set_xlabel(xlabel)
     ax.grid(alpha=0.3, axis="x")
     return ax
+
+
+def forest_panels(
+    panels: Mapping[str, Mapping[str, Interval]],
+    *,
+    label: str,
+    chance: float | None = None,
+    limits: tuple[float, float] = (-0.03, 1.05),
+) -> Figure:
+    """A forest plot for each of several data sets, side by side: the same models, each in a colour of its own.
+
+    Args:
+        panels: title → model → interval; the same models in the same order in each.
+        label: of the figure on the x axis.
+        chance: what guessing gives, drawn as a line.
+        limits: ends of the x axis.
+
+    Raises:
+        DataError: panels with other models.
+
+    Example:
+        >>> figure = forest_panels({"mine": {"cube": Interval(0.5, 0.4, 0.6)}}, label="MRR", chance=0.05)
+        >>> [text.get_text() for text in figure.axes[0].get_yticklabels()], figure.axes[0].get_title()
+        (['cube'], 'mine')
+    """
+    models = list(next(iter(panels.values()), {}))
+    if not models or any(list(intervals) != models for intervals in panels.values()):
+        raise DataError(
+            "forest_panels: every panel takes the same models in the same order, at least one; got "
+            f"{'; '.join(', '.join(intervals) or 'none' for intervals in panels.values()) or 'no panels'}."
+        )
+    axes = side_by_side(len(panels), width=3.6 * len(panels), height=1.5 + 0.4 * len(models))
+    for ax, (title, intervals) in zip(axes, panels.items(), strict=True):
+        for place, interval in enumerate(intervals.values()):
+            colour, marker = _STYLES[place % len(_STYLES)]
+            ax.hlines(place, interval.low, interval.high, color=colour, linewidth=2.5)
+            ax.plot(interval.mean, place, color=colour, marker=marker, markersize=8)
+        if chance is not None:
+            ax.axvline(chance, color=GREY, linestyle=":", linewidth=1.5, label=f"chance {chance:.2f}")
+        ax.set(title=title, xlabel=label, xlim=limits, ylim=(len(models) - 0.5, -0.5))
+        ax.set_yticks(range(len(models)), models if ax is axes[0] else [""] * len(models))
+        ax.grid(axis="x", alpha=0.3)
+    if chance is not None:
+        axes[0].legend(frameon=False, fontsize=9)
+    return axes[0].figure
 
 
 def unmasked(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> Figure:

@@ -6,7 +6,6 @@ import pytest
 
 from cubelib.check import own_data
 from cubelib.metrics import Interval, bootstrap_mean
-from cubelib.report.forest import forest
 
 
 def lines(rows, *, start=2, empty=lambda text: not (text or "").strip(), fits=any):
@@ -99,29 +98,3 @@ def test_wrong_sizes_are_told_what_is_wrong(answer, lesson, capsys):
     own_data.gigabytes(answer)
     said = capsys.readouterr().out
     assert lesson in said and said.startswith("Exercise 7.3: check ")
-
-
-# --- the figure ------------------------------------------------------------------------------------------------------
-
-
-def test_a_forest_shows_every_interval_and_chance():
-    panels = {"one": {"a": Interval(0.5, 0.4, 0.7), "b": Interval(0.2, 0.1, 0.3)}}
-    panels["two"] = {"a": Interval(0.9, 0.8, 1.0), "b": Interval(0.0, 0.0, 0.1)}
-    figure = forest(panels, label="share", chance=0.05)
-    for ax, (title, intervals) in zip(figure.axes, panels.items(), strict=True):
-        assert ax.get_title() == title and ax.get_xlabel() == "share"
-        bars = [tuple(bar.get_segments()[0][:, 0]) for bar in ax.collections]
-        assert bars == [(interval.low, interval.high) for interval in intervals.values()]
-        *marks, line = ax.lines
-        assert [mark.get_xydata()[0].tolist() for mark in marks] == [
-            [interval.mean, place] for place, interval in enumerate(intervals.values())
-        ]
-        assert line.get_xdata()[0] == 0.05
-        assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first model is on top
-    assert figure.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
-
-
-@pytest.mark.parametrize("panels", [{}, {"one": {}}, {"one": {"a": Interval(0, 0, 0)}, "two": {}}])
-def test_a_forest_of_unlike_panels_is_refused(panels):
-    with pytest.raises(ValueError, match="the same models in the same order"):
-        forest(panels, label="share")

@@ -3,7 +3,7 @@
 import pytest
 
 from cubelib.errors import DataError
-from cubelib.interval_plots import BLUE, ORANGE, forest, unmasked
+from cubelib.interval_plots import BLUE, ORANGE, forest, forest_panels, unmasked
 from cubelib.metrics import Interval
 
 
@@ -46,3 +46,26 @@ def test_a_panel_for_each_cheat_with_the_values_written_beside_the_marks():
     assert right.get_title() == "C" and len(right.texts) == 1
     ends = [list(line.get_ydata()) for line in left.lines if len(line.get_ydata()) == 2][:4]
     assert ends == [[0.8, 1.0], [0.8, 1.0], [0.0, 0.2], [0.8, 1.0]]
+
+
+def test_forests_side_by_side_show_every_interval_and_chance():
+    panels = {"one": {"a": Interval(0.5, 0.4, 0.7), "b": Interval(0.2, 0.1, 0.3)}}
+    panels["two"] = {"a": Interval(0.9, 0.8, 1.0), "b": Interval(0.0, 0.0, 0.1)}
+    figure = forest_panels(panels, label="share", chance=0.05)
+    for ax, (title, intervals) in zip(figure.axes, panels.items(), strict=True):
+        assert ax.get_title() == title and ax.get_xlabel() == "share"
+        bars = [tuple(bar.get_segments()[0][:, 0]) for bar in ax.collections]
+        assert bars == [(interval.low, interval.high) for interval in intervals.values()]
+        *marks, line = ax.lines
+        assert [mark.get_xydata()[0].tolist() for mark in marks] == [
+            [interval.mean, place] for place, interval in enumerate(intervals.values())
+        ]
+        assert line.get_xdata()[0] == 0.05
+        assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first model is on top
+    assert figure.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("panels", [{}, {"one": {}}, {"one": {"a": Interval(0, 0, 0)}, "two": {}}])
+def test_forests_of_unlike_panels_is_refused(panels):
+    with pytest.raises(DataError, match="the same models in the same order"):
+        forest_panels(panels, label="share")

@@ -108,8 +108,6 @@ def _expect_arrivals(function: NumbersThatArrive, dead: list[Cell]) -> None:
     hint = "A dead cell lets none of the 12 numbers pass that travel through it."
     if found == 768 - 12 * len(dead):
         hint = "Two dead cells one behind the other block the same 12 numbers: count them once."
-    elif found == 768 - 12 * len(set(dead)):
-        hint = "Dead cells of different planes can stand one behind the other: only row and column tell them apart."
     elif found == 12 * blocked:
         hint = "These are the numbers that are lost. How many arrive?"
     elif found == 64 - blocked:
