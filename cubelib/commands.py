@@ -23,12 +23,14 @@ from cubelib.trainer import CubeTrainer
 from cubelib.training import processes
 from cubelib.training.run import shown
 
+CHANGEABLE = ("epochs", "early_stopping_patience")  # of a run that goes on: they say only when it ends
+
 
 def train_help() -> str:
     """All about `train`, every setting included."""
     return (
         "usage: python -m cubelib train CONFIG [options]\n"
-        "       python -m cubelib train --resume RUN [--epochs N]\n\n"
+        "       python -m cubelib train --resume RUN [--epochs N --early-stopping-patience N]\n\n"
         "Train, evaluate and save the cube that a YAML file describes. Every setting of the file can be given as an\n"
         "option as well. --resume goes on with a run that was interrupted; with --epochs it goes on longer.\n\n"
         "example: python -m cubelib train config/cube_training.yaml --mode dialogue --core.rule genome\n"
@@ -52,17 +54,24 @@ def train_command(arguments: Sequence[str]) -> None:
         train(CubeTrainer(configuration(arguments[0], list(arguments[1:]))))
         return
     options = dict(read_options(list(arguments)))
-    others = sorted(options.keys() - {"resume", "epochs"})
-    if others:
+    run = options.pop("resume")
+    others = sorted(options.keys() - set(CHANGEABLE))
+    if others or isinstance(run, list):
         raise ConfigError(
-            f"Resuming {options['resume']}: a run goes on with the settings it began with; only --epochs can be "
-            f"changed. Leave out --{', --'.join(others)}."
+            f"Resuming a run: it goes on with the settings it began with; only --epochs and --early-stopping-patience "
+            f"can be changed. Give --resume, the run's folder and these; got {' '.join(arguments)}."
         )
-    epochs = options.get("epochs")
-    if epochs is not None and (not isinstance(epochs, int) or epochs < 0):
-        raise ConfigError(f"Resuming {options['resume']}: --epochs takes a whole number; got {epochs!r}.")
-    run = str(options["resume"])
-    train(CubeTrainer.resume(run, epochs=epochs), Path(run))
+    for name, value in options.items():
+        if not isinstance(value, int) or value < 1:
+            raise ConfigError(f"Resuming {run}: --{name} takes a whole number of at least 1; got {value!r}.")
+    trainer, folder = CubeTrainer.resume(str(run), **options), Path(str(run))
+    if trainer.stop_reason is not None and not options and (folder / "report.json").exists():
+        print(
+            f"There is nothing left to train in {folder}: {trainer.stop_reason}. Its report is {folder / 'report.md'}."
+        )
+        print("To train it longer: --epochs, and --early-stopping-patience if that ended it.")
+        return
+    train(trainer, folder)
 
 
 def train(trainer: CubeTrainer, folder: Path | None = None) -> None:
@@ -105,8 +114,10 @@ def train(trainer: CubeTrainer, folder: Path | None = None) -> None:
         return
     print(f"Training: {trainer.stop_reason}")
     reports = build_report(trainer, splits, progress=True)
-    reported = (folder / "report.json").exists()  # by the run that this one went on from
-    place = folder / f"report_epoch_{trainer.current_epoch}" if reported else folder
+    place, number = folder, 0  # a run that went on has a report already
+    while (place / "report.json").exists():
+        number += 1
+        place = folder / f"report_{trainer.current_epoch}_epochs{f'_{number}' if number > 1 else ''}"
     files = save_report(reports, trainer, place)
     _print_reports(reports)
     memory = peak_memory()
@@ -188,6 +199,9 @@ def _say_what(trainer: CubeTrainer, splits: Mapping[str, Split]) -> None:
 
 
 def _say_epoch(trainer: CubeTrainer, row: Mapping[str, Any]) -> None:
+    if row["epoch"] == 1:
+        untrained = ", ".join(f"{name} {value}" for name, value in shown(trainer.training_history[0]).items())
+        tqdm.write(f"Epoch   0: untrained,   {untrained}")
     if row["epoch"] % trainer.config.log_interval == 0:
         figures = ", ".join(f"{name} {value}" for name, value in shown(row).items())
         tqdm.write(f"Epoch {row['epoch']:3}: loss {row['loss']:.4f}, {figures}")

@@ -144,6 +144,11 @@ class TrainingConfig(Block):
                 f"core.field: {self.core.field} shared channels cannot be used here, {why}; use 0, or mode dialogue "
                 "with core.waist: null and a depth of 2 or more"
             )
+        if self.batch_size * self.gradient_accumulation == 1 and "contrastive" in map(self.loss_for, self.tasks):
+            raise ValueError(
+                "batch_size: a contrastive loss tells the right answer from the others of its step, and with 1 there "
+                "are none to learn from; use 2 or more, gradient_accumulation, or another loss_function"
+            )
         if self.mode == "autoencoder" and self.data.language != "en":
             raise ValueError(
                 f"data.language: the built-in sentences are English, pairs in {self.data.language!r} are for dialogue "

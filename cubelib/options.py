@@ -90,5 +90,5 @@ def _describe(name: str, field: FieldInfo, prefix: str) -> str:
         return describe(field.annotation, f"{prefix}{name}.")
     default = field.default
     shown = "null" if default is None else " ".join(map(str, default)) if isinstance(default, list) else str(default)
-    meaning = " ".join((field.description or "").split())
+    meaning = " ".join((field.description or "").split()).replace("None", "null")
     return f"--{prefix}{name.replace('_', '-')} {shown}\n    {meaning}"

@@ -175,6 +175,9 @@ class CubeTrainer(Cube):
         if run.engine.is_main:
             for hook in on_epoch_end:
                 hook(self, row)
+        if run.engine.processes == 1 and run.loop.stopped and run.stop_reason is None:
+            run.stop_reason = f"stopped after epoch {row['epoch']}"
+            run.save()
 
     def prepare(self, train: Data, validation: Data) -> Run:
         """Begins training without training anything yet, for a loop of one's own.
@@ -227,6 +230,16 @@ class CubeTrainer(Cube):
                 f"{self.config.learning_rate:g}), or set gradient_clipping. {error}"
             ) from None
 
+    def set_mode(self, mode: str) -> None:
+        """Changes what is trained from the next `fit` on; an "auto" waist changes with it, the weights stay.
+
+        Raises:
+            ValueError: not autoencoder, dialogue or mixed; or while training goes on.
+        """
+        if self._run is not None:
+            raise ConfigError("CubeTrainer.set_mode: training is going on. Call finish() first.")
+        super().set_mode(mode)
+
     def stop(self) -> None:
         """Asks a training that is going on to stop after its batch; the best weights so far are kept."""
         if self._run is not None:
@@ -238,10 +251,9 @@ class CubeTrainer(Cube):
             run, self._run = self._run, None
             run.close()
             self.seconds = run.seconds
-            if run.stop_reason is not None:
-                best = run.best["epoch"]
-                kept = "the cube as it was before training" if best == 0 else f"the weights of epoch {best}"
-                self.stop_reason = f"{run.stop_reason}; kept: {kept}"
+            best = run.best["epoch"]
+            kept = "the cube as it was before training" if best == 0 else f"the weights of epoch {best}"
+            self.stop_reason = f"{run.stop_reason or f'finished after epoch {self.current_epoch}'}; kept: {kept}"
 
     # --- saving and loading -----------------------------------------------------------------------------------------
 
@@ -273,27 +285,40 @@ class CubeTrainer(Cube):
         return cls._from_checkpoint(load_checkpoint(folder), folder, {"device": device})
 
     @classmethod
-    def resume(cls, folder: str | Path, *, epochs: int | None = None) -> CubeTrainer:
+    def resume(
+        cls, folder: str | Path, *, epochs: int | None = None, early_stopping_patience: int | None = None
+    ) -> CubeTrainer:
         """A trainer that goes on where a run was interrupted: call `fit` with the same data and folder.
 
         On one thread the weights at the end are those of a run that was never interrupted, bit for bit.
 
         Args:
-            folder: of the run, as given to `fit`; or one of its epochs.
+            folder: of the run, as given to `fit`.
             epochs: train to this epoch instead of the configuration's. With a schedule other than constant the epochs
                 to come have other learning rates than they would have had.
+            early_stopping_patience: instead of the configuration's, for a run that stopped by it.
 
         Raises:
-            CheckpointError: there is no state to go on from, or it is damaged.
+            CheckpointError: there is no state to go on from, it is damaged, or has more epochs already.
         """
         states = states_of(folder)
-        checkpoint = load_checkpoint(states[-1] if states else folder)
-        if checkpoint.optimizer is None or checkpoint.best is None:
+        if not states:
             raise CheckpointError(
-                f"Resuming {folder}: it holds a cube but no state to go on from (epochs/…). Give the folder of a run "
-                "that was trained with fit(…, folder=…) or `python -m cubelib train`."
+                f"Resuming {folder}: there is no state to go on from (epochs/…). Give the folder of a run that was "
+                "trained with fit(…, folder=…) or `python -m cubelib train`."
             )
-        trainer = cls._from_checkpoint(checkpoint, folder, {"epochs": epochs})
+        try:
+            checkpoint = load_checkpoint(states[-1])
+        except CheckpointError as error:
+            older = f" To go on from epoch {int(states[-2].name)}, remove {states[-1]}." if states[1:] else ""
+            raise CheckpointError(f"{error}{older}") from None
+        if checkpoint.optimizer is None or checkpoint.best is None:
+            raise CheckpointError(f"Resuming {states[-1]}: it holds a cube but no state to go on from.")
+        trained = checkpoint.history[-1]["epoch"]
+        if epochs is not None and epochs < trained:
+            raise CheckpointError(f"Resuming {folder}: it has {trained} epochs already. Give epochs={trained} or more.")
+        changes = {"epochs": epochs, "early_stopping_patience": early_stopping_patience}
+        trainer = cls._from_checkpoint(checkpoint, folder, changes)
         trainer._resumed = checkpoint
         return trainer
 
@@ -324,7 +349,8 @@ class CubeTrainer(Cube):
             raise ModuleNotFoundError(
                 "A DataFrame needs pandas: python -m pip install pandas. The plain rows are in training_history."
             ) from None
-        return pandas.DataFrame(self.training_history).set_index("epoch")
+        frame = pandas.DataFrame(self.training_history)
+        return frame.set_index("epoch") if self.training_history else frame
 
     def untrained(self) -> CubeTrainer:
         """The same cube before training: same configuration, seed and fitted layout, first weights."""
@@ -338,10 +364,16 @@ class CubeTrainer(Cube):
 
     def _by_task(self, data: Data, name: str) -> dict[str, EmbeddingDataset]:
         by_task = dict(data) if isinstance(data, Mapping) else {self.config.mode: data}
+        for dataset in by_task.values():
+            if not isinstance(dataset, EmbeddingDataset):
+                raise DataError(
+                    f"CubeTrainer.fit: the {name} data are an AutoencoderDataset or a DialogueDataset; got "
+                    f"{type(dataset).__name__}. Wrap vectors: AutoencoderDataset(vectors)."
+                )
         if set(by_task) != set(self.tasks):
             raise DataError(
                 f"CubeTrainer.fit: mode {self.config.mode} takes {name} data for {' and '.join(self.tasks)}; got "
-                f"{' and '.join(by_task)}. Pass a dict with these keys."
+                f"{' and '.join(by_task) if isinstance(data, Mapping) else 'one dataset'}. Pass a dict with these keys."
             )
         for dataset in by_task.values():
             if not len(dataset):

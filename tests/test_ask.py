@@ -81,7 +81,7 @@ def test_what_does_not_fit_together_is_told(trainer):
 
 
 def test_a_missing_teacher_is_told_with_the_command(tmp_path, monkeypatch):
-    def missing(cache_dir):
+    def missing(*_):
         raise ModuleNotFoundError("Install it (405 MB) with: python -m pip install")
 
     monkeypatch.setattr("cubelib.teacher.teacher_folder", missing)

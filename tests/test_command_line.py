@@ -176,8 +176,8 @@ def write_bad_inputs(folder: Path) -> None:
         (["train", "C", "--core.waist", "99"], "core.waist: 99 channels cannot pass where a cell has 16"),
         (["train"], "cubelib train: give one config file"),
         (["train", "--epochs", "5"], "cubelib train: give one config file"),
-        (["train", "--resume", "{}/nowhere"], "nowhere: there is no checkpoint.json. Give a folder that"),
-        (["train", "--resume", "{}/nowhere", "--epochs", "many"], "--epochs takes a whole number; got 'many'"),
+        (["train", "--resume", "{}/nowhere"], "nowhere: there is no state to go on from"),
+        (["train", "--resume", "{}/nowhere", "--epochs", "many"], "--epochs takes a whole number of at least 1; got"),
         (["evaluate"], "cubelib evaluate: the following arguments are required: RUN"),
         (["evaluate", "{}/nowhere", "--device"], "cubelib evaluate: argument --device: expected one argument"),
         (["evaluate", "{}/nowhere", "--speed", "9"], "cubelib evaluate: unrecognized arguments: --speed 9"),
@@ -304,7 +304,13 @@ def test_what_was_learnt_is_saved_when_training_does_not_end_well(tmp_path, monk
     told = capsys.readouterr().out
     assert f"Resuming: {folder} after epoch 2" in told and "epochs: all 3 are trained" in told
     assert main(["train", "--resume", str(folder), "--epochs", "3", "--batch-size", "4"]) == 2
-    assert "only --epochs can be changed. Leave out --batch_size." in capsys.readouterr().err
+    assert "only --epochs and --early-stopping-patience can be changed" in capsys.readouterr().err
+    assert main(["train", "--resume", str(folder)]) == 0
+    assert f"There is nothing left to train in {folder}: epochs: all 3 are trained" in capsys.readouterr().out
+    assert main(["train", "--resume", str(folder), "--epochs", "1"]) == 2
+    assert "it has 3 epochs already. Give epochs=3 or more." in capsys.readouterr().err
+    assert main(["train", "--resume", str(folder / "epochs" / "0003")]) == 2
+    assert "0003: there is no state to go on from" in capsys.readouterr().err
 
 
 def test_an_option_given_twice_is_a_mistake(capsys):

@@ -9,7 +9,7 @@ import torch
 from small_cubes import DIM, small, vectors
 
 from cubelib import AutoencoderDataset, CubeTrainer, CubicCore, DialogueDataset
-from cubelib.errors import DataError
+from cubelib.errors import ConfigError, DataError
 from cubelib.live import LiveCurve
 from cubelib.training.loop import Loop
 
@@ -128,6 +128,36 @@ def test_stop_ends_after_the_batch_with_the_best_weights():
     assert trainer.stop_reason.startswith("stopped in epoch 3; kept: the weights of epoch")
     best = max(range(3), key=lambda epoch: history[epoch]["score"])
     assert best and largest_difference(weights(trainer), ends[best - 1]) == 0.0
+
+
+def test_stop_after_an_epoch_begins_no_other_and_keeps_its_state(tmp_path):
+    trainer = CubeTrainer(small(mode="dialogue", epochs=9))
+    trainer.initialize_components()
+    trainer.fit(pairs(100), pairs(40, 2), folder=tmp_path, progress=False, on_epoch_end=lambda t, row: t.stop())
+    assert trainer.current_epoch == 1 and trainer.stop_reason.startswith("stopped after epoch 1; kept:")
+    assert CubeTrainer.resume(tmp_path).current_epoch == 1
+
+
+def test_a_mode_is_not_changed_while_training_goes_on():
+    trainer = prepared()
+    with pytest.raises(ConfigError, match=r"training is going on. Call finish\(\) first"):
+        trainer.set_mode("autoencoder")
+    trainer.train_epoch()
+    trainer.finish()
+    assert trainer.stop_reason.startswith("finished after epoch 1; kept:")
+    trainer.set_mode("autoencoder")
+    assert trainer.config.mode == "autoencoder" and CubeTrainer(small()).history_frame().empty
+
+
+def test_what_is_no_dataset_and_a_batch_without_wrong_answers_are_refused():
+    trainer = CubeTrainer(small(mode="dialogue"))
+    trainer.initialize_components()
+    for wrong in (vectors(5, 1), "x", None):
+        with pytest.raises(DataError, match="are an AutoencoderDataset or a DialogueDataset; got"):
+            trainer.fit(wrong, pairs(20), progress=False)
+    with pytest.raises(ConfigError, match="with 1 there are none to learn from"):
+        CubeTrainer(small(mode="dialogue", batch_size=1))
+    CubeTrainer(small(mode="dialogue", batch_size=1, gradient_accumulation=2))
 
 
 def test_the_target_can_end_training():

@@ -115,6 +115,9 @@ def test_a_stop_for_good_is_known_after_resuming(tmp_path):
     resumed = CubeTrainer.resume(tmp_path)
     resumed.fit(*data("dialogue"), folder=tmp_path, progress=False)
     assert (resumed.current_epoch, resumed.stop_reason) == (2, whole.stop_reason)
+    longer = CubeTrainer.resume(tmp_path, early_stopping_patience=4)
+    longer.fit(*data("dialogue"), folder=tmp_path, progress=False)
+    assert (longer.current_epoch, longer.stop_reason[:24]) == (4, "early_stopping_patience:")
 
 
 def test_a_run_can_be_made_longer(tmp_path):
@@ -149,13 +152,18 @@ def test_other_data_another_run_and_no_state_are_refused(tmp_path):
         resumed.fit(train.subset(torch.arange(50)), validation, progress=False)
     with pytest.raises(CheckpointError, match=r"it holds epochs of another run \(0001, 0002\)\. Choose a new folder"):
         trained("dialogue", tmp_path / "run")
-    with pytest.raises(CheckpointError, match="it holds a cube but no state to go on from"):
-        CubeTrainer.resume(tmp_path / "run" / "checkpoint")
-    with pytest.raises(CheckpointError, match=r"there is no checkpoint\.json"):
-        CubeTrainer.resume(tmp_path / "nowhere")
+    for place in ("run/checkpoint", "run/epochs/0002", "nowhere"):
+        with pytest.raises(CheckpointError, match="there is no state to go on from"):
+            CubeTrainer.resume(tmp_path / place)
+    with pytest.raises(CheckpointError, match="it has 2 epochs already"):
+        CubeTrainer.resume(tmp_path / "run", epochs=1)
+    with pytest.raises(CheckpointError, match="that is a checkpoint, not the folder of a run"):
+        trained("dialogue", tmp_path / "run" / "epochs" / "0001")
     state = tmp_path / "run" / "epochs" / "0002" / "optimizer.safetensors"
     state.write_bytes(state.read_bytes()[:100])
-    with pytest.raises(CheckpointError, match=r"0002: optimizer.safetensors is cut short or damaged"):
+    with pytest.raises(
+        CheckpointError, match=r"0002: optimizer.safetensors is cut .* go on from epoch 1, remove .*0002\."
+    ):
         CubeTrainer.resume(tmp_path / "run")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from cubelib.checkpoint import Checkpoint, check_shapes, provenance
+from cubelib.checkpoint import STATE, Checkpoint, check_shapes, provenance
 from cubelib.datasets import EmbeddingDataset
 from cubelib.errors import CheckpointError, DataError
 from cubelib.stopping import Convergence
@@ -123,6 +123,10 @@ class Run:
         """
         if not self.engine.is_main:
             return
+        if (Path(folder) / STATE).exists():
+            raise CheckpointError(
+                f"Saving the run in {folder}: that is a checkpoint, not the folder of a run. Choose another folder."
+            )
         epoch = self.history[-1]["epoch"]
         later = [state.name for state in states_of(folder) if not self._resumed or int(state.name) > epoch]
         if later:
