@@ -15,8 +15,8 @@ def plan(sizes: dict[str, int], **settings) -> Plan:
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(1, 3))
 def test_an_epoch_holds_every_item_once(items, size, epoch):
-    planned = plan({"dialogue": items}, batch_size=size)
-    batches = [batch["dialogue"] for batch in planned.batches(epoch)]
+    planned = plan({"autoencoder": items}, batch_size=size)
+    batches = [batch["autoencoder"] for batch in planned.batches(epoch)]
     assert len(batches) == planned.batch_count(epoch) and all(len(batch) <= size for batch in batches)
     assert torch.cat(batches).sort().values.tolist() == list(range(items))
 
