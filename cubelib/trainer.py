@@ -147,7 +147,7 @@ class CubeTrainer(Cube):
             if folder is not None:
                 run.keep(folder)
             steps = sum(run.loop.plan.update_count(epoch) for epoch in run.epochs_left())
-            # The bar is the same for every kind of terminal, and none for a run of a moment.
+            # Short runs show no bar.
             with tqdm(
                 total=steps, desc="Training", unit="batch", delay=0.5, disable=not (progress and run.engine.is_main)
             ) as bar:
@@ -222,6 +222,7 @@ class CubeTrainer(Cube):
         try:
             return run.epoch(after_batch)
         except FloatingPointError as error:
+            run.stop_reason = f"broke down in epoch {self.current_epoch + 1}"
             self.finish()
             saved = "" if run.keeper is None else f" They are saved in {run.keeper.folder / BEST}."
             raise FloatingPointError(

@@ -158,4 +158,5 @@ def test_a_loss_that_explodes_is_named_with_its_epoch_and_the_best_weights_come_
     ):
         trainer.fit(pairs(300, 1), pairs(60, 2), progress=False)
     assert same(weights(trainer), before)
+    assert trainer.stop_reason == "broke down in epoch 1; kept: the cube as it was before training"
     assert trainer.predict(vectors(2, 0)).isfinite().all()
