@@ -50,13 +50,14 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "chatterbot-corpus": "chatterbot_corpus",
         "wiki-ru-wordnet": "wiki_ru_wordnet",
     },
-    "notebooks": {name: name for name in ("jupyterlab", "ipykernel", "ipywidgets", "nbval")},
+    "notebooks": {name: name for name in ("jupyterlab", "ipykernel", "ipywidgets", "plotly", "anywidget", "nbval")},
     "tests": {
         "pytest": "pytest",
         "pytest-xdist": "xdist",
         "hypothesis": "hypothesis",
         "scikit-learn": "sklearn",
         "ruff": "ruff",
+        "playwright": "playwright",
     },
     "other formats and tools": {
         name: name
