@@ -1,9 +1,17 @@
-"""Pictures of a lattice show what is lit, what is silent and what breaks out of a line."""
+"""Pictures of a lattice show what is lit, what is silent, what is dead and what breaks out of a line."""
 
+import json
+
+import numpy as np
+import pytest
 import torch
-from matplotlib.figure import Figure
 
-from cubelib import view3d
+from cubelib import CubeTrainer, CubicCore, EmbeddingReshaper, view3d
+from cubelib.errors import DataError, UserError
+from cubelib.lattice import light_cone
+from cubelib.view3d.colours import Colours
+from cubelib.view3d.scene import Scene, scene, travel
+from cubelib.view3d.turning import CELLS, DEAD, LINES, as_shown, tick_data, turning
 
 PALE = torch.tensor(view3d.SILENT, dtype=torch.float64)
 
@@ -17,6 +25,18 @@ def lit(*places, shape=(1, 2, 3, 3)):
 
 def pixels(ax):
     return torch.as_tensor(ax.images[0].get_array())
+
+
+def talking(size=(4, 3, 2), **settings):
+    """A core with random weights in its last layers, as if it had been trained."""
+    torch.manual_seed(0)
+    core = CubicCore(size, in_channels=3, state_channels=4, **settings)
+    for sheet in core.rule.out:
+        torch.nn.init.normal_(sheet, std=0.1)
+    return core
+
+
+# --- printed ---------------------------------------------------------------------------------------------------------
 
 
 def test_silent_cells_are_pale_lit_cells_are_not_and_planes_stand_apart():
@@ -34,10 +54,10 @@ def test_what_is_lit_outside_the_line_is_crossed_and_nothing_else():
     line = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
     line[0, 0, 0, 0] = True
     ax = view3d.films({"one": picture}, {"one": line}).axes[0]
-    borders, crosses = ax.collections
+    lines, crosses = ax.collections
     assert crosses.get_offsets().tolist() == [[6.0, 2.0]]
-    corners = {tuple(point) for segment in borders.get_segments() for point in segment.tolist()}
-    assert len(borders.get_segments()) == 4 and corners == {(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)}
+    corners = {tuple(point) for segment in lines.get_segments() for point in segment.tolist()}
+    assert len(lines.get_segments()) == 4 and corners == {(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)}
 
 
 def test_ticks_go_down_and_planes_to_the_right():
@@ -70,14 +90,33 @@ def test_a_face_has_rows_down_and_columns_across_and_its_numbers_written():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("column", "row")
 
 
+def solids(ax):
+    """Corner to corner and colour of each face that is drawn of a cell, walls and lines left out."""
+    (cells,) = (part for part in ax.collections if len(part.get_facecolor()))
+    corners = torch.as_tensor(np.asarray(cells._vec).T[:, :3]).unflatten(0, (-1, 4))
+    return corners, torch.as_tensor(cells.get_facecolor())
+
+
 def test_a_cube_shows_its_lit_cells_in_their_places():
     picture = torch.zeros(4, 3, 2)  # depth, rows, columns
     picture[1, 0, 0] = 5.0
     ax = view3d.cubes({"cube": picture}).axes[0]
-    assert ax.get_title() == "cube" and ax.collections
-    solid = [part for part in ax.collections if part.get_facecolor()[0][3] == 1]
-    corners = torch.tensor([vertex for part in solid for face in part._vec.T[:, :3].tolist() for vertex in [face]])
-    assert corners.amin(0).tolist() == [1, 0, 2] and corners.amax(0).tolist() == [2, 1, 3]  # row 0 is on top
+    corners, colours = solids(ax)
+    assert ax.get_title() == "cube" and len(corners) == 3  # the faces that are seen
+    assert corners.amin((0, 1)).tolist() == [1, 0, 2] and corners.amax((0, 1)).tolist() == [2, 1, 3]  # row 0 on top
+    assert (colours[:, 3] == 1).all()
+
+
+def test_dead_cells_are_black_whatever_they_hold_and_the_cone_has_a_line():
+    picture, dead = torch.zeros(4, 3, 2), torch.zeros(4, 3, 2, dtype=torch.bool)
+    picture[1, 0, 0], picture[2, 1, 1] = 5.0, 1.0
+    dead[3, 2, 1] = dead[2, 1, 1] = True
+    ax = view3d.cubes({"cube": picture}, dead=dead, cone={"cube": range(1, 3)}).axes[0]
+    _, colours = solids(ax)
+    black = (colours[:, :3] == 0).all(1)
+    assert len(colours) == 9 and int(black.sum()) == 6
+    plain = view3d.cubes({"cube": picture}, dead=dead).axes[0]
+    assert len(ax.collections) == len(plain.collections) + 2  # a line around each of two planes
 
 
 def test_nothing_lit_is_a_picture_too():
@@ -92,13 +131,209 @@ def test_a_schedule_counts_and_marks_the_planes():
     assert (marks.count("·"), marks.count("×")) == (6, 6)
 
 
-def test_a_player_shows_the_frame_of_its_slider():
-    player = view3d.player([Figure(figsize=(1, 1)), Figure(figsize=(2, 1))])
-    controls, picture = player.children
-    play, slider = controls.children
-    first = bytes(picture.value)
-    slider.value = 1
-    second = bytes(picture.value)
-    assert second != first and second.startswith(b"\x89PNG") and play.max == slider.max == 1
-    slider.value = 0
-    assert bytes(picture.value) == first
+# --- colours ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_level_has_the_colour_that_is_printed():
+    values = torch.tensor([0.0, 0.01, 0.2, 1.0])
+    colours = Colours([values])
+    levels = colours.levels(values.double().numpy())
+    assert levels[0] == 0 and levels[-1] == 255 and levels[1] == 1
+    stops = colours.stops
+    assert stops[0] == (0.0, "rgb(237,237,237)") and stops[0][1] == stops[1][1]
+    printed = colours(values.double().numpy())
+    assert stops[-1] == (1.0, "rgb({},{},{})".format(*(round(255 * part) for part in printed[-1, :3])))
+
+
+def test_numbers_of_two_signs_have_zero_in_the_middle():
+    colours = Colours([torch.tensor([-1.0, 0.5])])
+    assert colours.signed and colours.levels(np.array([-1.0, 1e-9, 1.0])).tolist() == [1, 128, 255]
+    assert Colours([torch.tensor([0.0, 0.5])]).signed is False
+
+
+@pytest.mark.parametrize("values", [[0.5, 2.0], [1e-5, 1.0], [-3.0, 2.0], [5e3, 9e4], [0.0]])
+def test_the_colour_bar_says_the_values_of_its_levels(values):
+    colours = Colours([torch.tensor(values)])
+    places, labels = colours.ticks
+    assert len(places) >= 2 and len(places) == len(labels)
+    for place, label in zip(places, labels, strict=True):
+        value = np.array([float(label.replace(",", ""))])
+        # One level is a 254th of the scale, and labels have three digits.
+        assert value == 0 or abs(float(colours.levels(value)[0]) - place) <= 1.5
+
+
+# --- scenes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_vector_travels_as_the_core_says():
+    core, vector = talking(), torch.randn(18)
+    states = travel(core, vector)
+    cube = EmbeddingReshaper(18, (3, 2, 3)).fold(vector[None])
+    assert torch.equal(states, core(cube, return_states=True)[1][0])
+    assert torch.equal(travel(core, vector[None]), states) and torch.equal(travel(core, cube[0]), states)
+    assert travel(core, vector[:16]).shape == states.shape  # padded
+
+
+def test_a_trainer_folds_with_its_own_reshaper_and_stays_as_it_was():
+    trainer = CubeTrainer({"embedding_dim": 18, "lattice_size": [4, 3, 2], "core": {"layout": "random"}})
+    trainer.initialize_components()
+    core = trainer.embedding_processor.train()
+    vector = torch.randn(18)
+    expected = core.eval()(trainer.embedding_reshaper.fold(vector[None]), return_states=True)[1][0]
+    core.train()
+    assert torch.equal(travel(trainer, vector), expected) and core.training
+
+
+def test_a_scene_shows_strength_or_a_channel_and_the_planes_worth_computing():
+    core, vector = talking(steps=4), torch.randn(18)
+    states = travel(core, vector)
+    strong, second = scene(core, vector), scene(core, vector, channel=2)
+    assert torch.equal(strong.values, states.norm(dim=-1)) and torch.equal(second.values, states[..., 2])
+    assert list(strong.cone) == light_cone(4, 4) and second.label == "channel 2 of a cell's state"
+    assert strong.loud[:2] == [6, 12] and repr(strong).endswith("tick by tick: 6, 12, 18, 24, 24")
+
+
+def test_a_dead_plane_stops_the_film():
+    dead = torch.zeros(4, 3, 2, dtype=torch.bool)
+    dead[2] = True
+    film = scene(talking(), torch.randn(18), damage=dead)
+    assert film.loud == [6, 12, 12, 12] and "6 dead" in repr(film)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"values": torch.zeros(2, 3)}, r"\(ticks, planes, rows, columns\); got \(2, 3\)"),
+        ({"values": torch.full((1, 1, 1, 1), torch.nan)}, "finite"),
+        ({"values": torch.zeros(2, 2, 2, 2), "dead": torch.zeros(2, 2, 2)}, "dead as a bool mask"),
+        ({"values": torch.zeros(2, 2, 2, 2), "marked": torch.zeros(2, 2, dtype=torch.bool)}, "marked as a bool mask"),
+        ({"values": torch.zeros(2, 2, 2, 2), "cone": light_cone(2, 4)}, "2 ticks takes as many ranges.*got 5"),
+    ],
+)
+def test_a_scene_that_does_not_fit_together_is_refused(wrong, says):
+    with pytest.raises(DataError, match=says):
+        Scene(**wrong)
+
+
+def test_what_cannot_be_shown_gets_a_sentence():
+    with pytest.raises(DataError, match=r"of several vectors take one: vectors\[0\]"):
+        view3d.show(talking(), torch.randn(3, 18))
+    with pytest.raises(ValueError, match="must be filled"):
+        view3d.show(talking(), torch.randn(19))
+    with pytest.raises(DataError, match="channels 0 to 3; got channel=4"):
+        view3d.show(talking(), torch.randn(18), channel=4)
+    with pytest.raises(DataError, match="initialize_components"):
+        view3d.show(CubeTrainer(), torch.randn(768))
+
+
+# --- to turn ---------------------------------------------------------------------------------------------------------
+
+
+def film():
+    dead = torch.zeros(4, 3, 2, dtype=torch.bool)
+    dead[2, 1, 0] = True
+    return scene(talking(steps=5), torch.randn(18), damage=dead)
+
+
+def test_each_frame_holds_every_cell_in_its_place():
+    shown = film()
+    figure = turning(shown)
+    cells = figure.data[CELLS]
+    assert [frame.name for frame in figure.frames] == [str(tick) for tick in range(6)]
+    for tick, frame in enumerate(figure.frames):
+        assert frame.traces == (CELLS, LINES)
+        for x, y, z, value in zip(cells.x, cells.y, cells.z, frame.data[0].customdata, strict=True):
+            assert value == pytest.approx(float(shown.values[tick, x, z, y]))  # plane, row, column
+    steps = figure.layout.sliders[0].steps
+    assert [step.args[0] for step in steps] == [(str(tick),) for tick in range(6)]
+
+
+def test_silent_cells_are_small_and_dead_ones_crossed():
+    shown = film()
+    for tick in range(shown.ticks):
+        size = tick_data(shown, tick)[CELLS]["marker"]["size"].reshape(shown.size)
+        values, dead = shown.values[tick].numpy(), shown.dead.numpy()
+        assert (size[dead] == 0).all() and (size[(values == 0) & ~dead] == 2).all()
+        assert (size[values != 0] > 5).all()
+    cross = turning(shown).data[DEAD]
+    assert cross.x == (2, 2, None) * 2 and {round(place) for place in cross.z if place is not None} == {1}
+    assert {round(place, 2) for place in cross.y if place is not None} == {-0.35, 0.35}
+
+
+def test_the_planes_of_the_cone_have_a_line_and_so_have_marked_cells():
+    shown = film()
+    for tick, planes in enumerate(light_cone(4, 5)):
+        around = tick_data(shown, tick)[LINES]
+        assert sorted({plane for plane in around["x"] if plane is not None}) == list(planes)
+    marked = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
+    marked[0, 1, 0, 2] = True
+    around = tick_data(Scene(torch.zeros(1, 2, 3, 3), marked=marked), 0)[LINES]
+    points = {point for point in zip(*around.values(), strict=True) if point[0] is not None}
+    assert points == {(1, column, row) for column in (1.5, 2.5) for row in (-0.5, 0.5)}
+
+
+def test_a_view_is_for_jupyter_for_paper_and_for_the_reader_of_a_terminal(tmp_path):
+    view = view3d.show(talking(), torch.randn(18), title="a walk")
+    import plotly.io
+
+    before = plotly.io.renderers.default
+    plotly.io.renderers.default = "plotly_mimetype"
+    try:
+        bundle = view._repr_mimebundle_()
+    finally:
+        plotly.io.renderers.default = before
+    assert set(bundle) == {"application/vnd.plotly.v1+json", "image/png", "text/plain"}
+    assert len(bundle["application/vnd.plotly.v1+json"]["frames"]) == 4
+    assert bundle["text/plain"] == repr(view) and repr(view).startswith("View of strength of a cell's signal: 4×3×2")
+    assert view.save(tmp_path / "new" / "view.png").read_bytes().startswith(b"\x89PNG")
+    assert [ax.get_title() for ax in view.picture().axes[:4]] == ["tick 0", "tick 1", "tick 2", "tick 3"]
+
+
+def test_a_page_holds_all_it_needs_and_stays_below_five_megabytes(tmp_path):
+    core = CubicCore((8, 8, 8), in_channels=12, steps=12)
+    page = view3d.show(core, torch.randn(768)).save(tmp_path / "view.html")
+    assert page.stat().st_size < 5_000_000
+    text = page.read_text(encoding="utf-8")
+    assert (
+        "plotly.js v" in text and '<script src="http' not in text and "cdn.plot.ly" not in text.split("</script>")[-2]
+    )
+
+
+def test_an_older_file_stays_whole_and_wrong_endings_are_refused(tmp_path):
+    view = view3d.show(talking(), torch.randn(18))
+    with pytest.raises(UserError, match=r"ends in \.gif. Use \.html"):
+        view.save(tmp_path / "view.gif")
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match="cannot write"):
+        view.save(tmp_path / "file" / "view.png")
+    older = view.save(tmp_path / "view.png").read_bytes()
+    assert view.save(tmp_path / "view.png").read_bytes() == older
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "view.png"}  # nothing left aside
+
+
+def test_markup_in_a_title_stays_text():
+    title = '<script>alert(1)</script> <a href="javascript:alert(2)">&</a>'
+    figure = view3d.show(talking(), torch.randn(18), title=title).figure
+    assert figure.layout.title.text == as_shown(title) and "<" not in figure.layout.title.text
+    assert "<script>alert" not in figure.to_html(include_plotlyjs=False)
+    printed = view3d.show(talking(), torch.randn(18), title="$x^2$ <b>").picture()
+    assert printed.get_suptitle() == "$x^2$ <b>" and not printed._suptitle.get_parse_math()
+
+
+def test_marked_cells_are_printed_as_a_film_with_a_line():
+    values = lit((0, 0, 0, 0), (1, 1, 2, 2), shape=(2, 2, 3, 3))
+    view = view3d.play(values, marked=values > 0, label="change", title="two")
+    ax = view.picture().axes[0]
+    assert ax.get_title() == "two" and ax.collections and repr(view).startswith("View of change: 2×3×3 cells")
+
+
+def test_without_plotly_the_command_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+    with pytest.raises(ModuleNotFoundError, match=r"python -m pip install 'plotly>=7'"):
+        view3d.show(talking(), torch.randn(18))
+
+
+def test_the_figure_is_plain_json():
+    json.loads(view3d.show(talking(), torch.randn(18)).figure.to_json())

@@ -1,41 +1,57 @@
-"""Pictures of a lattice: as a transparent cube, plane by plane, tick by tick, and a player for the ticks.
+"""Printed pictures of a lattice: as a transparent cube, plane by plane, tick by tick.
 
-What is silent, exactly zero, is drawn pale grey. Where signals differ much in strength the colours follow a logarithmic
-scale, so that a whisper is seen beside a shout. Colour-blind-safe, labelled, opaque white.
+What is silent, exactly zero, is empty or pale grey. Labelled, opaque white; the colours are those of
+`cubelib.view3d.colours`.
 
 Taught in notebook 03.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cubelib.lattice.cone import light_cone
+from cubelib.view3d.colours import ORANGE, SILENT, STRENGTH, Colours
 
-COLOURS, ORANGE, SILENT = colormaps["viridis"], "#D55E00", (0.93, 0.93, 0.93, 1.0)
-WIDE = 30.0  # from this ratio of the strongest to the weakest on, the scale is logarithmic
+# The faces of a unit cube that are seen from the front, the left and above: corners (depth, columns, rows from below).
+_SEEN = np.array(
+    [
+        [(0, 0, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1)],
+        [(0, 0, 0), (1, 0, 0), (1, 0, 1), (0, 0, 1)],
+        [(0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)],
+    ]
+)
 
 
-def cubes(pictures: Mapping[str, Tensor], *, label: str = "strength of a cell's signal") -> Figure:
-    """Transparent cubes next to each other: silent cells are glass.
+def cubes(
+    pictures: Mapping[str, Tensor],
+    *,
+    dead: Tensor | None = None,
+    cone: Mapping[str, range] | None = None,
+    scale: Tensor | None = None,
+    label: str = STRENGTH,
+) -> Figure:
+    """Transparent cubes next to each other: silent cells are empty, dead ones black.
 
     The front face is on the left, depth goes to the right, row 0 is on top, column 0 at the far side.
 
     Args:
-        pictures: title → what each cell holds, `(depth, rows, columns)`, 0 or more.
+        pictures: title → what each cell holds, `(depth, rows, columns)`. Where a number is negative the colours have
+            two sides, around zero.
+        dead: cells to draw in black, bool `(depth, rows, columns)`.
+        cone: title → planes to draw a line around.
+        scale: values that the colours must span; None for the pictures' own.
         label: what the colours mean.
 
     Example:
@@ -44,20 +60,32 @@ def cubes(pictures: Mapping[str, Tensor], *, label: str = "strength of a cell's 
         >>> figure.axes[0].get_title()
         'a plane'
     """
-    norm = _scale(list(pictures.values()))
+    colours = Colours(list(pictures.values()) if scale is None else [scale])
     figure = Figure(figsize=(3.1 * len(pictures) + 0.9, 3.2), facecolor="white", layout="constrained")
     axes: Any = figure.subplots(1, len(pictures), subplot_kw={"projection": "3d"}, squeeze=False)[0]
+    black = None if dead is None else _upright(dead.numpy())
     for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
-        cells = picture.numpy().transpose(0, 2, 1)[:, :, ::-1]  # (depth, columns, rows from bottom to top)
-        lit = cells > 0
-        ax.voxels(lit, facecolors=_coloured(cells, norm), edgecolor="#222222", linewidth=0.3, shade=False)
-        ax.voxels(~lit, facecolors=(0, 0, 0, 0), edgecolor=(0, 0, 0, 0.06), linewidth=0.3)
+        cells = _upright(picture.numpy())
+        sides = cells.shape
+        ax.add_collection3d(Line3DCollection(_walls(*sides), colors=(0, 0, 0, 0.12), linewidths=0.4, zorder=0))
+        painted = colours(cells)
+        if black is not None:
+            painted[black] = (0, 0, 0, 1)
+        shown = cells != 0 if black is None else (cells != 0) | black
+        corners = (np.argwhere(shown)[:, None, None, :] + _SEEN).reshape(-1, 4, 3)
+        paint = np.repeat(painted[shown], len(_SEEN), axis=0)
+        ax.add_collection3d(Poly3DCollection(corners, facecolors=paint, edgecolors="#222222", linewidths=0.3))
+        for plane in (cone or {}).get(title, ()):
+            _, columns, rows = sides
+            around = [(plane, 0, 0), (plane, columns, 0), (plane, columns, rows), (plane, 0, rows), (plane, 0, 0)]
+            ax.add_collection3d(Line3DCollection([around], colors=ORANGE, linewidths=1.8, zorder=10))
+        ax.set(xlim=(0, sides[0]), ylim=(0, sides[1]), zlim=(0, sides[2]))
         ax.set_title(title, fontsize=11)
-        ax.set_box_aspect((1.5, 1, 1), zoom=1.2)
+        ax.set_box_aspect((1.5, 1, 1), zoom=1.15)
         ax.view_init(elev=20, azim=-130)
         ax.set_proj_type("persp", focal_length=0.6)
         ax.set_axis_off()
-    _colour_bar(figure, norm, list(axes), label)
+    _colour_bar(figure, colours, list(axes), label)
     return figure
 
 
@@ -66,7 +94,7 @@ def faces(
     outlined: Mapping[str, Tensor] | None = None,
     *,
     written: bool = False,
-    label: str = "strength of a cell's signal",
+    label: str = STRENGTH,
 ) -> Figure:
     """Single planes next to each other.
 
@@ -82,11 +110,11 @@ def faces(
         >>> [text.get_text() for text in figure.axes[0].texts]
         ['7', '8', '8', '9']
     """
-    norm = _scale(list(pictures.values()), linear=written)
+    colours = Colours(list(pictures.values()), linear=written)
     figure = Figure(figsize=(2.5 * len(pictures) + 0.9, 3.0), facecolor="white", layout="constrained")
     axes: list[Axes] = list(figure.subplots(1, len(pictures), squeeze=False)[0])
     for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
-        _draw(ax, picture.numpy(), None if outlined is None else outlined[title].numpy(), norm)
+        _draw(ax, picture.numpy(), None if outlined is None else outlined[title].numpy(), colours)
         rows, columns = picture.shape
         ax.set_xticks(range(columns))
         ax.set_yticks(range(rows))
@@ -95,10 +123,10 @@ def faces(
             ax.set_ylabel("row")
         for row, line in enumerate(picture.tolist() if written else []):
             for column, value in enumerate(line):
-                dark = norm(value) < 0.5
+                dark = colours.norm(value) < 0.5
                 ax.text(column, row, f"{value:g}", ha="center", va="center", color="white" if dark else "black")
     if not written:
-        _colour_bar(figure, norm, axes, label)
+        _colour_bar(figure, colours, axes, label)
     return figure
 
 
@@ -109,7 +137,7 @@ def films(
     across: int = 2,
     first_tick: int = 0,
     scale: Tensor | None = None,
-    label: str = "strength of a cell's signal",
+    label: str = STRENGTH,
 ) -> Figure:
     """What all cells hold, tick by tick downwards and plane by plane from left to right: a block for each title.
 
@@ -129,7 +157,7 @@ def films(
         >>> [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
         ['0', '1', '2']
     """
-    norm = _scale(list(pictures.values()) if scale is None else [scale])
+    colours = Colours(list(pictures.values()) if scale is None else [scale])
     ticks, planes, rows, columns = next(iter(pictures.values())).shape
     down = -(-len(pictures) // across)
     size = (across * (0.11 * planes * columns + 0.6) + 0.9, max(2.8, down * (0.11 * ticks * rows + 0.8)))
@@ -137,7 +165,7 @@ def films(
     axes: list[Axes] = list(figure.subplots(down, across, squeeze=False).flat)
     for ax, (title, picture) in zip(axes, pictures.items(), strict=False):
         around = None if outlined is None else _mounted(outlined[title].numpy(), False)
-        _draw(ax, _mounted(picture.numpy().astype(float), np.nan), around, norm)
+        _draw(ax, _mounted(picture.numpy().astype(float), np.nan), around, colours)
         ax.set_xticks([(columns + 1) * plane + (columns - 1) / 2 for plane in range(planes)], map(str, range(planes)))
         ax.set_yticks(
             [(rows + 1) * tick + (rows - 1) / 2 for tick in range(ticks)],
@@ -148,7 +176,7 @@ def films(
         ax.set(title=title, xlabel="plane, from the front face", ylabel="time in ticks")
     for ax in axes[len(pictures) :]:
         ax.set_axis_off()
-    _colour_bar(figure, norm, axes, label)
+    _colour_bar(figure, colours, axes, label)
     return figure
 
 
@@ -165,7 +193,7 @@ def schedules(depth: int, steps: Sequence[int]) -> Figure:
         ['7 ticks: 7 of 56 planes computed', '11 ticks: 39 of 88 planes computed']
     """
     kinds = {
-        "worth computing": COLOURS(0.85),
+        "worth computing": colormaps["viridis"](0.85),
         "· still silent": SILENT,
         "× too late to be heard": (0.75, 0.75, 0.75, 1.0),
     }
@@ -189,62 +217,32 @@ def schedules(depth: int, steps: Sequence[int]) -> Figure:
     return figure
 
 
-def player(figures: Sequence[Figure]) -> Any:
-    """A play button and a slider over figures, one for each tick, for JupyterLab; works without a network.
-
-    Args:
-        figures: drawn once, at the start.
-
-    Raises:
-        ModuleNotFoundError: ipywidgets is not installed.
-
-    Example:
-        >>> player([Figure(), Figure()])                                                     # doctest: +SKIP
-    """
-    try:
-        import ipywidgets
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("view3d.player needs ipywidgets: pip install 'ipywidgets>=8'") from error
-    frames = []
-    for figure in figures:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=80, facecolor="white")
-        frames.append(buffer.getvalue())
-    picture = ipywidgets.Image(value=frames[0], format="png")
-    play = ipywidgets.Play(min=0, max=len(frames) - 1, interval=700)
-    slider = ipywidgets.IntSlider(min=0, max=len(frames) - 1, description="tick")
-    ipywidgets.jslink((play, "value"), (slider, "value"))
-    slider.observe(lambda change: setattr(picture, "value", frames[change["new"]]), names="value")
-    return ipywidgets.VBox([ipywidgets.HBox([play, slider]), picture])
+def _upright(cells: NDArray[Any]) -> NDArray[Any]:
+    """(depth, rows, columns) → (depth, columns, rows from bottom to top), as the three axes of a picture run."""
+    return cells.transpose(0, 2, 1)[:, :, ::-1]
 
 
-def _scale(pictures: Sequence[Tensor], linear: bool = False) -> Normalize:
-    """One scale for all, from the weakest signal to the strongest; silence is not on it."""
-    values = np.concatenate([picture.numpy().ravel() for picture in pictures])
-    lit = values[values > 0]
-    low, high = (float(lit.min()), float(lit.max())) if lit.size else (0.1, 1.0)
-    kind = Normalize if linear or high < WIDE * low else LogNorm
-    return kind(low, high if high > low else 2 * low)
+def _walls(depth: int, columns: int, rows: int) -> list[list[tuple[int, int, int]]]:
+    """The grid on the three walls behind the cells: right, far and below."""
+    right = [[(depth, c, 0), (depth, c, rows)] for c in range(columns + 1)]
+    right += [[(depth, 0, r), (depth, columns, r)] for r in range(rows + 1)]
+    far = [[(d, columns, 0), (d, columns, rows)] for d in range(depth + 1)]
+    far += [[(0, columns, r), (depth, columns, r)] for r in range(rows + 1)]
+    below = [[(d, 0, 0), (d, columns, 0)] for d in range(depth + 1)]
+    below += [[(0, c, 0), (depth, c, 0)] for c in range(columns + 1)]
+    return right + far + below
 
 
-def _coloured(values: NDArray[Any], norm: Normalize) -> NDArray[Any]:
-    flat = np.where(values > 0, values, norm.vmin).ravel()
-    colours = COLOURS(norm(flat).reshape(values.shape))
-    colours[values == 0] = SILENT
-    colours[np.isnan(values)] = 1.0  # between the planes: white
-    return colours
-
-
-def _draw(ax: Axes, values: NDArray[Any], outlined: NDArray[Any] | None, norm: Normalize) -> None:
-    ax.imshow(_coloured(values, norm), interpolation="nearest")
+def _draw(ax: Axes, values: NDArray[Any], outlined: NDArray[Any] | None, colours: Colours) -> None:
+    ax.imshow(colours(values), interpolation="nearest")
     if outlined is None:
         return
-    ax.add_collection(LineCollection(_borders(outlined), colors=ORANGE, linewidths=1.8, capstyle="projecting"))
-    outside = np.argwhere((values > 0) & ~outlined)
+    ax.add_collection(LineCollection(borders(outlined), colors=ORANGE, linewidths=1.8, capstyle="projecting"))
+    outside = np.argwhere((np.nan_to_num(values) != 0) & ~outlined)
     ax.scatter(outside[:, 1], outside[:, 0], marker="x", s=9, color=ORANGE, linewidths=0.8)
 
 
-def _borders(mask: NDArray[Any]) -> list[list[tuple[float, float]]]:
+def borders(mask: NDArray[Any]) -> list[list[tuple[float, float]]]:
     """Line segments, in (column, row), between cells that are in the mask and cells that are not."""
     framed = np.pad(mask, 1)
     upright = [
@@ -261,5 +259,5 @@ def _mounted(values: NDArray[Any], gap: float | bool) -> NDArray[Any]:
     return apart.transpose(0, 2, 1, 3).reshape(ticks * rows, planes * columns)[:-1, :-1]
 
 
-def _colour_bar(figure: Figure, norm: Normalize, axes: list[Axes], label: str) -> None:
-    figure.colorbar(ScalarMappable(norm, COLOURS), ax=axes, shrink=0.75, pad=0.02, label=label)
+def _colour_bar(figure: Figure, colours: Colours, axes: list[Axes], label: str) -> None:
+    figure.colorbar(colours.mappable, ax=axes, shrink=0.75, pad=0.02, label=label)
