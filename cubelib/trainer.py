@@ -152,7 +152,7 @@ class CubeTrainer(Cube):
                 total=steps, desc="Training", unit="batch", delay=0.5, disable=not (progress and run.engine.is_main)
             ) as bar:
                 while run.stop_reason is None:
-                    self._fit_epoch(run, bar, _several(on_batch_end), _several(on_epoch_end))
+                    self._fit_epoch(run, bar, several(on_batch_end), several(on_epoch_end))
         except KeyboardInterrupt:
             run.stop_reason = f"interrupted in epoch {self.current_epoch + 1}"
             raise
@@ -392,5 +392,6 @@ class CubeTrainer(Cube):
         return f"CubeTrainer({self.config.mode}, epoch {self.current_epoch}, {state})"
 
 
-def _several(hooks: Hook | Sequence[Hook]) -> Sequence[Hook]:
+def several(hooks: Hook | Sequence[Hook]) -> Sequence[Hook]:
+    """One hook or several, as several."""
     return [hooks] if callable(hooks) else hooks

@@ -10,7 +10,6 @@ from small_cubes import DIM, small, vectors
 
 from cubelib import AutoencoderDataset, CubeTrainer, CubicCore, DialogueDataset
 from cubelib.errors import ConfigError, DataError
-from cubelib.live import LiveCurve
 from cubelib.training.loop import Loop
 
 
@@ -236,16 +235,6 @@ def test_the_world_s_chance_is_left_alone_and_no_part_of_it():
         random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
         assert states[-1][1:] == (random.random(), np.random.random(), torch.rand(1).item())
     assert states[0][0] == states[1][0]
-
-
-def test_the_live_curve_draws_every_epoch():
-    curve = LiveCurve()
-    trainer = CubeTrainer(small(mode="dialogue", epochs=3))
-    trainer.initialize_components()
-    trainer.fit(pairs(60), pairs(40, 2), progress=False, on_epoch_end=curve)
-    (ax,) = curve.figure.axes
-    assert list(ax.lines[0].get_xdata()) == [0, 1, 2, 3]
-    assert list(ax.lines[0].get_ydata()) == [row["dialogue_mrr"] for row in trainer.training_history]
 
 
 def test_tensorboard_gets_every_figure_of_every_epoch(tmp_path):

@@ -272,16 +272,19 @@ def test_the_planes_of_the_cone_have_a_line_and_so_have_marked_cells():
     assert points == {(1, column, row) for column in (1.5, 2.5) for row in (-0.5, 0.5)}
 
 
-def test_a_view_is_for_jupyter_for_paper_and_for_the_reader_of_a_terminal(tmp_path):
+def test_a_view_is_for_jupyter_for_paper_and_for_the_reader_of_a_terminal(tmp_path, monkeypatch):
     view = view3d.show(talking(), torch.randn(18), title="a walk")
     import plotly.io
 
     before = plotly.io.renderers.default
     plotly.io.renderers.default = "plotly_mimetype"
     try:
+        alive = view._repr_mimebundle_()
+        monkeypatch.setenv("CUBELIB_PRINTED", "1")
         bundle = view._repr_mimebundle_()
     finally:
         plotly.io.renderers.default = before
+    assert set(alive) == set(bundle) - {"image/png"}
     assert set(bundle) == {"application/vnd.plotly.v1+json", "image/png", "text/plain"}
     assert len(bundle["application/vnd.plotly.v1+json"]["frames"]) == 4
     assert bundle["text/plain"] == repr(view) and repr(view).startswith("View of strength of a cell's signal: 4×3×2")

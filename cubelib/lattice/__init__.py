@@ -2,5 +2,6 @@
 
 from cubelib.lattice.cone import light_cone
 from cubelib.lattice.core import CubicCore
+from cubelib.lattice.damage import random_damage
 
-__all__ = ["CubicCore", "light_cone"]
+__all__ = ["CubicCore", "light_cone", "random_damage"]

@@ -8,6 +8,7 @@ Taught in notebook 03.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -215,6 +216,13 @@ def schedules(depth: int, steps: Sequence[int]) -> Figure:
     patches = [Patch(facecolor=colour, label=name) for name, colour in kinds.items()]
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
     return figure
+
+
+def png(figure: Figure, dpi: int = 80) -> bytes:
+    """A matplotlib figure as the content of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    return buffer.getvalue()
 
 
 def _upright(cells: NDArray[Any]) -> NDArray[Any]:

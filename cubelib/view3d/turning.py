@@ -65,7 +65,6 @@ def turning(scene: Scene, *, frames: bool = True) -> go.Figure:
     planes, rows, columns = scene.size
     first = tick_data(scene, 0)
     x, y, z = (axis.astype(np.uint8 if max(scene.size) < 256 else np.int32) for axis in _places(scene.size))
-    levels, labels = scene.colours.ticks
     figure = go.Figure(
         [
             go.Scatter3d(
@@ -76,22 +75,7 @@ def turning(scene: Scene, *, frames: bool = True) -> go.Figure:
                 name="cells",
                 customdata=first[CELLS]["customdata"],
                 hovertemplate="plane %{x}, row %{z}, column %{y}<br>%{customdata:.4g}<extra></extra>",
-                marker={
-                    **first[CELLS]["marker"],
-                    "symbol": "square",
-                    "opacity": 1.0,
-                    "colorscale": scene.colours.stops,
-                    "cmin": 0,
-                    "cmax": LEVELS,
-                    "line": {"width": 0},
-                    "colorbar": {
-                        "title": {"text": as_shown(scene.label), "side": "right"},
-                        "tickvals": levels,
-                        "ticktext": labels,
-                        "len": 0.75,
-                        "thickness": 14,
-                    },
-                },
+                marker={**first[CELLS]["marker"], **scale_data(scene)},
             ),
             _lines(go, first[LINES], name="outlined", line={"color": ORANGE, "width": 5}),
             _lines(go, dead_data(scene), name="dead cells", line={"color": "black", "width": 6}),
@@ -138,6 +122,26 @@ def tick_data(scene: Scene, tick: int) -> list[dict[str, Any]]:
             for (left, top), (right, bottom) in borders(mask):
                 around += [(plane, top, left), (plane, bottom, right), (None, None, None)]
     return [cells, _coordinates(around)]
+
+
+def scale_data(scene: Scene) -> dict[str, Any]:
+    """How the cells are drawn, and what their colours mean."""
+    levels, labels = scene.colours.ticks
+    return {
+        "symbol": "square",
+        "opacity": 1.0,
+        "line": {"width": 0},
+        "colorscale": scene.colours.stops,
+        "cmin": 0,
+        "cmax": LEVELS,
+        "colorbar": {
+            "title": {"text": as_shown(scene.label), "side": "right"},
+            "tickvals": levels,
+            "ticktext": labels,
+            "len": 0.75,
+            "thickness": 14,
+        },
+    }
 
 
 def dead_data(scene: Scene) -> dict[str, Any]:

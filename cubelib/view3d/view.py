@@ -6,7 +6,6 @@ Taught in notebook 03.
 from __future__ import annotations
 
 import base64
-import io
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from cubelib.errors import UserError
 from cubelib.view3d.colours import STRENGTH
-from cubelib.view3d.pictures import cubes, films
+from cubelib.view3d.pictures import cubes, films, png
 from cubelib.view3d.scene import Scene, scene
 from cubelib.view3d.turning import turning
 
@@ -30,10 +29,13 @@ if TYPE_CHECKING:
     from cubelib.reshaper import EmbeddingReshaper
 
 SHOWN = 4  # ticks in the printed twin
+# With 1 in this variable the printed twin goes into a notebook beside the view (scripts/store_notebooks.py). Else not:
+# JupyterLab shows a picture that it finds, and lets the view turn only when the mouse is over it.
+PRINTED = "CUBELIB_PRINTED"
 
 
 class View:
-    """A figure to turn. JupyterLab shows it so; where nothing turns, on paper and on GitHub, its printed twin stands.
+    """A figure to turn, and its printed twin for where nothing turns: on paper, on GitHub.
 
     Args:
         figure: of plotly.
@@ -65,7 +67,7 @@ class View:
                 f"View.save: {path.name} ends in {path.suffix or 'nothing'}. Use .html for a page that turns, about "
                 "5 MB with all it needs, or .png for the printed twin."
             )
-        content = self.html().encode() if path.suffix == ".html" else self._png(dpi=150)
+        content = self.html().encode() if path.suffix == ".html" else png(self.picture(), dpi=150)
         aside = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,14 +92,11 @@ class View:
     def __repr__(self) -> str:
         return f"View of {self._summary}"
 
-    def _png(self, dpi: int) -> bytes:
-        buffer = io.BytesIO()
-        self.picture().savefig(buffer, format="png", dpi=dpi, facecolor="white")
-        return buffer.getvalue()
-
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        turning = self.figure._repr_mimebundle_() or {}  # plotly's own choice, which PLOTLY_RENDERER changes
-        return {**turning, "image/png": base64.b64encode(self._png(dpi=80)).decode(), "text/plain": repr(self)}
+        bundle = {**(self.figure._repr_mimebundle_() or {}), "text/plain": repr(self)}  # what PLOTLY_RENDERER asks for
+        if os.environ.get(PRINTED) == "1":
+            bundle["image/png"] = base64.b64encode(png(self.picture())).decode()
+        return bundle
 
 
 def show(
