@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from cubelib.errors import DataError
 from cubelib.metrics import Interval
-from cubelib.plots import BLUE, GREEN, GREY, ORANGE, side_by_side
+from cubelib.plots import BLUE, GREEN, GREY, ORANGE, place_for, side_by_side
 
 _STYLES = ((GREY, "s"), (ORANGE, "^"), (BLUE, "o"), (GREEN, "D"))
 
@@ -50,9 +50,7 @@ def forest(
     rows = list(intervals.values() if named else intervals)
     if not rows:
         raise DataError("interval_plots.forest: there is nothing to draw. Give an interval or more.")
-    if ax is None:
-        height = max(1.4, 0.4 * len(rows) + 0.9) if named else 4.5
-        ax = Figure(figsize=(7.0, height), facecolor="white", layout="constrained").subplots()
+    ax = place_for(ax, height=max(1.4, 0.4 * len(rows) + 0.9) if named else 4.5)
     for place, found in enumerate(rows):
         outside = line is not None and not found.low <= line <= found.high
         colour, marker = (ORANGE, "s") if outside else (BLUE, "o")

@@ -12,7 +12,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cubelib.plots import BLUE, GREEN, GREY, ORANGE, new_axes
+from cubelib.plots import BLUE, GREEN, GREY, ORANGE, check_told_apart, legend_below, place_for
 
 _MARKS = ((BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", ":"), ("black", "D", "-."), (GREY, "v", "-"))
 
@@ -79,8 +79,11 @@ def by_distance(
     """How strongly cells know each other, against how far apart they are; one panel for each kind of data.
 
     Args:
-        panels: title → curve → mean |correlation| of cells 1, 2, … steps apart.
+        panels: title → curve → mean |correlation| of cells 1, 2, … steps apart; at most five curves.
         floors: title → what unrelated numbers reach with as few vectors, drawn as a line.
+
+    Raises:
+        ValueError: more curves than can be told apart.
 
     Example:
         >>> ties = {"row_major": [0.7, 0.4], "random": [0.2, 0.2]}
@@ -88,6 +91,8 @@ def by_distance(
         >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
         ['row_major', 'random', 'unrelated numbers']
     """
+    for curves in panels.values():
+        check_told_apart("layout_plots.by_distance", curves, len(_MARKS))
     figure = Figure(figsize=(1.0 + 4.2 * len(panels), 3.6), facecolor="white", layout="constrained")
     all_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for ax, (title, curves) in zip(all_axes, panels.items(), strict=True):
@@ -118,10 +123,13 @@ def among_shuffles(
 
     Args:
         shuffles: the figure of each random layout, `(n,)`.
-        layouts: name → its figure; the first five are drawn.
+        layouts: name → its figure; at most five.
         limits: ends of the horizontal axis.
         label: what is measured.
         ax: where to draw; None for a new figure.
+
+    Raises:
+        ValueError: more layouts than can be told apart.
 
     Example:
         >>> import torch
@@ -129,7 +137,8 @@ def among_shuffles(
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['2 random layouts', 'row_major 0.570', 'pca 0.940']
     """
-    ax = ax or new_axes()
+    check_told_apart("layout_plots.among_shuffles", layouts, len(_MARKS))
+    ax = place_for(ax)
     width = (limits[1] - limits[0]) / 40
     edges = [limits[0] + width * step for step in range(41)]
     counts, _, _ = ax.hist(
@@ -141,13 +150,13 @@ def among_shuffles(
         ax.vlines(value, 0, height, color=colour, linewidth=1.2)
         ax.plot(value, height, color=colour, marker=marker, markersize=7, linestyle="none", label=f"{name} {value:.3f}")
     ax.set_xlim(*limits)
-    ax.set_ylim(0, top * (1.15 + 0.12 * min(len(layouts), len(_MARKS))))
+    ax.set_ylim(0, top * (1.15 + 0.12 * len(layouts)))
     ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set_yticks([tick for tick in ax.get_yticks() if tick <= top])  # above the bars there is nothing to count
     ax.set_xlabel(label)
     ax.set_ylabel("random layouts")
     ax.grid(alpha=0.3, axis="x")
-    ax.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    legend_below(ax, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2)
     return ax
 
 
@@ -166,7 +175,7 @@ def before_and_after(
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['untrained', 'trained']
     """
-    ax = ax or new_axes(width=7.0, height=3.4)
+    ax = place_for(ax, width=7.0, height=3.4)
     names = list(before)
     for place, name in enumerate(names):
         for seed, (start, end) in enumerate(zip(before[name], after[name], strict=True)):
@@ -179,7 +188,8 @@ def before_and_after(
     ax.invert_yaxis()
     ax.set_xlabel("mean cosine with the input")
     ax.set_ylabel("layout, a line for each seed")
-    ax.set_xlim(0.5, 1)
+    lowest = min(value for seeds in (*before.values(), *after.values()) for value in seeds)
+    ax.set_xlim(min(0.5, lowest - 0.05), 1)
     ax.grid(alpha=0.3, axis="x")
-    ax.legend(frameon=False, fontsize=9, loc="center right")
+    legend_below(ax, ncols=2)
     return ax

@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -18,11 +21,44 @@ if TYPE_CHECKING:
 # Okabe, Ito 2008: told apart by people with any common colour vision, and by line style in print.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 _STYLES = ((ORANGE, "--"), (GREEN, ":"), (GREY, "-."))
+_CURVES = ((BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", ":"), (GREY, "D", "-."), ("#CC79A7", "v", (0, (5, 1))))
 
 
 def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
     """A white figure of its own with one pair of axes, without touching pyplot's state."""
     return Figure(figsize=(width, height), facecolor="white", layout="constrained").subplots()
+
+
+def place_for(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
+    """The axes to draw on: those given, or a figure of its own of this size in inches.
+
+    A given figure without a background gets a white one, else its labels cannot be read on a dark page; a background
+    that is opaque stays as it was chosen.
+
+    Example:
+        >>> ax = Figure(facecolor="none").subplots()
+        >>> place_for(ax) is ax, ax.figure.get_facecolor()
+        (True, (1.0, 1.0, 1.0, 1.0))
+    """
+    if ax is None:
+        return new_axes(width, height)
+    for part in (ax.figure, ax):
+        if to_rgba(part.get_facecolor())[3] < 1:
+            part.set_facecolor("white")
+    return ax
+
+
+def check_told_apart(caller: str, names: Iterable[str], most: int) -> None:
+    """Refuses more curves than there are looks for, for the rest would be missing from the picture.
+
+    Raises:
+        ValueError: more than `most` names.
+    """
+    if len(given := list(names)) > most:
+        raise ValueError(
+            f"{caller}: at most {most} can be told apart by colour and line in one picture; got {len(given)}: "
+            f"{', '.join(given)}. Leave some out."
+        )
 
 
 def learning_curve(
@@ -40,11 +76,15 @@ def learning_curve(
         history: rows of `CubeTrainer.training_history`.
         figure: the row's key to draw, such as "autoencoder_cosine_similarity".
         label: name of the curve in the legend.
-        lines: other models' values of the same figure on the same items, drawn as lines.
+        lines: other models' values of the same figure on the same items, drawn as lines; at most three.
         least_span: the vertical axis covers at least this much, so that a tiny change looks tiny.
         ax: where to draw; None for a new figure.
+
+    Raises:
+        ValueError: more lines than can be told apart.
     """
-    ax = ax or new_axes()
+    check_told_apart("plots.learning_curve", lines or {}, len(_STYLES))
+    ax = place_for(ax)
     epochs, values = [row["epoch"] for row in history], [row[figure] for row in history]
     best = max(range(len(history)), key=lambda epoch: history[epoch]["score"])  # what training kept
     ax.plot(epochs, values, color=BLUE, marker="o", markersize=3, label=f"cube, {label}")
@@ -59,7 +99,7 @@ def learning_curve(
     ax.set_ylim(low - widen, high + widen)
     ax.ticklabel_format(axis="y", useOffset=False)
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False)
+    ax.legend(framealpha=0.9, edgecolor="white")  # readable where a line runs through it
     return ax
 
 
@@ -115,18 +155,22 @@ def rate_distortion(
     Args:
         sizes: numbers in the code, for all curves.
         curves: model → cosine at each size; the first is drawn as a line, the others as markers, so that a model that
-            lies on the line stays visible.
+            lies on the line stays visible; at most four.
         target: a cosine to reach, drawn as a line.
         floor: the cosine of a model that ignores its input, drawn as a line.
         floor_label: its name.
         ax: where to draw; None for a new figure.
+
+    Raises:
+        ValueError: more curves than can be told apart.
 
     Example:
         >>> ax = rate_distortion([64, 128], {"PCA": [0.75, 0.85], "control": [0.29, 0.41]}, target=0.9)
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['PCA', 'control', 'target 0.90']
     """
-    ax = ax or new_axes(width=8.5, height=4.2)
+    check_told_apart("plots.rate_distortion", curves, 4)
+    ax = place_for(ax, width=8.5, height=4.2)
     styles = ((BLUE, "", "-"), (ORANGE, "o", ""), (GREEN, "^", ":"), (GREY, "s", "-."))
     for (name, values), (colour, marker, line) in zip(curves.items(), styles, strict=False):
         ax.plot(sizes, values, color=colour, marker=marker, linestyle=line, markersize=6, label=name)
@@ -146,9 +190,13 @@ def damage_curve(damage: Mapping[str, Any], *, floor: float | None = None, ax: A
     """What is left of the cosine when a share of a model's parts is dead, with the spread between draws of the dead.
 
     Args:
-        damage: as in `TaskReport.curves["damage"]`: "shares", and "models", name → "mean" and "deviation" at each.
+        damage: as in `TaskReport.curves["damage"]`: "shares", and "models", name → "mean" and "deviation" at each; at
+            most five models.
         floor: the cosine of a model that ignores its input, drawn as a line.
         ax: where to draw; None for a new figure.
+
+    Raises:
+        ValueError: more models than can be told apart.
 
     Example:
         >>> found = {"mean": [0.9, 0.5], "deviation": [0.0, 0.1]}
@@ -156,15 +204,18 @@ def damage_curve(damage: Mapping[str, Any], *, floor: float | None = None, ax: A
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['mean vector 0.30', 'cube']
     """
+    if len(damage["models"]) > len(_CURVES):
+        raise ValueError(
+            f"damage_curve: at most {len(_CURVES)} models can be told apart in one figure; got "
+            f"{len(damage['models'])}: {', '.join(damage['models'])}. Leave some out."
+        )
     ax = ax or new_axes()
     percent = [100 * share for share in damage["shares"]]
-    for (name, found), (colour, marker, line) in zip(
-        damage["models"].items(), ((BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", ":")), strict=False
-    ):
+    for (name, found), (colour, marker, line) in zip(damage["models"].items(), _CURVES, strict=False):
         ax.errorbar(
             percent,
             found["mean"],
-            yerr=found["deviation"],
+            yerr=found["deviation"] if any(found["deviation"]) else None,
             color=colour,
             marker=marker,
             linestyle=line,
@@ -193,6 +244,24 @@ def side_by_side(count: int, width: float = 10.0, height: float = 4.0) -> list[A
     """
     figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
     return list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def legend_below(ax: Axes, **options: Any) -> Legend:
+    """A legend under the label of the horizontal axis, however high the axes are.
+
+    Args:
+        ax: with a label on its horizontal axis.
+        options: as for matplotlib's `Axes.legend`.
+
+    Example:
+        >>> ax = new_axes()
+        >>> _ = ax.plot([0, 1], label="a line")
+        >>> legend_below(ax, ncols=2) is ax.get_legend()
+        True
+    """
+    down = ScaledTranslation(0, -0.5, ax.figure.dpi_scale_trans)  # half an inch: numbers and label of the axis
+    place = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "bbox_transform": ax.transAxes + down}
+    return ax.legend(**(place | {"frameon": False, "fontsize": 9, "borderaxespad": 0.0} | options))
 
 
 def similarity_histogram(
@@ -229,7 +298,7 @@ def similarity_histogram(
             f"plots.similarity_histogram: takes a cosine for each of the same items, (n,) twice; got "
             f"{tuple(before.shape)} and {tuple(after.shape)}."
         )
-    ax = ax or new_axes()
+    ax = place_for(ax)
     low, high = min(float(before.min()), float(after.min())), max(float(before.max()), float(after.max()))
     edges = [low + (high - low or 0.01) * step / 30 for step in range(31)]
     names = [f"{label}, mean {values.mean():.3f}" for label, values in zip(labels, (before, after), strict=True)]
@@ -256,7 +325,7 @@ def report_picture(report: TaskReport, ax: Axes | None = None) -> Axes:
         >>> report_picture(report).figure.savefig("report.png")                                # doctest: +SKIP
     """
     head, rows = report.cells()
-    ax = ax or new_axes(*report_size(report))
+    ax = place_for(ax, *report_size(report))
     columns = list(zip(head, *([text for text, _ in cells] for cells in rows), strict=True))
     widths = _widths(columns)
     ends = [sum(widths[: place + 1]) for place in range(len(widths))]

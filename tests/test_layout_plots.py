@@ -6,7 +6,7 @@ import pytest
 import torch
 from matplotlib.colors import LogNorm
 
-from cubelib import layout_plots
+from cubelib import layout_plots, plots
 
 
 def legend(ax):
@@ -63,3 +63,22 @@ def test_before_and_after_has_a_line_for_each_seed():
     assert [list(line.get_xdata()) for line in ax.lines[:3]] == [[0.5, 0.7], [0.5], [0.7]]
     assert len(ax.lines) == 12 and len({line.get_ydata()[0] for line in ax.lines}) == 4
     assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_a_cosine_below_a_half_is_on_the_picture():
+    ax = layout_plots.before_and_after({"a": [0.2]}, {"a": [0.3]})
+    assert ax.get_xlim()[0] < 0.2 and ax.get_xlim()[1] == 1
+
+
+def test_more_layouts_than_can_be_told_apart_are_refused():
+    names = "abcdef"
+    with pytest.raises(ValueError, match="among_shuffles: at most 5"):
+        layout_plots.among_shuffles(torch.tensor([0.5]), dict.fromkeys(names, 0.5), limits=(0.0, 1.0))
+    with pytest.raises(ValueError, match="by_distance: at most 5"):
+        layout_plots.by_distance({"texts": {name: [0.5] for name in names}})
+
+
+def test_figures_are_drawn_where_they_are_told():
+    left, right = plots.side_by_side(2)
+    assert layout_plots.among_shuffles(torch.tensor([0.5]), {"a": 0.5}, limits=(0.0, 1.0), ax=left) is left
+    assert layout_plots.before_and_after({"a": [0.5]}, {"a": [0.7]}, ax=right) is right

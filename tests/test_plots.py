@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from small_reports import made_report
 
 from cubelib import plots
@@ -82,3 +83,40 @@ def test_a_learning_curve_shows_what_was_kept_and_the_baselines():
     curve, kept, line = ax.lines
     assert curve.get_ydata().tolist() == [0.2, 0.5, 0.4] and kept.get_xdata() == [1] and line.get_ydata() == [0.3, 0.3]
     assert np.ptp(ax.get_ylim()) >= 1.0 and legend(ax)[-1] == "ridge 0.3000"
+
+
+@pytest.mark.parametrize("background", ["none", (0.0, 0.0, 0.0, 0.5)])
+def test_axes_without_a_background_of_their_own_get_a_white_one(background):
+    ax = Figure(facecolor=background).subplots()
+    ax.set_facecolor("none")
+    plots.similarity_histogram(torch.rand(9), torch.rand(9), ax=ax)
+    assert ax.figure.get_facecolor() == ax.get_facecolor() == (1, 1, 1, 1)
+    canvas = FigureCanvasAgg(ax.figure)
+    canvas.draw()
+    assert (np.asarray(canvas.buffer_rgba())[..., 3] == 255).all()
+
+
+def test_a_background_that_was_chosen_stays():
+    ax = Figure(facecolor="black").subplots()
+    assert plots.place_for(ax) is ax and ax.figure.get_facecolor() == (0, 0, 0, 1)
+
+
+def test_a_legend_below_is_clear_of_the_axis_however_low_the_axes_are():
+    for height in (1.6, 6.0):
+        ax = plots.new_axes(4.0, height)
+        ax.plot([0, 1], label="a line")
+        ax.set_xlabel("a label")
+        legend_box = plots.legend_below(ax)
+        renderer = FigureCanvasAgg(ax.figure).get_renderer()
+        ax.figure.draw(renderer)
+        box, label = legend_box.get_window_extent(renderer), ax.xaxis.label.get_window_extent(renderer)
+        assert box.y0 >= 0 and box.y1 < label.y0  # on the picture, and below the label
+
+
+def test_more_curves_than_can_be_told_apart_are_refused():
+    history = [{"epoch": 0, "score": 0.2, "dialogue_mrr": 0.2}]
+    names = dict.fromkeys("abcd", 0.1)
+    with pytest.raises(ValueError, match=r"learning_curve: at most 3 .* got 4: a, b, c, d\. Leave some out"):
+        plots.learning_curve(history, "dialogue_mrr", lines=names)
+    with pytest.raises(ValueError, match="rate_distortion: at most 4"):
+        plots.rate_distortion([64], {name: [0.5] for name in "abcde"})

@@ -38,7 +38,15 @@ def test_modules_import_only_what_stands_before_them():
         for path in MODULES
         if importing.search(path.read_text(encoding="utf-8"))
     }
-    assert importers == {"comparison_plots", "interval_plots", "layout_plots", "live", "report"}
+    assert importers == {
+        "comparison_plots",
+        "cone_plots",
+        "interval_plots",
+        "layout_plots",
+        "map_plots",
+        "report",
+        "widgets",
+    }
 
 
 def test_importing_the_package_does_no_work():

@@ -9,21 +9,18 @@ Taught in notebook 03.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cubelib.lattice.cone import light_cone
-from cubelib.view3d.colours import ORANGE, SILENT, STRENGTH, Colours
+from cubelib.view3d.colours import ORANGE, STRENGTH, Colours
 
 # The faces of a unit cube that are seen from the front, the left and above: corners (depth, columns, rows from below).
 _SEEN = np.array(
@@ -178,43 +175,6 @@ def films(
     for ax in axes[len(pictures) :]:
         ax.set_axis_off()
     _colour_bar(figure, colours, axes, label)
-    return figure
-
-
-def schedules(depth: int, steps: Sequence[int]) -> Figure:
-    """Which planes are worth computing at each tick, for some numbers of ticks: the light cone from both ends.
-
-    Args:
-        depth: planes of the lattice.
-        steps: numbers of ticks, a panel for each.
-
-    Example:
-        >>> figure = schedules(8, [7, 11])
-        >>> [ax.get_title() for ax in figure.axes]
-        ['7 ticks: 7 of 56 planes computed', '11 ticks: 39 of 88 planes computed']
-    """
-    kinds = {
-        "worth computing": colormaps["viridis"](0.85),
-        "· still silent": SILENT,
-        "× too late to be heard": (0.75, 0.75, 0.75, 1.0),
-    }
-    figure = Figure(figsize=(4.4 * len(steps), 3.7), facecolor="white", layout="constrained")
-    axes: list[Axes] = list(figure.subplots(1, len(steps), squeeze=False)[0])
-    for ax, ticks in zip(axes, steps, strict=True):
-        worth = light_cone(depth, ticks)
-        for t, planes in enumerate(worth):
-            for z in range(depth):
-                name = "worth computing" if z in planes else "· still silent" if z > t else "× too late to be heard"
-                ax.fill_between([t - 0.5, t + 0.5], z - 0.5, z + 0.5, facecolor=kinds[name], edgecolor="white")
-                if z not in planes:
-                    ax.text(t, z, name[0], ha="center", va="center", color="#444444")
-        count = sum(map(len, worth[1:]))
-        ax.set(title=f"{ticks} ticks: {count} of {depth * ticks} planes computed", xlabel="time in ticks")
-        ax.set(xlim=(-0.5, ticks + 0.5), ylim=(depth - 0.5, -0.5), yticks=range(depth))
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[0].set_ylabel("plane (0 front face)")
-    patches = [Patch(facecolor=colour, label=name) for name, colour in kinds.items()]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
     return figure
 
 

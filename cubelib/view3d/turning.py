@@ -25,7 +25,7 @@ SPREAD = 92  # pixels that the squares of a row of cells share
 CELLS, LINES, DEAD = range(3)  # the traces of a figure
 ARM = 0.35  # of the cross in a dead cell; the next cell is 1 away
 
-Points = list[tuple[float | None, float | None, float | None]]  # plane, row, column; None is a gap
+Points = list[tuple[float | None, ...]]  # plane, row, column; None is a gap in a line
 
 
 def require_plotly() -> Any:
@@ -87,6 +87,7 @@ def turning(scene: Scene, *, frames: bool = True) -> go.Figure:
         width=640,
         height=480 if frames else 430,
         margin={"l": 0, "r": 0, "t": 40 if scene.title else 10, "b": 0},
+        template="none",  # plotly's own would be a third of what a notebook stores
         paper_bgcolor="white",
         showlegend=False,
         uirevision="the same view",  # what is turned stays turned when the data change
@@ -160,7 +161,7 @@ def _places(size: tuple[int, int, int]) -> Any:
 
 
 def _coordinates(points: Points) -> dict[str, Any]:
-    plane, row, column = zip(*points, strict=True) if points else ((), (), ())
+    plane, row, column = np.array(points, dtype=np.float32).reshape(-1, 3).T  # a gap becomes NaN
     return {"x": plane, "y": column, "z": row}
 
 
