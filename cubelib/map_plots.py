@@ -8,7 +8,6 @@ Colour-blind-safe, told apart by marker as well, opaque white. Taught in noteboo
 
 from __future__ import annotations
 
-import html
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,8 @@ from torch import Tensor
 from cubelib.errors import DataError
 from cubelib.plots import BLUE, GREEN, GREY, ORANGE, legend_below, place_for
 from cubelib.reshaper import principal_axes
+from cubelib.view3d.turning import as_shown, require_plotly
+from cubelib.view3d.view import View
 
 Texts = Mapping[str, Sequence[str]]
 
@@ -141,7 +142,7 @@ def embedding_map(
     return ax
 
 
-def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = False, onto: Tensor | None = None) -> Any:
+def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = False, onto: Tensor | None = None) -> View:
     """The same map, to zoom and move, with the text of each point when the mouse is on it.
 
     Texts are shown as they are: what looks like HTML or a formula in them is not carried out.
@@ -152,22 +153,18 @@ def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = Fals
         arrows: draw one from each vector of a group to the same row of the next group, for before and after.
         onto: `(m, dim)`, the vectors whose two strongest axes make the map; None for all that are drawn.
 
-    Returns:
-        A plotly Figure.
-
     Raises:
         ModuleNotFoundError: plotly is not installed.
         DataError: groups or texts that do not fit; numbers that are not finite.
 
     Example:
-        >>> figure = hover_map({"pair": torch.eye(2)}, {"pair": ["1 < 2", "so <b>it is</b>"]})  # doctest: +SKIP
-        >>> figure.data[0].hovertext                                                          # doctest: +SKIP
+        >>> view = hover_map({"pair": torch.eye(2)}, {"pair": ["1 < 2", "so <b>it is</b>"]})
+        >>> view
+        View of 2 vectors on two of 2 axes, which hold 100.0 % of their variance
+        >>> view.figure.data[0].hovertext
         ('<b>pair</b><br>1 &lt; 2', '<b>pair</b><br>so &lt;b&gt;it is&lt;/b&gt;')
     """
-    try:
-        import plotly.graph_objects as go
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("map_plots.hover_map needs plotly: pip install 'plotly>=7'") from error
+    go = require_plotly()
     spots, shares = _placed("hover_map", groups, arrows, onto)
     _check_texts("hover_map", groups, texts, needed=list(groups))
     few = sum(map(len, spots.values())) < _FEW
@@ -181,9 +178,9 @@ def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = Fals
         )  # fmt: skip
     for (name, places), (colour, _, symbol) in zip(spots.items(), _STYLES, strict=False):
         figure.add_scatter(
-            x=places[:, 0].numpy(), y=places[:, 1].numpy(), mode="markers", name=_as_it_is(f"{name} ({len(places):,})"),
+            x=places[:, 0].numpy(), y=places[:, 1].numpy(), mode="markers", name=as_shown(f"{name} ({len(places):,})"),
             marker={"color": colour, "symbol": symbol, "size": 9 if few else 6, "opacity": 0.85 if few else 0.6},
-            hovertext=[f"<b>{_as_it_is(name)}</b><br>{_wrapped(text)}" for text in texts[name]], hoverinfo="text",
+            hovertext=[f"<b>{as_shown(name)}</b><br>{_wrapped(text)}" for text in texts[name]], hoverinfo="text",
         )  # fmt: skip
     line = {"gridcolor": "#DDDDDD", "zeroline": False, "linecolor": "black", "mirror": True, "ticks": "outside"}
     labels = _axis_labels(shares)
@@ -196,7 +193,7 @@ def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = Fals
         modebar={"orientation": "v"},  # beside the map, for on top it covers the title
         hoverlabel={"bgcolor": "white", "align": "left", "font": {"color": "black"}}, margin={"t": 50, "r": 50},
     )  # fmt: skip
-    return figure
+    return View(figure, lambda: embedding_map(groups, arrows=arrows, onto=onto).figure, _title(groups, shares))
 
 
 def _placed(
@@ -270,9 +267,4 @@ def _number(ax: Axes, places: Sequence[Tensor]) -> None:
 def _wrapped(text: str) -> str:
     """Lines of about sixty characters for plotly; a very long text is cut."""
     lines = textwrap.wrap(" ".join(text.split()), _WRAP, max_lines=_MOST_LINES, placeholder=" …")
-    return "<br>".join(map(_as_it_is, lines))
-
-
-def _as_it_is(text: str) -> str:
-    """Plotly reads tags, and between two dollar signs a formula, unless they are written as entities."""
-    return html.escape(text, quote=False).replace("$", "&#36;")
+    return "<br>".join(map(as_shown, lines))

@@ -156,7 +156,7 @@ def test_what_is_no_map_is_named(groups, options, message):
 
 
 def test_on_hover_a_text_is_text():
-    (trace,) = hover_map({"<b>mine</b>": CROSS}, {"<b>mine</b>": NASTY}).data
+    (trace,) = hover_map({"<b>mine</b>": CROSS}, {"<b>mine</b>": NASTY}).figure.data
     assert trace.hovertext == tuple(
         f"<b>&lt;b&gt;mine&lt;/b&gt;</b><br>{text}"
         for text in (
@@ -172,7 +172,7 @@ def test_on_hover_a_text_is_text():
 
 def test_on_hover_lines_are_wrapped_before_they_are_escaped_and_a_long_text_is_cut():
     long, tags = " ".join(["word"] * 500), "<" * 100
-    (trace,) = hover_map({"a": CROSS[:3]}, {"a": [long, tags, "one\n\n  two"]}).data
+    (trace,) = hover_map({"a": CROSS[:3]}, {"a": [long, tags, "one\n\n  two"]}).figure.data
     first, second, third = (text.removeprefix("<b>a</b><br>").split("<br>") for text in trace.hovertext)
     assert len(first) == 12 and all(50 < len(line) <= 60 for line in first) and first[-1].endswith(" …")
     assert second == ["&lt;" * 60, "&lt;" * 40] and third == ["one two"]
@@ -182,7 +182,8 @@ def test_the_hover_map_shows_the_same_places_axes_and_groups_as_the_printed_one(
     groups = {"before": cloud[:30], "after": cloud[30:]}
     texts = {name: [f"{name} {row}" for row in range(30)] for name in groups}
     ax = embedding_map(groups, onto=cloud[:10])
-    figure = hover_map(groups, texts, arrows=True, onto=cloud[:10])
+    view = hover_map(groups, texts, arrows=True, onto=cloud[:10])
+    figure = view.figure
     journeys, *traces = figure.data
     for trace, line in zip(traces, ax.lines, strict=True):
         np.testing.assert_allclose(np.stack([trace.x, trace.y], 1), line.get_xydata(), atol=1e-6)
@@ -194,6 +195,7 @@ def test_the_hover_map_shows_the_same_places_axes_and_groups_as_the_printed_one(
     assert np.isnan(gap).all() and journeys.hoverinfo == "skip"
     layout = figure.layout
     assert (layout.xaxis.title.text, layout.yaxis.title.text) == (ax.get_xlabel(), ax.get_ylabel())
+    assert view.picture().axes[0].get_title() == ax.get_title() and repr(view) == f"View of {ax.get_title()}"
     assert layout.title.text == ax.get_title() and layout.yaxis.scaleanchor == "x"
     assert layout.paper_bgcolor == layout.plot_bgcolor == "white"
 
@@ -205,5 +207,5 @@ def test_a_hover_map_needs_a_text_for_each_point():
 
 def test_without_plotly_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
-    with pytest.raises(ModuleNotFoundError, match=r"hover_map needs plotly: pip install 'plotly>=7'"):
+    with pytest.raises(ModuleNotFoundError, match=r"needs plotly: python -m pip install 'plotly>=7'"):
         hover_map({"a": CROSS}, {"a": list("abcd")})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, TeacherEncoder
+from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, DialogueDataset, TeacherEncoder
 from cubelib.ask import ask
 from cubelib.errors import DataError
 from cubelib.experiments import crossing, lesion, touched, vector_of
@@ -156,6 +156,12 @@ def test_the_answers_are_those_of_ask_and_right_ones_are_marked():
     assert board.reply == ask(cube, "zzzz", bank, 5) and "(right)" not in board.table.value
     board.question.value = ""
     assert "the question is" in board.message.value and board.reply.question == "zzzz"
+
+
+def test_right_answers_can_be_those_of_a_dataset():
+    pairs = DialogueDataset(vectors(3), vectors(3), ["Hello", "other", "hello "], ["hollow", "bbb", "aaa"])
+    board = asking(right=pairs)[2]
+    assert board.table.value.count("(right)") == 4  # two right answers, on both sides
 
 
 @pytest.mark.parametrize("place", ["question", "sentence", "lesion", "bank", "knob"])

@@ -9,6 +9,7 @@ cone and around cells that were marked.
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,20 +39,20 @@ def require_plotly() -> Any:
         import plotly.graph_objects as go
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "A view that turns needs plotly: python -m pip install 'plotly>=7'. Printed pictures do not: "
-            "view3d.cubes, view3d.faces and view3d.films."
+            "A view for the mouse needs plotly: python -m pip install 'plotly>=7'. Printed pictures do not: see the "
+            "other functions of cubelib.view3d and cubelib.map_plots."
         ) from error
     return go
 
 
 def as_shown(text: str) -> str:
-    """A text for a plotly figure, which takes some markup for its own: shown as it was typed, nothing is executed.
+    """A text for a plotly figure, which reads tags and, between two dollar signs, a formula: shown as it was typed.
 
     Example:
-        >>> as_shown("<b>2 & 3</b>")
-        '&lt;b&gt;2 &amp; 3&lt;/b&gt;'
+        >>> as_shown("<b>2 & 3</b> for $5")
+        '&lt;b&gt;2 &amp; 3&lt;/b&gt; for &#36;5'
     """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return html.escape(text, quote=False).replace("$", "&#36;")
 
 
 def turning(scene: Scene, *, frames: bool = True) -> go.Figure:

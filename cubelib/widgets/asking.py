@@ -13,6 +13,7 @@ import ipywidgets
 from cubelib.answers import Answer, AnswerBank
 from cubelib.ask import Reply, ask
 from cubelib.copies import words
+from cubelib.datasets import EmbeddingDataset
 from cubelib.trainer import CubeTrainer
 from cubelib.view3d.colours import ORANGE
 from cubelib.widgets.board import WIDE, Board, as_html, sentence_box
@@ -30,7 +31,8 @@ class AskTheCube(Board):
         trainer: with a cube, trained or not; its teacher encodes the question.
         bank: answers, encoded by the same teacher.
         question: to begin with.
-        right: question → its right answers, to be marked where they are found; None for none.
+        right: question → its right answers, or a dataset with texts, such as the test pairs: what is to be marked where
+            it is found; None for nothing.
         k: how many answers are shown.
 
     Attributes:
@@ -56,11 +58,11 @@ class AskTheCube(Board):
         bank: AnswerBank,
         question: str,
         *,
-        right: Mapping[str, Sequence[str]] | None = None,
+        right: EmbeddingDataset | Mapping[str, Sequence[str]] | None = None,
         k: int = 5,
     ) -> None:
         self.trainer, self.bank, self.k = trainer, bank, k
-        self._right = {words(asked): {words(answer) for answer in found} for asked, found in (right or {}).items()}
+        self._right = _right_answers(right or {})
         self.reply: Reply = ask(trainer, question, bank, k)
         self.question = sentence_box(question, self._ask, "question")
         self.table = ipywidgets.HTML(layout=WIDE)
@@ -122,6 +124,17 @@ class AskTheCube(Board):
         if self._is_right(answer):
             text = f"<b style='color:{ORANGE}'>{text} (right)</b>"
         return f"<td {CELL}>{answer.score:.3f}</td><td {CELL}>{text}</td>"
+
+
+def _right_answers(right: EmbeddingDataset | Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+    if isinstance(right, EmbeddingDataset):
+        pairs = zip(right.input_texts or [], right.target_texts or [], strict=True)
+    else:
+        pairs = ((asked, answer) for asked, answers in right.items() for answer in answers)
+    found: dict[str, set[str]] = {}
+    for asked, answer in pairs:
+        found.setdefault(words(asked), set()).add(words(answer))
+    return found
 
 
 def _short(text: str, letters: int = 48) -> str:

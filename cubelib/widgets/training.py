@@ -35,7 +35,7 @@ class TrainingLive(Board):
         trainer: with its components.
         train: as `CubeTrainer.fit` takes them.
         validation: likewise.
-        lines: other models' values of the validation figure, drawn as lines: name → value.
+        lines: other models' values of the validation figure, drawn as lines, at most three: name → value.
         options: what else `CubeTrainer.fit` takes, such as folder.
 
     Attributes:
