@@ -79,7 +79,8 @@ def cubes(
             ax.add_collection3d(Line3DCollection([around], colors=ORANGE, linewidths=1.8, zorder=10))
         ax.set(xlim=(0, sides[0]), ylim=(0, sides[1]), zlim=(0, sides[2]))
         ax.set_title(title, fontsize=11)
-        ax.set_box_aspect((1.5, 1, 1), zoom=1.15)
+        ax.set_box_aspect((1.5, 1, 1), zoom=1.05)
+        ax.computed_zorder = False  # walls behind, lines before all cells
         ax.view_init(elev=20, azim=-130)
         ax.set_proj_type("persp", focal_length=0.6)
         ax.set_axis_off()

@@ -93,7 +93,14 @@ class View:
         return f"View of {self._summary}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle = {**(self.figure._repr_mimebundle_() or {}), "text/plain": repr(self)}  # what PLOTLY_RENDERER asks for
+        from plotly.io import renderers
+
+        # What PLOTLY_RENDERER asks for; plotly's script once for a notebook, not once for each figure in it.
+        bundle = {**renderers._build_mime_bundle(self.figure.to_dict()), "text/plain": repr(self)}
+        if "notebook" in renderers.default.split("+"):  # an exported page asks no network for MathJax
+            bundle["text/html"] = self.figure.to_html(
+                full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False, validate=False
+            )
         if os.environ.get(PRINTED) == "1":
             bundle["image/png"] = base64.b64encode(png(self.picture())).decode()
         return bundle

@@ -80,7 +80,7 @@ class LatticePicture:
         on_cell: Callable[[Cell], None] | None = None,
         on_square: Callable[[tuple[int, int]], None] | None = None,
     ) -> None:
-        figure = turning(scene, frames=False).update_layout(width=960 if sheets else 640, height=430)
+        figure = turning(scene, frames=False).update_layout(width=860 if sheets else 640, height=430)
         self._before_sheets = len(figure.data)
         if sheets:
             _add_sheets(figure, sheets, bar)

@@ -155,5 +155,5 @@ class LayoutExplorer(Board):
                 text=sheet.title, showarrow=False, xref="paper", yref="paper", x=place * share, y=1.12, xanchor="left"
             )
         return figure.update_layout(
-            width=960, height=260, margin={"l": 45, "r": 10, "t": 35, "b": 45}, paper_bgcolor="white", showlegend=False
+            width=860, height=250, margin={"l": 45, "r": 10, "t": 35, "b": 45}, paper_bgcolor="white", showlegend=False
         )
