@@ -55,6 +55,8 @@ class CoreConfig(Block):
     """Channels a cell of the middle plane passes on. auto: 4 in autoencoder and mixed mode, none in dialogue."""
     cell_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability, in training, that a cell skips its update in a tick."""
+    cell_damage: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability, in training, that a cell is dead for a batch: always zero, and it hands on nothing."""
     gradient_checkpointing: bool = False
     """Recompute ticks in the backward pass to save memory."""
     layout: Layout = "pca"

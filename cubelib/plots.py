@@ -204,11 +204,7 @@ def damage_curve(damage: Mapping[str, Any], *, floor: float | None = None, ax: A
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['mean vector 0.30', 'cube']
     """
-    if len(damage["models"]) > len(_CURVES):
-        raise ValueError(
-            f"damage_curve: at most {len(_CURVES)} models can be told apart in one figure; got "
-            f"{len(damage['models'])}: {', '.join(damage['models'])}. Leave some out."
-        )
+    check_told_apart("plots.damage_curve", damage["models"], len(_CURVES))
     ax = ax or new_axes()
     percent = [100 * share for share in damage["shares"]]
     for (name, found), (colour, marker, line) in zip(damage["models"].items(), _CURVES, strict=False):

@@ -74,6 +74,7 @@ def test_the_shipped_file_s_comments_name_every_choice(key, choices):
             [{"state_channels": 32, "waist": 32}],
             [{"waist": 17}, {"waist": 0}, {"waist": "all"}, {"waist": True}],
         ),
+        ("core", [{"cell_damage": 0}, {"cell_damage": 0.99}], [{"cell_damage": 1}, {"cell_damage": -0.1}]),
         ("core", [{"steps": None}, {"steps": 20}], [{"steps": 6}, {"cell_dropout": 1}, {"hidden": 0}, {"rule": "own"}]),
         (
             "data",

@@ -270,6 +270,27 @@ def test_wrong_pcas_are_told_what_is_wrong(answer, lesson, capsys):
     assert lesson in said and said.startswith("Exercise 4.3: check ")
 
 
+@pytest.mark.parametrize(
+    ("answer", "lesson"),
+    [
+        (lambda p, planes: p * planes, "are counted twice"),
+        (lambda p, planes: min(1.0, p * planes), "are counted twice"),
+        (lambda p, planes: (1 - p) ** planes, "the chance that the column is whole"),
+        (lambda p, planes: p**planes, "the chance that all its cells are dead"),
+        (lambda p, planes: 1 - p**planes, "the chance that not all its cells are dead"),
+        (lambda p, planes: 1 - (1 - p) ** 8, "the chance for all 8 planes"),
+        (lambda p, planes: p, "the chance for one cell"),
+        (lambda p, planes: f"{p:.0%}", "expected a number from 0 to 1"),
+        (lambda p, planes: float("nan"), "gives nan, expected 0.4375"),
+        (lambda p, planes: 0.4375, "column_lost(0, 8) gives 0.4375, expected 0"),
+        (lambda p, planes: 1 - (1 - p) ** min(planes, 3), "column_lost(0.05, 8) gives 0.1426, expected 0.3366"),
+    ],
+)
+def test_wrong_chances_of_a_lost_column_are_told_what_is_wrong(answer, lesson, capsys):
+    check.autoencoder.column_lost(answer)
+    assert lesson in capsys.readouterr().out
+
+
 def test_an_error_in_the_learners_own_code_is_shown_as_it_is():
     with pytest.raises(ZeroDivisionError):
         check.autoencoder.code_size(lambda lattice_size, waist: 1 // 0)

@@ -199,8 +199,9 @@ def live(epochs=3, **options):
 
 def test_training_that_is_watched_learns_what_training_unwatched_does():
     made, board = live()
-    assert repr(board) == "TrainingLive(not started: up to 3 epochs)" and board.picture().axes
-    history = board.start().wait()
+    assert repr(board) == "TrainingLive(not started: up to 3 epochs)" and board.picture() is None
+    history = board.run()
+    assert board.run() is history  # it has been trained
     alone = CubeTrainer(made.config)
     alone.initialize_components()
     expected = alone.fit(AutoencoderDataset(vectors(200)), AutoencoderDataset(vectors(40, 2)), progress=False)
@@ -305,12 +306,13 @@ def test_a_mistake_at_a_knob_is_a_message_and_a_fault_stays_a_fault():
 
 
 def test_each_widget_has_a_printed_twin_and_a_repr_that_says_what_is_seen():
-    cube = trainer()
+    cube, trained = trainer(), live(epochs=1)[1]
+    trained.run()
     boards = [
         WavePlayer(cube, "hello"),
         lab()[2],
         asking()[2],
-        live()[1],
+        trained,
         LayoutExplorer(cube, vectors(), "hello"),
     ]
     for board in boards:

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from cubelib.baselines import PCA
-from cubelib.check.verdict import Mistake, expect_tensor, judge
+from cubelib.check.verdict import Mistake, expect_tensor, in_groups, judge
 from cubelib.lattice import CubicCore
 from cubelib.metrics import EmbeddingMetrics
 
 CosinePerRow = Callable[[Tensor, Tensor], Tensor]
 CodeSize = Callable[[tuple[int, int, int], int], int]
 PcaReconstruct = Callable[[Tensor, Tensor, int], Tensor]
+ColumnLost = Callable[[float, int], float]
 
 
 def cosine_per_row(function: CosinePerRow) -> None:
@@ -211,3 +212,50 @@ def _usual_slips(train: Tensor, test: Tensor) -> dict[str, Tensor]:
             uncentred[:2], torch.zeros_like(mean)
         ),
     }
+
+
+def column_lost(function: ColumnLost) -> None:
+    """Exercise 4.4: the chance that at least one of several cells behind each other is dead.
+
+    Args:
+        function: `function(p, planes)` → chance, 0 … 1; each cell of the planes is dead with chance p.
+
+    Example:
+        >>> column_lost(lambda p, planes: p * planes)
+        Exercise 4.4: check 1 of 4 does not pass. column_lost(0.25, 2) gives 0.5, expected 0.4375. Columns with two \
+dead cells are counted twice. How likely is it that all cells live?
+    """
+    judge(
+        "4.4",
+        function,
+        in_groups(
+            _expect_chance,
+            [(0.25, 2)],  # first, since here all the usual slips give different numbers
+            [(0.0, 8), (0.25, 1)],
+            [(1.0, 8), (0.5, 3)],
+            [(0.05, 8), (0.05, 3)],
+        ),
+    )
+
+
+def _expect_chance(function: ColumnLost, p: float, planes: int) -> None:
+    call, found = f"column_lost({p:g}, {planes})", function(p, planes)
+    if found is None:
+        raise Mistake(f"{call} gives None: is there a return at the end?")
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        raise Mistake(f"{call} gives {found!r}, expected a number from 0 to 1.")
+    right = 1 - (1 - p) ** planes
+    hint = "A column is lost unless all its cells live."
+    for what, wrong in {
+        "Columns with two dead cells are counted twice. How likely is it that all cells live?": p * planes,
+        "This is the chance that the column is whole. Which chance is left?": (1 - p) ** planes,
+        "This is the chance that all its cells are dead. One dead cell is enough.": p**planes,
+        "This is the chance that not all its cells are dead. One dead cell is enough.": 1 - p**planes,
+        "This is the chance for all 8 planes. Use planes.": 1 - (1 - p) ** 8,
+        "This is the chance for one cell. The number goes through several.": p,
+    }.items():
+        if abs(found - wrong) < 1e-6:
+            hint = what
+            break
+    if not abs(found - right) < 1e-6:
+        raise Mistake(f"{call} gives {found:.4g}, expected {right:.4g}. {hint}")

@@ -59,6 +59,8 @@ class CubicCore(nn.Module):
             (`cubelib.lattice.field`). 0, the default, for none: with a field the core is no longer local. Not with a
             waist, which it would go around.
         cell_dropout: probability, in training, that a cell skips its update in a tick.
+        cell_damage: probability, in training, that a cell is dead: zero at every tick of a call, so that it hands on
+            nothing either. Each call draws its dead cells anew, the same for the whole batch.
         gradient_checkpointing: recompute each tick in the backward pass instead of remembering what happened inside.
 
     Raises:
@@ -89,6 +91,7 @@ class CubicCore(nn.Module):
         waist: int | None = None,
         field: int = 0,
         cell_dropout: float = 0.0,
+        cell_damage: float = 0.0,
         gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -131,13 +134,15 @@ class CubicCore(nn.Module):
             )
         if field and size[0] == 1:
             raise ValueError("CubicCore: a field needs two faces, and this lattice has 1 plane. Use field=0.")
-        if not 0.0 <= cell_dropout < 1.0:
-            raise ValueError(f"CubicCore: cell_dropout is a probability, 0 or more and below 1; got {cell_dropout}.")
+        for name, value in (("cell_dropout", cell_dropout), ("cell_damage", cell_damage)):
+            if not 0.0 <= value < 1.0:
+                raise ValueError(f"CubicCore: {name} is a probability, 0 or more and below 1; got {value}.")
         self.lattice_size = size
         self.in_channels, self.state_channels, self.hidden = in_channels, state_channels, hidden
         self.neighborhood, self.boundary, self.conduction = neighborhood, boundary, conduction
         self.steps = size[0] - 1 if steps is None else steps
-        self.waist, self.cell_dropout, self.gradient_checkpointing = waist, cell_dropout, gradient_checkpointing
+        self.waist, self.gradient_checkpointing = waist, gradient_checkpointing
+        self.cell_dropout, self.cell_damage = cell_dropout, cell_damage
         self.cone = light_cone(size[0], self.steps)
         # Where several processes share a batch: (rows of this one, size of the whole). Each draws the whole batch's
         # dropout, so together they drop the cells that one process would.
@@ -217,7 +222,8 @@ class CubicCore(nn.Module):
 
         Args:
             cube: `(batch, rows, columns, in_channels)`, written on the front face.
-            damage: dead cells, a bool mask `(depth, rows, columns)`: a dead cell is always zero.
+            damage: dead cells, a bool mask `(depth, rows, columns)`: a dead cell is always zero. None: none, or in
+                training those that `cell_damage` draws.
             return_states: also return every state of every cell (the dense path: slower, same output).
 
         Returns:
@@ -229,6 +235,9 @@ class CubicCore(nn.Module):
             FloatingPointError: the output is no longer finite.
         """
         self._check(cube, damage)
+        if damage is None and self.cell_damage and self.training:
+            # Nothing of the batch is asked for, so processes that share one, and a seed, draw the same mask.
+            damage = torch.rand(self.lattice_size, device=cube.device) < self.cell_damage
         alive = None if damage is None else (~damage).to(cube)[:, None, ..., None]  # (depth, 1, rows, columns, 1)
         schedule = self._all_planes if return_states else self.cone
         front = pad(cube, (0, self.state_channels - self.in_channels))[None]  # (1, b, rows, columns, c)

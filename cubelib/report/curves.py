@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cubelib.baselines import PCA, Baseline
 from cubelib.datasets import Split
+from cubelib.lattice import random_damage
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.report.figures import CUBE, NO_USE
 from cubelib.report.markdown import aligned, counted, escape, signed
@@ -64,13 +65,9 @@ def damaged_cube(trainer: CubeTrainer, share: float, seed: int) -> Predict:
 
     With the same seed a larger share kills the same cells and more.
     """
-    depth, rows, columns = trainer.embedding_processor.lattice_size
-    cells = depth * rows * columns
-    dead = torch.randperm(cells, generator=torch.Generator().manual_seed(seed))[: round(share * cells)]
-    damage = torch.zeros(cells, dtype=torch.bool)
-    damage[dead] = True
-    damage = damage.reshape(depth, rows, columns).to(trainer.device)
-    return _through(trainer, lambda cube: trainer.embedding_processor(cube, damage=damage))
+    core = trainer.embedding_processor
+    damage = random_damage(core.lattice_size, share, seed=seed).to(trainer.device)
+    return _through(trainer, lambda cube: core(cube, damage=damage))
 
 
 def narrowed_cube(trainer: CubeTrainer, width: int) -> Predict:

@@ -62,7 +62,7 @@ class LesionLab(Board):
         >>> lab = LesionLab({"plain": cube}, "Hello!")
         >>> lab.kill((2, row, column) for row in range(2) for column in range(4))
         >>> lab
-        LesionLab(“Hello!”, 8 of 64 cells dead; plain: cosine 1.0000 → 0.5377)
+        LesionLab(“Hello!”, 8 of 64 cells dead; plain: cosine 1.00 → 0.54)
     """
 
     def __init__(self, cubes: Mapping[str, Cube], sentence: str, *, bank: AnswerBank | None = None, k: int = 5) -> None:
@@ -122,7 +122,7 @@ class LesionLab(Board):
 
     def summary(self) -> str:
         dead, cells = int(self.damage.sum()), self.damage.numel()
-        figures = [f"{name}: cosine {f.cosine_before:.4f} → {f.cosine:.4f}" for name, f in self.found.items()]
+        figures = [f"{name}: cosine {f.cosine_before:.2f} → {f.cosine:.2f}" for name, f in self.found.items()]
         return f"“{self.sentence.value}”, {dead} of {cells} cells dead; {'; '.join(figures)}"
 
     def picture(self) -> Figure:

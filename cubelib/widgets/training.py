@@ -50,7 +50,7 @@ class TrainingLive(Board):
         >>> live = TrainingLive(trainer, AutoencoderDataset(vectors[:50]), AutoencoderDataset(vectors[50:]))
         >>> live
         TrainingLive(not started: up to 2 epochs)
-        >>> [row["epoch"] for row in live.start().wait()]
+        >>> [row["epoch"] for row in live.run()]
         [0, 1, 2]
     """
 
@@ -104,6 +104,12 @@ class TrainingLive(Board):
         self._asked_to_stop = True
         self.status.value = "stopping …"
 
+    def run(self) -> list[Row]:
+        """Starts, unless the button has done so, and waits for the end; the history."""
+        if self._thread is None:
+            self.start()
+        return self.wait()
+
     def wait(self) -> list[Row]:
         """Waits for the end; the history.
 
@@ -133,11 +139,11 @@ class TrainingLive(Board):
             return f"training: epoch {self.trainer.current_epoch} of {self.trainer.config.epochs} done"
         return f"trained {self.trainer.current_epoch} epochs; {reason}"
 
-    def picture(self) -> Figure:
+    def picture(self) -> Figure | None:
         history = self.history
         names = [f"{task}_{name}" for task, name in DECIDING.items() if history and f"{task}_{name}" in history[0]]
         if not names:
-            return plots.new_axes().set(xlabel="epoch", ylabel="validation", title="not started")[0].figure
+            return None
         axes = plots.side_by_side(len(names)) if len(names) > 1 else [plots.new_axes()]
         for name, ax in zip(names, axes, strict=True):
             plots.learning_curve(history, name, lines=self._lines, ax=ax)
@@ -162,7 +168,11 @@ class TrainingLive(Board):
             self.say(f"{type(error).__name__}: {error}")
         finally:
             self.start_button.disabled, self.stop_button.disabled = False, True
-            self.curve.value = png(self.picture())
+            self._draw()
+
+    def _draw(self) -> None:
+        picture = self.picture()
+        self.curve.value = b"" if picture is None else png(picture)
 
     def _after_batch(self, trainer: CubeTrainer, row: Row) -> None:
         if self._asked_to_stop:
@@ -174,4 +184,4 @@ class TrainingLive(Board):
     def _after_epoch(self, trainer: CubeTrainer, row: Row) -> None:
         self.bar.value, self.bar.description = row["epoch"], f"epoch {row['epoch']}"
         self.status.value = ", ".join(f"{name} {value}" for name, value in shown(row).items())
-        self.curve.value = png(self.picture())
+        self._draw()

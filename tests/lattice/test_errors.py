@@ -26,6 +26,8 @@ from cubelib.lattice import CubicCore
         ({"boundary": "wrap"}, r"boundary='wrap' is not known. Use one of zero, reflect, periodic"),
         ({"cell_dropout": 1.0}, r"cell_dropout is a probability, 0 or more and below 1; got 1.0"),
         ({"cell_dropout": -0.1}, r"cell_dropout is a probability, 0 or more and below 1; got -0.1"),
+        ({"cell_damage": 1.0}, r"cell_damage is a probability, 0 or more and below 1; got 1.0"),
+        ({"cell_damage": -0.1}, r"cell_damage is a probability, 0 or more and below 1; got -0.1"),
     ],
 )
 def test_options_that_cannot_work(options, message):

@@ -1,0 +1,151 @@
+"""Cells that die: the masks that are made, and those that training draws by itself."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+from small_cubes import small, vectors
+
+from cubelib import AutoencoderDataset, CubeTrainer
+from cubelib.lattice import CubicCore, random_damage
+from cubelib.lattice.reference import reference_states
+
+SIZE = (4, 3, 2)
+
+
+def cubes(count: int, *face: int) -> torch.Tensor:
+    return torch.randn(count, *face, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def drawn(core: CubicCore, cube: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What training gives for a seed, and the cells that are silent at every tick for every item of the batch."""
+    torch.manual_seed(seed)
+    output, states = core.train()(cube, return_states=True)
+    return output, (states == 0).all(-1).all(1).all(0)
+
+
+# --- masks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("share", "count"), [(0, 0), (0.01, 1), (0.05, 5), (0.5, 48), (1, 96)])
+def test_a_mask_has_the_share_of_dead_cells_that_was_asked_for(share, count):
+    damage = random_damage((6, 4, 4), share)
+    assert damage.dtype == torch.bool and damage.shape == (6, 4, 4) and int(damage.sum()) == count
+
+
+def test_with_one_seed_a_larger_share_kills_the_same_cells_and_more():
+    growing = [random_damage((8, 8, 8), share, seed=3) for share in (0.05, 0.1, 0.4)]
+    assert all(bool((less <= more).all()) for less, more in pairwise(growing))
+    assert torch.equal(growing[0], random_damage((8, 8, 8), 0.05, seed=3))
+    assert not torch.equal(growing[0], random_damage((8, 8, 8), 0.05, seed=4))
+
+
+def test_cells_of_all_planes_rows_and_columns_can_die():
+    often = sum(random_damage((4, 3, 2), 0.25, seed=seed).int() for seed in range(400))
+    # 400 masks with 6 of 24 cells each: 100 deaths a cell, five standard deviations are 43.
+    assert bool(((often > 57) & (often < 143)).all())
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_beyond_its_range(share):
+    with pytest.raises(ValueError, match=rf"random_damage: share is the part .* dead, 0 … 1; got {share}"):
+        random_damage((8, 8, 8), share)
+
+
+# --- drawn in training ------------------------------------------------------------------------------------------------
+
+
+def test_evaluation_kills_nothing(random_core):
+    whole, core, cube = random_core(), random_core(cell_damage=0.9), cubes(5, 3, 2)
+    assert torch.equal(core.eval()(cube), whole(cube))
+    assert not torch.equal(core.train()(cube), whole(cube))
+
+
+def test_a_mask_that_is_given_is_the_only_one(random_core):
+    whole, core, cube = random_core(), random_core(cell_damage=0.9), cubes(5, 3, 2)
+    for share in (0.0, 0.3):
+        damage = random_damage(SIZE, share)
+        assert torch.equal(core.train()(cube, damage=damage), whole(cube, damage=damage))
+
+
+def test_each_call_draws_dead_cells_anew_and_as_many_as_asked_for(random_core):
+    core, cube = random_core(steps=4, hidden=16, cell_damage=0.1), cubes(8, 3, 2)
+    masks = torch.stack([drawn(core, cube, seed)[1] for seed in range(500)])
+    # 12,000 draws: the share is within five standard errors (0.0027 each) of 0.1, in every plane within twice that.
+    assert abs(masks.double().mean().item() - 0.1) < 0.014
+    assert bool(((masks.double().mean((0, 2, 3)) - 0.1).abs() < 0.028).all())
+    assert torch.equal(masks[7], drawn(core, cube, 7)[1])
+    assert len({tuple(mask.flatten().tolist()) for mask in masks[:20]}) > 10
+
+
+@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+@pytest.mark.parametrize("steps", [3, 6])
+def test_drawn_damage_is_that_of_the_reference_on_both_paths(random_core, steps, gradient_checkpointing):
+    options = {"steps": steps, "hidden": 16, "waist": 2, "gradient_checkpointing": gradient_checkpointing}
+    core, cube = random_core(cell_damage=0.3, **options), cubes(6, 3, 2)
+    dense, dead = drawn(core, cube, seed=1)
+    assert 0 < int(dead.sum()) < dead.numel()
+    expected = reference_states(core, cube[2], dead)[-1, -1, :, :, :2]
+    torch.manual_seed(1)
+    fast = core(cube)
+    for output in (dense, fast):
+        torch.testing.assert_close(output[2], expected, atol=1e-10, rtol=0)
+
+
+def test_gradient_checkpointing_recomputes_with_the_same_dead_cells(random_core):
+    gradients = []
+    for gradient_checkpointing in (False, True):
+        core = random_core(steps=6, cell_damage=0.3, cell_dropout=0.3, gradient_checkpointing=gradient_checkpointing)
+        torch.manual_seed(4)
+        core.train()(cubes(3, 3, 2)).square().sum().backward()
+        gradients.append([parameter.grad for parameter in core.parameters() if parameter.requires_grad])
+    assert any(gradient.abs().max() > 0 for gradient in gradients[0])
+    assert all(map(torch.equal, *gradients))
+
+
+@pytest.mark.parametrize("cell_dropout", [0.0, 0.4])
+def test_shares_of_a_batch_have_the_same_dead_cells(random_core, cell_dropout):
+    """What several processes do, one after the other."""
+    core, cube = random_core(cell_damage=0.3, cell_dropout=cell_dropout).train(), cubes(8, 3, 2)
+
+    def output(rows: slice, share: tuple[slice, int] | None) -> torch.Tensor:
+        core.share = share
+        torch.manual_seed(0)
+        return core(cube[rows])
+
+    whole = output(slice(None), None)
+    for rows in (slice(0, 3), slice(3, 8)):
+        torch.testing.assert_close(output(rows, (rows, 8)), whole[rows], rtol=0, atol=1e-12)
+    core.cell_damage = 0.0
+    assert not torch.allclose(output(slice(None), None), whole)
+
+
+def test_an_untrained_cube_in_training_loses_whole_columns():
+    """A column lives if all its cells do: (1 − p)⁸ of them."""
+    core, cube = CubicCore(cell_damage=0.05).train(), torch.ones(1, 8, 8, 12)
+    torch.manual_seed(0)
+    columns = torch.cat([core(cube) for _ in range(100)])[..., 0]
+    assert set(columns.unique().tolist()) == {0.0, 1.0}
+    assert abs(columns.mean().item() - 0.95**8) < 0.03  # five standard errors of 6,400 columns
+
+
+def test_a_resumed_run_draws_the_dead_cells_of_one_that_was_not_interrupted(tmp_path):
+    data = AutoencoderDataset(vectors(60, 1)), AutoencoderDataset(vectors(30, 2))
+    settings = small(epochs=4, save_interval=1, core={"waist": 2, "cell_damage": 0.2, "cell_dropout": 0.2})
+
+    def trained(trainer: CubeTrainer, **run: object) -> list[dict[str, float]]:
+        trainer.fit(*data, progress=False, **run)
+        return trainer.training_history
+
+    trainer = CubeTrainer(settings)
+    trainer.initialize_components()
+    straight = trained(trainer)
+    first = CubeTrainer({**settings, "epochs": 2})
+    first.initialize_components()
+    trained(first, folder=tmp_path)
+    resumed = CubeTrainer.resume(tmp_path, epochs=4)
+    assert trained(resumed, folder=tmp_path) == straight
+    assert resumed.config.core.cell_damage == 0.2
+    assert len({row["loss"] for row in straight}) == 5
