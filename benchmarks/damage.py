@@ -6,7 +6,7 @@
 
 Autoencoder on the built-in sentences, the split and settings of config/cube_training.yaml except where a line says
 otherwise. Dead cells are drawn among all 512; which ones follows from the draw's number, so all lines lose the same. Of
-a run the last epoch's weights are judged: validation, which knows no damage, would choose others.
+a run the last epoch's weights are judged, so that lines with and without damage are compared after as many steps.
 """
 
 from __future__ import annotations
@@ -117,11 +117,9 @@ def trained(line: Line, split: Split, seed: int) -> CubeTrainer:
     return trainer
 
 
-@torch.no_grad()
 def score(trainer: CubeTrainer, test: Tensor, damage: Tensor) -> float:
     """Mean cosine on the test sentences with these cells dead."""
-    core, reshaper = trainer.embedding_processor, trainer.embedding_reshaper
-    return cosine(reshaper.unfold(core(reshaper.fold(test), damage=damage)), test)
+    return cosine(trainer.predict(test, damage=damage), test)
 
 
 def curve(trainer: CubeTrainer, test: Tensor, planes: tuple[int, ...] = tuple(range(8))) -> list[float]:

@@ -103,39 +103,45 @@ class Cube:
 
     # --- using the cube ---------------------------------------------------------------------------------------------
 
-    def forward(self, embedding: Tensor) -> Tensor:
+    def forward(self, embedding: Tensor, *, damage: Tensor | None = None) -> Tensor:
         """Sends vectors through the cube.
 
         Args:
             embedding: `(batch, dim)`, or one vector `(dim,)`.
+            damage: dead cells, bool `(depth, rows, columns)`; see `cubelib.lattice.random_damage`.
 
         Returns:
             The same shape. Not normalised: only the direction is trained by the default losses.
 
         Raises:
-            ValueError: before `initialize_components`, or vectors of another width.
+            ValueError: before `initialize_components`, vectors of another width, or a mask of another lattice.
         """
         core, reshaper = self._components("forward")
         if embedding.ndim == 1:
-            return self.forward(embedding[None])[0]
-        return reshaper.unfold(core(reshaper.fold(embedding.to(self.device))))
+            return self.forward(embedding[None], damage=damage)[0]
+        damage = None if damage is None else damage.to(self.device)
+        return reshaper.unfold(core(reshaper.fold(embedding.to(self.device)), damage=damage))
 
     __call__ = forward
 
     @torch.no_grad()
-    def predict(self, vectors: Tensor | VectorFile) -> Tensor:
+    def predict(self, vectors: Tensor | VectorFile, *, damage: Tensor | None = None) -> Tensor:
         """`forward` in evaluation mode and in batches, for any number of vectors `(n, dim)`; on the CPU."""
         core, _ = self._components("predict")
         was_training = core.training
         core.eval()
         try:
-            outputs = [self.forward(batch).cpu() for batch in blocks(vectors, PREDICT_BATCH)]
+            outputs = [self.forward(batch, damage=damage).cpu() for batch in blocks(vectors, PREDICT_BATCH)]
         finally:
             core.train(was_training)
         return torch.cat(outputs) if outputs else torch.empty(0, self.config.embedding_dim)
 
-    def evaluate(self, dataset: EmbeddingDataset) -> dict[str, float]:
+    def evaluate(self, dataset: EmbeddingDataset, *, damage: Tensor | None = None) -> dict[str, float]:
         """Figures of the cube on a dataset. For a table with baselines and intervals see `cubelib.report`.
+
+        Args:
+            dataset: what is judged.
+            damage: dead cells, bool `(depth, rows, columns)`.
 
         Returns:
             cosine_similarity, mse_loss and semantic_preservation; for a DialogueDataset also mrr, the mean reciprocal
@@ -143,7 +149,7 @@ class Cube:
         """
         per_item, outputs = torch.empty(2, len(dataset)), []
         for number, (input, target) in enumerate(zip(blocks(dataset.input), blocks(dataset.target), strict=True)):
-            output = self.predict(input)
+            output = self.predict(input, damage=damage)
             measures = (EmbeddingMetrics.cosine_per_item, EmbeddingMetrics.mse_per_item)
             here = slice(number * BLOCK, (number + 1) * BLOCK)
             per_item[:, here] = torch.stack([measure(output, target) for measure in measures])

@@ -140,7 +140,6 @@ class Lesion:
         return len({answer.index for answer in self.before} & {answer.index for answer in self.after})
 
 
-@torch.no_grad()
 def lesion(
     cubes: Mapping[str, Cube], text: str | Tensor, damage: Tensor, *, bank: AnswerBank | None = None, k: int = 5
 ) -> dict[str, Lesion]:
@@ -170,21 +169,10 @@ def lesion(
     vector = vector_of(next(iter(cubes.values())), text)
     found = {}
     for name, cube in cubes.items():
-        whole, output = (_through(cube, vector, dead) for dead in (None, damage))
+        whole, output = (cube.predict(vector[None], damage=dead)[0] for dead in (None, damage))
         before, after = ([], []) if bank is None else bank.nearest(torch.stack([whole, output]), k)
         found[name] = Lesion(vector, whole, output, before, after)
     return found
-
-
-def _through(cube: Cube, vector: Tensor, damage: Tensor | None) -> Tensor:
-    core, reshaper = cube.embedding_processor, cube.embedding_reshaper
-    was_training = core.training
-    core.eval()
-    try:
-        folded = reshaper.fold(vector[None].to(reshaper.order.device))
-        return reshaper.unfold(core(folded, damage=None if damage is None else damage.to(folded.device)))[0].cpu()
-    finally:
-        core.train(was_training)
 
 
 def layouts(

@@ -121,7 +121,7 @@ class CubeTrainer(Cube):
         the best epoch's weights are kept.
 
         The score of an epoch is the mean over tasks of the validation cosine (autoencoder) and mean reciprocal rank
-        (dialogue). The reasons: all `epochs` are trained; `early_stopping_patience` epochs have not raised the score,
+        (dialogue); with `cell_damage`, over four lesions of that share of the cells. The reasons: all `epochs` are trained; `early_stopping_patience` epochs have not raised the score,
         or by less than `convergence_threshold`; with `stop_at_target` the cosine has reached `target_similarity`;
         `stop()` was called.
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-RUN = ("examples", "data", "training", "export")
+RUN = ("examples", "data", "training", "damage", "views", "export")
 
 
 def python_blocks(path: Path) -> list[str]:

@@ -287,6 +287,25 @@ def test_a_view_is_for_jupyter_for_paper_and_for_the_reader_of_a_terminal(tmp_pa
     assert [ax.get_title() for ax in view.picture().axes[:4]] == ["tick 0", "tick 1", "tick 2", "tick 3"]
 
 
+def test_an_exported_notebook_gets_the_script_once_and_asks_no_network(monkeypatch):
+    import plotly.io
+    from plotly.io import _base_renderers
+
+    said = []
+    monkeypatch.setattr(_base_renderers.ipython_display, "display_html", lambda text, raw: said.append(text))
+    before = plotly.io.renderers.default
+    plotly.io.renderers.default = "plotly_mimetype+notebook"
+    try:
+        bundles = [view3d.show(talking(), torch.randn(18))._repr_mimebundle_() for _ in range(2)]
+    finally:
+        plotly.io.renderers.default = before
+    assert len(said) == 1 and "plotly.js v" in said[0]
+    for bundle in bundles:
+        assert set(bundle) == {"application/vnd.plotly.v1+json", "text/html", "text/plain"}
+        assert "Plotly.newPlot" in bundle["text/html"] and len(bundle["text/html"]) < 100_000
+        assert "http" not in bundle["text/html"].replace("https://plot.ly", "")
+
+
 def test_a_page_holds_all_it_needs_and_stays_below_five_megabytes(tmp_path):
     core = CubicCore((8, 8, 8), in_channels=12, steps=12)
     page = view3d.show(core, torch.randn(768)).save(tmp_path / "view.html")

@@ -15,6 +15,7 @@ from torch import Tensor
 from cubelib.checkpoint import STATE, Checkpoint, check_shapes, provenance
 from cubelib.datasets import EmbeddingDataset
 from cubelib.errors import CheckpointError, DataError
+from cubelib.lattice import random_damage
 from cubelib.stopping import Convergence
 from cubelib.training.engine import Engine
 from cubelib.training.keeper import Keeper, states_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cubelib.trainer import CubeTrainer
 
 DECIDING = {"autoencoder": "cosine_similarity", "dialogue": "mrr"}  # the figure that epochs and reports are judged by
+LESIONS = 4  # masks of dead cells that a cube with cell_damage is judged with
 
 
 def shown(row: Row) -> dict[str, str]:
@@ -178,6 +180,15 @@ class Run:
         figures = {task: self._trainer.evaluate(dataset) for task, dataset in self._validation.items()}
         named = {f"{task}_{name}": value for task, found in figures.items() for name, value in found.items()}
         scores = [figures[task][DECIDING[task]] for task in figures]
+        if self._core.cell_damage:  # who trains for damage wants the epoch that withstands it best
+            masks = [
+                random_damage(self._core.lattice_size, self._core.cell_damage, seed=seed) for seed in range(LESIONS)
+            ]
+            scores = [
+                self._trainer.evaluate(dataset, damage=mask)[DECIDING[task]]
+                for task, dataset in self._validation.items()
+                for mask in masks
+            ]
         row = {"epoch": epoch, **losses, "score": sum(scores) / len(scores), **named}
         return self.engine.agreed(row)
 

@@ -66,6 +66,7 @@ class TrainingLive(Board):
         self.trainer, self._lines, self._options = trainer, dict(lines or {}), options
         self._data = (train, validation)
         self._thread: threading.Thread | None = None
+        self._training, self._turning = False, threading.Lock()  # the lock: buttons and flag change together
         self._error: BaseException | None = None
         self._asked_to_stop = False
         self._looked = 0.0
@@ -87,16 +88,17 @@ class TrainingLive(Board):
     @property
     def running(self) -> bool:
         """Whether training goes on."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._training
 
     def start(self) -> TrainingLive:
         """Begins to train in the background; does nothing while it goes on. The widget itself is returned."""
-        if not self.running:
-            self._error, self._asked_to_stop = None, False
-            self.start_button.disabled, self.stop_button.disabled = True, False
-            self.say("")
-            self._thread = threading.Thread(target=self._train, name="TrainingLive", daemon=True)
-            self._thread.start()
+        with self._turning:
+            if not self._training:
+                self._error, self._asked_to_stop, self._training = None, False, True
+                self.start_button.disabled, self.stop_button.disabled = True, False
+                self.say("")
+                self._thread = threading.Thread(target=self._train, name="TrainingLive", daemon=True)
+                self._thread.start()
         return self
 
     def stop(self) -> None:

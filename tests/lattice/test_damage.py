@@ -149,3 +149,34 @@ def test_a_resumed_run_draws_the_dead_cells_of_one_that_was_not_interrupted(tmp_
     assert trained(resumed, folder=tmp_path) == straight
     assert resumed.config.core.cell_damage == 0.2
     assert len({row["loss"] for row in straight}) == 5
+
+
+# --- choosing the epoch ----------------------------------------------------------------------------------------------
+
+
+def test_the_epoch_is_chosen_by_how_it_withstands_damage():
+    train, validation = (AutoencoderDataset(vectors(count, seed)) for count, seed in ((200, 1), (60, 2)))
+    settings = small(epochs=3, core={"cell_damage": 0.2, "rule": "genome", "waist": None}, learning_rate=0.01)
+    trainer = CubeTrainer(settings)
+    trainer.initialize_components()
+    history = trainer.fit(train, validation, progress=False)
+    masks = [random_damage(trainer.embedding_processor.lattice_size, 0.2, seed=seed) for seed in range(4)]
+    damaged = [trainer.evaluate(validation, damage=mask)["cosine_similarity"] for mask in masks]
+    best = max(history, key=lambda row: row["score"])
+    assert best["score"] == pytest.approx(sum(damaged) / 4, abs=1e-6)
+    whole = trainer.evaluate(validation)["cosine_similarity"]
+    assert best["autoencoder_cosine_similarity"] == pytest.approx(whole, abs=1e-6)
+    # Whole, a cube without a waist is best before training; the score sees what the damage does.
+    assert history[0]["autoencoder_cosine_similarity"] > 0.9999 and history[0]["score"] < 0.95
+    assert best["epoch"] > 0
+
+
+def test_predictions_with_dead_cells_are_those_of_the_core():
+    trainer = CubeTrainer(small(mode="dialogue"))
+    trainer.initialize_components()
+    core, reshaper = trainer.embedding_processor, trainer.embedding_reshaper
+    given, mask = vectors(300, 1), random_damage(core.lattice_size, 0.3)
+    expected = reshaper.unfold(core(reshaper.fold(given), damage=mask))
+    torch.testing.assert_close(trainer.predict(given, damage=mask), expected)
+    assert torch.equal(trainer.forward(given[0], damage=mask), trainer.forward(given[:1], damage=mask)[0])
+    assert not torch.allclose(trainer.predict(given), expected)
