@@ -121,9 +121,9 @@ class CubeTrainer(Cube):
         the best epoch's weights are kept.
 
         The score of an epoch is the mean over tasks of the validation cosine (autoencoder) and mean reciprocal rank
-        (dialogue); with `cell_damage`, over four lesions of that share of the cells. The reasons: all `epochs` are trained; `early_stopping_patience` epochs have not raised the score,
-        or by less than `convergence_threshold`; with `stop_at_target` the cosine has reached `target_similarity`;
-        `stop()` was called.
+        (dialogue); with `cell_damage` it is measured with that share of the cells dead, over four draws. The reasons:
+        all `epochs` are trained; `early_stopping_patience` epochs have not raised the score, or by less than
+        `convergence_threshold`; with `stop_at_target` the cosine has reached `target_similarity`; `stop()` was called.
 
         Args:
             train: a dataset, or in mixed mode {"autoencoder": dataset, "dialogue": dataset}.
