@@ -227,6 +227,19 @@ def test_the_stop_button_stops_after_the_batch_and_keeps_the_best_weights():
     assert again == pytest.approx(best["autoencoder_cosine_similarity"], abs=1e-6)
 
 
+def test_a_start_button_that_can_be_pressed_starts():
+    _, board = live(epochs=1)
+    draw, disabled = board.picture, []
+    board.picture = lambda: (disabled.append(board.start_button.disabled), draw())[1]
+    board.start().wait()
+    assert len(disabled) >= 2 and all(disabled)  # after the epoch and at the end
+    assert not board.running and not board.start_button.disabled
+    first = board._thread
+    board.start_button.click()
+    assert board._thread is not first
+    board.wait()
+
+
 def test_what_breaks_training_is_shown_and_raised_again():
     made, _ = live()
     board = TrainingLive(made, AutoencoderDataset(vectors(50)[:, :7]), AutoencoderDataset(vectors(40, 2)))

@@ -169,8 +169,16 @@ class TrainingLive(Board):
             self._error = error
             self.say(f"{type(error).__name__}: {error}")
         finally:
-            self.start_button.disabled, self.stop_button.disabled = False, True
+            self._end()
+
+    def _end(self) -> None:
+        """The last curve first: a start button that can be pressed does something."""
+        try:
             self._draw()
+        finally:
+            with self._turning:
+                self._training = False
+                self.start_button.disabled, self.stop_button.disabled = False, True
 
     def _draw(self) -> None:
         picture = self.picture()
