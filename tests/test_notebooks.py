@@ -163,6 +163,39 @@ def test_nothing_of_the_machine_it_was_written_on_is_in_it(path):
     assert not re.search(r"/(home|root|tmp|work|Users)/", "\n".join(sources + outputs))
 
 
+def reading_minutes(path: Path) -> float:
+    """200 words, 20 lines of code or two pictures a minute; what is folded away is not counted."""
+    cells = read(path).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    words = re.sub(r"<details>.*?</details>", "", prose, flags=re.DOTALL).split()
+    code = [line for cell in code_cells(read(path)) for line in cell.source.splitlines()]
+    lines = [line for line in code if line.strip() and not line.startswith(("import ", "from "))]
+    outputs = [output for cell in code_cells(read(path)) for output in cell.outputs]
+    pictures = sum("image/png" in output.get("data", {}) for output in outputs)
+    return len(words) / 200 + len(lines) / 20 + pictures / 2
+
+
+def stated_minutes(path: Path) -> tuple[int, int]:
+    """What a notebook says of itself: minutes of reading, and of exercises."""
+    start = " ".join(read(path).cells[0].source.split())
+    found = re.search(r"Reading takes about (\d+) minutes, the \w+ exercises another (\d+)\.", start)
+    assert found, "say how long it takes under **Before you start.**"
+    return int(found[1]), int(found[2])
+
+
+@every_notebook
+def test_the_minutes_it_takes_are_counted(path):
+    reading, practice = stated_minutes(path)
+    assert abs(reading - reading_minutes(path)) <= 5
+    assert practice == 5 * len(exercises(path))
+    table = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| {path.stem[:2]} · [^|]+\| {reading} \| {practice} \|", table, re.MULTILINE)
+
+
+def test_the_course_is_read_in_about_four_hours():
+    assert 3.5 <= sum(map(reading_minutes, NOTEBOOKS)) / 60 <= 4.5
+
+
 # --- exercises -------------------------------------------------------------------------------------------------------
 
 
