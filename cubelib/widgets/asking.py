@@ -80,13 +80,13 @@ class AskTheCube(Board):
     def picture(self) -> Figure:
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(9.5, 0.7 + 0.3 * len(self.reply.before)), facecolor="white")
+        figure = Figure(figsize=(9.5, 0.9 + 0.33 * len(self.reply.before)), facecolor="white")
         figure.text(0.02, 0.9, f"“{self.reply.question}”", fontsize=12, weight="bold", va="top", parse_math=False)
         for left, title, answers in (
             (0.02, "without the cube", self.reply.before),
             (0.52, "after the cube", self.reply.after),
         ):
-            step = 0.75 / (len(answers) + 1)
+            step = 0.7 / (len(answers) + 1)
             figure.text(left, 0.7, title, fontsize=10, color="#555555", va="top")
             for place, answer in enumerate(answers, start=1):
                 right = self._is_right(answer)

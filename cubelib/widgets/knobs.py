@@ -59,7 +59,9 @@ class Knobs(Board):
         for name, value in (start or {}).items():
             self.controls[name].value = value
         self._says = ipywidgets.HTML()
-        self._image = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
+        self._image = ipywidgets.Image(
+            format="png", layout={"width": "auto", "max_width": "100%", "align_self": "flex-start"}
+        )
         self._run = ipywidgets.Button(description=button or "")
         self._run.on_click(lambda _: self._turn())
         for control in self.controls.values() if button is None else ():
@@ -104,7 +106,13 @@ def _control(name: str, allowed: Any) -> ipywidgets.Widget:
     if isinstance(allowed, tuple) and len(allowed) == 2 and all(isinstance(end, (int, float)) for end in allowed):
         low, high = allowed
         return ipywidgets.FloatSlider(
-            min=low, max=high, step=(high - low) / 100, value=low, continuous_update=False, **options
+            min=low,
+            max=high,
+            step=(high - low) / 100,
+            value=low,
+            readout_format=".3g",
+            continuous_update=False,
+            **options,
         )
     if isinstance(allowed, list) and allowed:
         return ipywidgets.Dropdown(options=[(_shown(one), one) for one in allowed], value=allowed[0], **options)

@@ -76,7 +76,7 @@ class LayoutExplorer(Board):
             self.figure,
             self.facts,
         )
-        self._show()
+        self._tell()
 
     def summary(self) -> str:
         return f"“{self.sentence.value}”, {self._says()}"
@@ -104,7 +104,7 @@ class LayoutExplorer(Board):
 
     def _label(self) -> str:
         if self.what.value == TOUCH:
-            return f"change of a cell when number {self.number.value} changes by {CHANGE:g}"
+            return "change of a cell"
         return STRENGTH if self.what.value == STRENGTH else f"channel {self.channel.value} of a cell"
 
     def _says(self) -> str:
@@ -120,6 +120,9 @@ class LayoutExplorer(Board):
             for trace, sheet in zip(self.figure.data, sheets, strict=True):
                 trace.update(**sheet.trace(), colorscale=sheet.colours.stops)
             self.figure.data[0].colorbar.update(self._bar(sheets[0].colours))
+        self._tell()
+
+    def _tell(self) -> None:
         self.facts.value = as_html(self._says())
         self.channel.disabled = self.what.value != CHANNEL
         self.number.disabled = self.what.value != TOUCH
