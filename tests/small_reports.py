@@ -20,7 +20,7 @@ def vectors(count: int = 200, seed: int = 0) -> torch.Tensor:
 
 def noisy(amount: float):
     """A cube that hands its input on with noise."""
-    return lambda x: x + amount * torch.randn(x.shape, generator=torch.Generator().manual_seed(3))
+    return lambda x, damage=None: x + amount * torch.randn(x.shape, generator=torch.Generator().manual_seed(3))
 
 
 def trainer_for(mode: str, epochs: int = 1, **core) -> CubeTrainer:

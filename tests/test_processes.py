@@ -34,8 +34,9 @@ LOCAL = {"rule": "local", "waist": 2}
 CASES = {
     "autoencoder": small(batch_size=32, core={"waist": 2}),
     "dialogue": small(mode="dialogue", batch_size=32),
-    "mixed": small(mode="mixed", batch_size=32, core=LOCAL),
-    "dropout": small(mode="mixed", batch_size=32, core={"cell_dropout": 0.3, **LOCAL}),
+    # Short steps: Adam makes whole steps of gradients that are mere rounding, which differs between processors.
+    "mixed": small(mode="mixed", batch_size=32, learning_rate=0.003, core=LOCAL),
+    "dropout": small(mode="mixed", batch_size=32, learning_rate=0.003, core={"cell_dropout": 0.3, **LOCAL}),
     "uneven": small(mode="dialogue", batch_size=13),  # shares of 7 and 6; the last batch has 5
     "empty": small(mode="dialogue", batch_size=19, core={"rule": "local", "cell_dropout": 0.3}),  # the last has 1
     "steps": small(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -65,13 +65,24 @@ def damaged_cube(trainer: CubeTrainer, share: float, seed: int) -> Predict:
 
     With the same seed a larger share kills the same cells and more.
     """
-    damage = random_damage(trainer.embedding_processor.lattice_size, share, seed=seed)
-    return lambda vectors: trainer.predict(vectors, damage=damage)
+    core = trainer.embedding_processor
+    damage = random_damage(core.lattice_size, share, seed=seed).to(trainer.device)
+    return _through(trainer, lambda cube: core(cube, damage=damage))
 
 
 def narrowed_cube(trainer: CubeTrainer, width: int) -> Predict:
     """`predict` of the cube with fewer channels of its waist open."""
-    core, reshaper = _narrowed(trainer.embedding_processor, width), trainer.embedding_reshaper
+    return _through(trainer, _narrowed(trainer.embedding_processor, width))
+
+
+def _narrowed(core: Any, width: int) -> Any:
+    narrow = copy.copy(core)  # the same weights
+    narrow.waist = width
+    return narrow
+
+
+def _through(trainer: CubeTrainer, core: Callable[[Tensor], Tensor]) -> Predict:
+    reshaper = trainer.embedding_reshaper
 
     @torch.no_grad()
     def predict(vectors: Tensor) -> Tensor:
@@ -79,12 +90,6 @@ def narrowed_cube(trainer: CubeTrainer, width: int) -> Predict:
         return torch.cat([reshaper.unfold(core(reshaper.fold(part))).cpu() for part in parts])
 
     return predict
-
-
-def _narrowed(core: Any, width: int) -> Any:
-    narrow = copy.copy(core)  # the same weights
-    narrow.waist = width
-    return narrow
 
 
 def _damage(trainer: CubeTrainer, fitted: Sequence[Any], input: Tensor, target: Tensor) -> Curves:
