@@ -205,7 +205,7 @@ def damage_curve(damage: Mapping[str, Any], *, floor: float | None = None, ax: A
         ['mean vector 0.30', 'cube']
     """
     check_told_apart("plots.damage_curve", damage["models"], len(_CURVES))
-    ax = ax or new_axes()
+    ax = place_for(ax)
     percent = [100 * share for share in damage["shares"]]
     for (name, found), (colour, marker, line) in zip(damage["models"].items(), _CURVES, strict=False):
         ax.errorbar(

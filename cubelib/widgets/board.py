@@ -56,12 +56,10 @@ class Board(ipywidgets.VBox):
         Args:
             waiting: shown until the answer is there.
         """
-        from cubelib.errors import UserError
-
         self.say(waiting)
         try:
             yield
-        except (UserError, ValueError, ModuleNotFoundError) as error:
+        except (ValueError, ModuleNotFoundError) as error:  # every UserError is a ValueError
             self.say(str(error))
         else:
             self.say("")
