@@ -18,7 +18,17 @@ LISTEN = """plot => {
     plot.on('plotly_unhover', () => { plot.hovered = null; });
     plot.on('plotly_animatingframe', event => plot.played.push(event.name));
 }"""
-EYE = "plot => plot._fullLayout.scene._scene.getCamera().eye"
+# Where the lattice is looked at from, once it rests: plotly turns some frames behind the mouse.
+EYE = """async plot => {
+    const eye = () => plot._fullLayout.scene._scene.getCamera().eye;
+    let seen = eye();
+    for (let still = 0; still < 10; still++) {
+        await new Promise(requestAnimationFrame);
+        if (['x', 'y', 'z'].some(axis => eye()[axis] !== seen[axis])) { still = 0; }
+        seen = eye();
+    }
+    return seen;
+}"""
 
 
 class Plot:
@@ -64,17 +74,21 @@ class Plot:
         return self.figure.locator(".slider-label").first.text_content()
 
     def eye(self) -> dict[str, float]:
-        """Where the lattice is looked at from."""
+        """Where the lattice is looked at from, once it has stopped turning."""
         return self.figure.evaluate(EYE)
 
     def turn(self) -> None:
-        """Drag the lattice to the right."""
+        """Drag the lattice to the right and let go when it rests.
+
+        Plotly keeps the place at which the mouse is let go, so that the next tick would undo what it had not yet drawn.
+        """
         x, y = self.middle()
         self.page.mouse.move(x, y)
         self.page.mouse.down()
         for step in range(1, 5):
             self.page.mouse.move(x + 30 * step, y + 5 * step)
             self.page.wait_for_timeout(60)
+        self.eye()
         self.page.mouse.up()
         self.page.mouse.move(x, 1)
 
