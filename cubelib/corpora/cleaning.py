@@ -32,7 +32,6 @@ _COARSE_RUSSIAN = re.compile(
 _COARSE = {"en": _COARSE_ENGLISH, "ru": _COARSE_RUSSIAN, "uk": _COARSE_RUSSIAN}
 _PLAIN = re.compile(r"[A-Za-z0-9 .,;:!?'\"()&%$/+=*#-]+")  # ASCII text, no emoji or markup: the teacher is English
 _MARKUP = re.compile(r"[<>{}\\_\x00-\x1f\x7f-\x9f]")
-_SPACE = re.compile(r"\s+")
 
 
 def tidy(text: str) -> str:
@@ -42,7 +41,7 @@ def tidy(text: str) -> str:
         >>> tidy("  two\\n words ")
         'two words'
     """
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def words_between(text: str, low: int, high: int) -> bool:

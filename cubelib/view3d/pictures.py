@@ -8,8 +8,11 @@ Taught in notebook 03.
 
 from __future__ import annotations
 
+import base64
 import io
-from collections.abc import Mapping
+import os
+import textwrap
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cubelib.view3d.colours import ORANGE, STRENGTH, Colours
+
+# With 1 in this variable the printed twin goes into a notebook beside what turns or answers, as it does for
+# scripts/store_notebooks.py. Else not: JupyterLab shows a picture that it finds, and lets a view turn only with
+# the mouse over it. And drawing takes a second or two, for which nobody would wait who has the widget.
+PRINTED = "CUBELIB_PRINTED"
 
 # The faces of a unit cube that are seen from the front, the left and above: corners (depth, columns, rows from below).
 _SEEN = np.array(
@@ -186,6 +194,16 @@ def png(figure: Figure, dpi: int = 80) -> bytes:
     return buffer.getvalue()
 
 
+def stored(figure: Callable[[], Figure | None]) -> dict[str, str]:
+    """What a notebook keeps of a printed twin, where one is asked for: {"image/png": its content in base64}, or {}.
+
+    Args:
+        figure: draws the twin; None where there is nothing to draw.
+    """
+    drawn = figure() if os.environ.get(PRINTED) == "1" else None
+    return {} if drawn is None else {"image/png": base64.b64encode(png(drawn)).decode()}
+
+
 def _upright(cells: NDArray[Any]) -> NDArray[Any]:
     """(depth, rows, columns) → (depth, columns, rows from bottom to top), as the three axes of a picture run."""
     return cells.transpose(0, 2, 1)[:, :, ::-1]
@@ -229,4 +247,5 @@ def _mounted(values: NDArray[Any], gap: float | bool) -> NDArray[Any]:
 
 
 def _colour_bar(figure: Figure, colours: Colours, axes: list[Axes], label: str) -> None:
-    figure.colorbar(colours.mappable, ax=axes, shrink=0.75, pad=0.02, label=label)
+    lines = textwrap.fill(label, int(12 * figure.get_figheight()))  # 12 letters an inch: what is longer would be cut
+    figure.colorbar(colours.mappable, ax=axes, shrink=0.75, pad=0.02, label=lines)

@@ -5,7 +5,6 @@ Taught in notebook 03.
 
 from __future__ import annotations
 
-import base64
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from cubelib.errors import UserError
 from cubelib.view3d.colours import STRENGTH
-from cubelib.view3d.pictures import cubes, films, png
+from cubelib.view3d.pictures import cubes, films, png, stored
 from cubelib.view3d.scene import Scene, scene
 from cubelib.view3d.turning import turning
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from cubelib.reshaper import EmbeddingReshaper
 
 SHOWN = 4  # ticks in the printed twin
-# With 1 in this variable the printed twin goes into a notebook beside the view (scripts/store_notebooks.py). Else not:
-# JupyterLab shows a picture that it finds, and lets the view turn only when the mouse is over it.
-PRINTED = "CUBELIB_PRINTED"
 
 
 class View:
@@ -101,9 +97,7 @@ class View:
             bundle["text/html"] = self.figure.to_html(
                 full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False, validate=False
             )
-        if os.environ.get(PRINTED) == "1":
-            bundle["image/png"] = base64.b64encode(png(self.picture())).decode()
-        return bundle
+        return bundle | stored(self.picture)
 
 
 def show(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cubelib.view3d.pictures import png
+from cubelib.view3d.pictures import stored
 from cubelib.view3d.turning import require_plotly
 
 try:
@@ -70,10 +69,7 @@ class Board(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        picture = self.picture()
-        if picture is not None:
-            data["image/png"] = base64.b64encode(png(picture)).decode()
-        data["text/plain"] = repr(self)
+        data |= {"text/plain": repr(self)} | stored(self.picture)
         return bundle
 
 
