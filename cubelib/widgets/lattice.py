@@ -24,7 +24,7 @@ from cubelib.view3d.turning import (
 )
 from cubelib.widgets.board import live
 
-LEFT = 0.62  # share of the width that the lattice takes where sheets stand beside it
+LEFT = 0.6  # share of the width that the lattice takes where sheets stand beside it
 Cell = tuple[int, int, int]
 
 
@@ -125,6 +125,8 @@ def _add_sheets(figure: Any, sheets: Sequence[Sheet], bar: bool) -> None:
     go = require_plotly()
     height = 1 / len(sheets)
     figure.update_layout(scene_domain={"x": [0, LEFT - 0.03]})
+    eye = figure.layout.scene.camera.eye  # from farther away, or the narrower picture would cut an axis's title
+    eye.update({axis: 1.2 * eye[axis] for axis in "xyz"})
     figure.data[CELLS].marker.colorbar.x = LEFT
     levels, labels = sheets[0].colours.ticks
     for place, sheet in enumerate(sheets):
@@ -145,7 +147,7 @@ def _add_sheets(figure: Any, sheets: Sequence[Sheet], bar: bool) -> None:
                 yaxis=y,
             )
         )
-        left = LEFT + 0.13
+        left = LEFT + 0.16
         across = {"title": {"text": sheet.across, "standoff": 2}, "domain": [left, 0.985], "anchor": y}
         down = {"title": {"text": sheet.down}, "domain": [top - height + 0.15, top - 0.08], "anchor": x}
         figure.update_layout({f"xaxis{place + 1}": across, f"yaxis{place + 1}": {**down, "autorange": "reversed"}})
