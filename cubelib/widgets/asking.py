@@ -16,12 +16,10 @@ from cubelib.copies import words
 from cubelib.datasets import EmbeddingDataset
 from cubelib.trainer import CubeTrainer
 from cubelib.view3d.colours import ORANGE
-from cubelib.widgets.board import WIDE, Board, as_html, sentence_box
+from cubelib.widgets.board import CELL, WIDE, Board, as_html, sentence_box
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-CELL = "style='text-align:left; padding:1px 8px'"
 
 
 class AskTheCube(Board):

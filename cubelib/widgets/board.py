@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDE = ipywidgets.Layout(width="100%", max_width="760px")
+# Of a cell in a table of texts; without a line height of its own it gets that of a button.
+CELL = "style='text-align:left; vertical-align:top; padding:3px 8px; line-height:1.35'"
 
 
 class Board(ipywidgets.VBox):
@@ -103,3 +105,16 @@ def live(figure: go.Figure) -> go.FigureWidget:
         raise ModuleNotFoundError(
             "A widget with a picture that turns needs anywidget: python -m pip install 'anywidget>=0.9'."
         ) from error
+
+
+@contextmanager
+def changing(figure: go.FigureWidget) -> Iterator[None]:
+    """Around changes of a plotly widget, which are sent together.
+
+    Plotly tells the pictures that are shown already. What the next one is drawn from, in another cell or as the first,
+    it sends only where the figure itself is displayed, not a box that holds it: without the last line that picture
+    would miss whatever had not changed.
+    """
+    with figure.batch_update():
+        yield
+    figure._repr_mimebundle_()

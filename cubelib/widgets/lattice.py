@@ -22,7 +22,7 @@ from cubelib.view3d.turning import (
     tick_data,
     turning,
 )
-from cubelib.widgets.board import live
+from cubelib.widgets.board import changing, live
 
 LEFT = 0.6  # share of the width that the lattice takes where sheets stand beside it
 Cell = tuple[int, int, int]
@@ -95,7 +95,7 @@ class LatticePicture:
     def draw(self, scene: Scene, tick: int) -> None:
         """Repaints the cells; the scale of colours and the dead cells only where the scene is another one."""
         cells, lines = tick_data(scene, tick)
-        with self.figure.batch_update():
+        with changing(self.figure):
             if scene is not self._scene:
                 scale = scale_data(scene)
                 scale["colorbar"]["x"] = self.figure.data[CELLS].marker.colorbar.x
@@ -107,7 +107,7 @@ class LatticePicture:
 
     def write(self, sheets: Sequence[Sheet]) -> None:
         """Other numbers on the sheets."""
-        with self.figure.batch_update():
+        with changing(self.figure):
             for place, sheet in enumerate(sheets):
                 self.figure.data[self._before_sheets + place].update(sheet.trace())
                 self.figure.layout.annotations[place].text = as_shown(sheet.title)

@@ -17,7 +17,7 @@ from cubelib.vectors import VectorFile
 from cubelib.view3d.colours import LEVELS, Colours
 from cubelib.view3d.pictures import faces
 from cubelib.view3d.turning import require_plotly
-from cubelib.widgets.board import WIDE, Board, as_html, live, sentence_box
+from cubelib.widgets.board import WIDE, Board, as_html, changing, live, sentence_box
 from cubelib.widgets.lattice import Sheet
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class LayoutExplorer(Board):
 
     def _show(self) -> None:
         sheets = self._sheets()
-        with self.figure.batch_update():
+        with changing(self.figure):
             for trace, sheet in zip(self.figure.data, sheets, strict=True):
                 trace.update(**sheet.trace(), colorscale=sheet.colours.stops)
             self.figure.data[0].colorbar.update(self._bar(sheets[0].colours))

@@ -20,7 +20,7 @@ from cubelib.lattice import random_damage
 from cubelib.view3d.colours import STRENGTH, Colours
 from cubelib.view3d.pictures import cubes as cubes_picture
 from cubelib.view3d.scene import Scene, travel
-from cubelib.widgets.board import WIDE, Board, as_html, sentence_box
+from cubelib.widgets.board import CELL, WIDE, Board, as_html, sentence_box
 from cubelib.widgets.lattice import Cell, LatticePicture, Sheet
 
 if TYPE_CHECKING:
@@ -180,12 +180,12 @@ def _rows(name: str, found: Lesion) -> str:
         return f"<p>{head}</p>"
     living = {answer.index for answer in found.after}
     lines = "".join(
-        f"<tr><td>{before.score:.3f}</td><td style='text-align:left'>{as_html(before.text)}"
+        f"<tr><td {CELL}>{before.score:.3f}</td><td {CELL}>{as_html(before.text)}"
         f"{'' if before.index in living else ' <i>(lost)</i>'}</td>"
-        f"<td>{after.score:.3f}</td><td style='text-align:left'>{as_html(after.text)}</td></tr>"
+        f"<td {CELL}>{after.score:.3f}</td><td {CELL}>{as_html(after.text)}</td></tr>"
         for before, after in zip(found.before, found.after, strict=True)
     )
     return (
-        f"<p>{head}; {found.kept} of {len(found.before)} nearest texts kept</p><table><tr><th colspan=2>nearest, "
-        f"unharmed</th><th colspan=2>nearest, damaged</th></tr>{lines}</table>"
+        f"<p>{head}; {found.kept} of {len(found.before)} nearest texts kept</p><table><tr><th colspan=2 {CELL}>"
+        f"nearest, unharmed</th><th colspan=2 {CELL}>nearest, damaged</th></tr>{lines}</table>"
     )

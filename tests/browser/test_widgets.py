@@ -118,6 +118,33 @@ def test_cells_die_by_the_slider_by_a_click_on_the_lattice_and_on_the_sheet(open
     not_hacked(notebook)
 
 
+def test_a_widget_is_whole_that_was_changed_before_it_is_seen_or_is_seen_twice(open_notebook):
+    notebook = open_notebook(
+        [
+            SETUP,
+            "lab = widgets.LesionLab({'plain': trainer()}, 'hello')\nlab.kill([(1, 0, 2), (3, 3, 3)])\nlab",
+            "lab",
+            "layouts = widgets.LayoutExplorer(trainer(), vectors(60, 1), 'hello')\n"
+            "layouts.what.value = layouts.what.options[2]\nlayouts",
+        ]
+    )
+    assert notebook.errors() == []
+    first, second, layouts = (
+        Plot(notebook.page, notebook.output(cell).locator(".js-plotly-plot")) for cell in (1, 2, 3)
+    )
+    for plot in (first, second):
+        assert plot.figure.evaluate("plot => ['x', 'y', 'z'].map(axis => plot.data[0][axis].length)") == [64] * 3
+        assert plot.figure.evaluate("plot => plot.data[0].marker.size.filter(size => size === 0).length") == 2
+    assert layouts.figure.evaluate("plot => plot.data.map(trace => trace.z.map(row => row.length))") == [[4] * 4] * 5
+    assert pixels_differ(first.picture(), second.picture()) < 0.01
+
+    before = second.picture()
+    notebook.output(1).locator("button", has_text="all alive").click()
+    smallest = "plot => Math.min(...plot.data[0].marker.size)"  # a dead cell has the size 0
+    until(lambda: all(plot.figure.evaluate(smallest) > 0 for plot in (first, second)), "all cells alive in both")
+    second.changed(before, "all cells alive", share=0.0005)
+
+
 def test_questions_layouts_and_knobs_answer(open_notebook):
     notebook = open_notebook(
         [
