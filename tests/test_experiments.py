@@ -2,18 +2,12 @@
 
 import pytest
 import torch
+from letter_cubes import DIM, letters, trainer
 
 from cubelib import AnswerBank, CubeTrainer, TeacherEncoder
 from cubelib.cube import Cube
 from cubelib.errors import DataError
 from cubelib.experiments import crossing, layouts, lesion, touched, vector_of
-
-DIM = 48
-
-
-def letters(texts):
-    """A teacher of letters: how often each of 48 occurs."""
-    return [[text.lower().count(chr(97 + place % 26)) + 0.1 * place for place in range(DIM)] for text in texts]
 
 
 def cube(**settings):
@@ -24,11 +18,7 @@ def cube(**settings):
 
 
 def talking():
-    made = cube(core={"layout": "random"})
-    torch.manual_seed(0)
-    for sheet in made.embedding_processor.rule.out:
-        torch.nn.init.normal_(sheet, std=0.2)
-    return made
+    return trainer(core={"layout": "random"})
 
 
 def test_a_crossing_ends_where_the_cube_says():

@@ -6,35 +6,15 @@ import threading
 import numpy as np
 import pytest
 import torch
+from letter_cubes import DIM, MARKUP, trainer, vectors
 
-from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, DialogueDataset, TeacherEncoder
+from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, DialogueDataset
 from cubelib.ask import ask
 from cubelib.errors import DataError
 from cubelib.experiments import crossing, lesion, touched, vector_of
 from cubelib.lattice import random_damage
 from cubelib.widgets import AskTheCube, Knobs, LayoutExplorer, LesionLab, TrainingLive, WavePlayer
 from cubelib.widgets.layouts import CHANNEL, TOUCH
-
-DIM = 48
-MARKUP = "<script>window.hacked=1</script><img src=x onerror=alert(1)> & <b>bold</b>"
-
-
-def letters(texts):
-    return [[text.lower().count(chr(97 + place % 26)) + 0.1 * place for place in range(DIM)] for text in texts]
-
-
-def trainer(mode="dialogue", **settings):
-    made = CubeTrainer({"embedding_dim": DIM, "lattice_size": [4, 4, 4], "mode": mode, **settings})
-    made.initialize_components()
-    made.embedding_loader = TeacherEncoder(letters)
-    torch.manual_seed(0)
-    for sheet in made.embedding_processor.rule.out:
-        torch.nn.init.normal_(sheet, std=0.2)
-    return made
-
-
-def vectors(count=60, seed=1):
-    return torch.nn.functional.normalize(torch.randn(count, DIM, generator=torch.Generator().manual_seed(seed)), dim=1)
 
 
 def shown(figure, trace=0):

@@ -92,8 +92,14 @@ class LatticePicture:
             for trace in self.figure.data[self._before_sheets :]:
                 trace.on_click(lambda _, points, __: [on_square(p) for p in zip(points.ys, points.xs, strict=True)])
 
-    def draw(self, scene: Scene, tick: int) -> None:
-        """Repaints the cells; the scale of colours and the dead cells only where the scene is another one."""
+    def draw(self, scene: Scene, tick: int, sheets: Sequence[Sheet] = ()) -> None:
+        """Repaints the cells; the scale of colours and the dead cells only where the scene is another one.
+
+        Args:
+            scene: what is shown.
+            tick: at which of its ticks.
+            sheets: other numbers for the sheets; none where they stay as they are.
+        """
         cells, lines = tick_data(scene, tick)
         with changing(self.figure):
             if scene is not self._scene:
@@ -103,17 +109,13 @@ class LatticePicture:
                 self.figure.data[DEAD].update(dead_data(scene))
             self.figure.data[CELLS].update(cells)
             self.figure.data[LINES].update(lines)
-        self._scene = scene
-
-    def write(self, sheets: Sequence[Sheet]) -> None:
-        """Other numbers on the sheets."""
-        with changing(self.figure):
             for place, sheet in enumerate(sheets):
                 self.figure.data[self._before_sheets + place].update(sheet.trace())
                 self.figure.layout.annotations[place].text = as_shown(sheet.title)
                 if not place:
                     levels, labels = sheet.colours.ticks
                     self.figure.data[self._before_sheets].update(colorbar={"tickvals": levels, "ticktext": labels})
+        self._scene = scene
 
     def _cell(self, index: int) -> Cell:
         place: Any = np.unravel_index(index, self._scene.size)

@@ -162,9 +162,7 @@ class LesionLab(Board):
         self._tell()
 
     def _repaint(self) -> None:
-        scene = self._scene()
-        self.picture_box.draw(scene, 0)
-        self.picture_box.write([self._sheet()])
+        self.picture_box.draw(self._scene(), 0, [self._sheet()])
 
     def _tell(self) -> None:
         dead, cells = int(self.damage.sum()), self.damage.numel()

@@ -5,6 +5,7 @@ Taught in notebook 00.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -92,15 +93,14 @@ class WavePlayer(Board):
     def _send(self) -> None:
         with self.listening("Encoding …"):
             self.crossing = crossing(self.cube, self.sentence.value, damage=self.damage)
-            self._paint()
-            self.lattice.write(self._sheets())
+            self._paint(self._sheets())
 
-    def _paint(self) -> None:
+    def _paint(self, sheets: Sequence[Sheet] = ()) -> None:
         self.scene = self._scene()
-        self._show()
+        self._show(sheets)
 
-    def _show(self) -> None:
-        self.lattice.draw(self.scene, self.tick.value)
+    def _show(self, sheets: Sequence[Sheet] = ()) -> None:
+        self.lattice.draw(self.scene, self.tick.value, sheets)
         self._caption()
 
     def _sheets(self) -> list[Sheet]:

@@ -10,11 +10,12 @@ import numpy as np
 import plotly.io
 import pytest
 import torch
-from browser.cubes import MARKUP, SETUP, SHOW, run
+from browser.cubes import SETUP, SHOW, run
 from browser.lab import PROJECT, SECONDS
 from browser.notebook import write
 from browser.pictures import is_blank, picture, pixels_differ, until
 from browser.plot import Plot
+from letter_cubes import MARKUP
 
 from cubelib import CubicCore, view3d
 from cubelib.view3d.scene import scene

@@ -2,9 +2,10 @@
 
 import ast
 
-from browser.cubes import MARKUP, SETUP, run
+from browser.cubes import SETUP, run
 from browser.pictures import picture, pixels_differ, until
 from browser.plot import Plot
+from letter_cubes import MARKUP
 
 from cubelib.experiments import crossing, lesion
 
