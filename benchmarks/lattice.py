@@ -116,7 +116,7 @@ def conv3d_dense(core: CubicCore, cube: Tensor) -> Tensor:
     state = pad(cube[:, None], (0, core.state_channels - core.in_channels, 0, 0, 0, 0, 0, depth - 1))
     for t in range(1, core.steps + 1):
         seen = conv3d(state.permute(0, 4, 1, 2, 3), kernel, padding=1).permute(0, 2, 3, 4, 1)
-        change = torch.relu(seen * gain + bias) @ rule.out[0][0]
+        change = torch.relu(seen[..., : core.hidden] * gain + bias) @ rule.out[0][0] + seen[..., core.hidden :]
         moved = pad(state[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))
         moved = moved + pad(state[:, -1:], (0, 0, 0, 0, 0, 0, depth - 1, 0))
         reached = (torch.arange(depth, device=cube.device) <= t).to(cube)

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from cubelib.errors import CheckpointError
 
-FORMAT = 2
+FORMAT = 3
 WEIGHTS, STATE = "weights.safetensors", "checkpoint.json"
 OPTIMIZER, BEST_WEIGHTS = "optimizer.safetensors", "best.safetensors"
 
@@ -159,9 +159,10 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
         if state["format"] != FORMAT:
+            why = " (written before cells had a linear path)" if state["format"] in (1, 2) else ""
             raise CheckpointError(
-                f"Loading the checkpoint {folder}: it has format {state['format']}, this cubelib reads {FORMAT}. "
-                "Use the version of cubelib that wrote it."
+                f"Loading the checkpoint {folder}: it has format {state['format']}{why}, this cubelib reads {FORMAT}. "
+                "Train the cube again, or use the version of cubelib that wrote it."
             )
         plain = {name: state[name] for name in PLAIN}
         rows = [state["files"], plain["history"]]

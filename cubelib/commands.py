@@ -184,8 +184,8 @@ def evaluate(checkpoint: str, device: str | None = None, baselines: str = "defau
 
 
 def _use_threads(config: TrainingConfig) -> None:
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    if config.threads is not None:  # no more than the machine, or OMP_NUM_THREADS, has for us
+        torch.set_num_threads(min(config.threads, torch.get_num_threads()))
 
 
 def _say_what(trainer: CubeTrainer, splits: Mapping[str, Split]) -> None:
@@ -209,5 +209,7 @@ def _say_epoch(trainer: CubeTrainer, row: Mapping[str, Any]) -> None:
 
 def _print_reports(reports: Sequence[TaskReport]) -> None:
     for report in reports:
+        if report.learning_curve():
+            print(f"\n{report.learning_curve()}")
         print(f"\n{report.task}, {len(report.split.test):,} held-out items\n")
         print(report.to_markdown())

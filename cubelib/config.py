@@ -51,8 +51,9 @@ class TrainingConfig(Block):
     """autoencoder (give back the input), dialogue (question → answer), or mixed (both)."""
     device: str = "cpu"
     """cpu, cuda, cuda:N, or auto for a GPU where there is one."""
-    threads: Annotated[int, Field(ge=1)] | None = 1
-    """CPU threads of the command line's runs; None: as many as torch takes. In Python call torch.set_num_threads."""
+    threads: Annotated[int, Field(ge=1)] | None = 2
+    """Most CPU threads of the command line's runs; None: as many as torch takes. In Python call
+    torch.set_num_threads."""
     random_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Of the split, the first weights and the order of batches."""
     lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]  # noqa: RUF012 (pydantic copies it)

@@ -51,7 +51,7 @@ def test_a_checkpoint_is_two_files_and_neither_is_a_pickle(saved):
     assert sorted(path.name for path in saved.iterdir()) == [STATE, WEIGHTS]
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint"]  # nothing is left beside it
     assert not any(b"\x80\x02" in path.read_bytes()[:2] or b"PK" in path.read_bytes()[:2] for path in saved.iterdir())
-    assert json.loads((saved / STATE).read_text(encoding="utf-8"))["format"] == 2
+    assert json.loads((saved / STATE).read_text(encoding="utf-8"))["format"] == 3
 
 
 def test_a_state_to_go_on_from_comes_back_with_it(tmp_path):
@@ -126,7 +126,7 @@ def test_weights_that_are_cut_short_are_named_and_left_as_they_are(saved, length
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"format": 2', b'{"format": 2}', b"[1]", b"null", b'{"format": "\xe9"}']
+    "content", [b"", b"{", b'{"format": 3', b'{"format": 3}', b"[1]", b"null", b'{"format": "\xe9"}']
 )
 def test_a_damaged_description_is_named(saved, content):
     (saved / STATE).write_bytes(content)
@@ -136,7 +136,8 @@ def test_a_damaged_description_is_named(saved, content):
 
 def test_another_format_is_named(saved):
     (saved / STATE).write_text('{"format": 1}')
-    with pytest.raises(CheckpointError, match="it has format 1, this cubelib reads 2"):
+    reason = re.escape("it has format 1 (written before cells had a linear path), this cubelib reads 3")
+    with pytest.raises(CheckpointError, match=reason):
         load_checkpoint(saved)
 
 

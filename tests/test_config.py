@@ -33,6 +33,10 @@ def test_the_defaults_are_the_specification_s(config):
     assert (config.embedding_dim, config.device, config.waist) == (768, "cpu", 4)
 
 
+def test_the_shipped_file_describes_the_cube_of_the_defaults():
+    assert TrainingConfig.from_yaml(SHIPPED).to_dict() == TrainingConfig().to_dict()
+
+
 def test_the_shipped_file_holds_every_key_and_no_other():
     content = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     assert all_keys(content["cube_training"]) == all_keys(TrainingConfig().to_dict())
@@ -124,7 +128,7 @@ def test_one_config_does_not_change_another():
     first = TrainingConfig()
     first.core.rule = "local"
     first.lattice_size[0] = 3
-    assert (TrainingConfig().core.rule, TrainingConfig().lattice_size) == ("genome", [8, 8, 8])
+    assert (TrainingConfig().core.rule, TrainingConfig().lattice_size) == ("local", [8, 8, 8])
 
 
 def test_all_mistakes_are_told_at_once():

@@ -5,7 +5,7 @@
     model.name, model.parameter_count, model.seconds
 
     plain       Identity, MeanTarget, NearestAnswer                 nothing learnt, or next to nothing
-    linear      PCA, Procrustes, Ridge                              closed form
+    linear      PCA, LocalPCA, Procrustes, Ridge                    closed form
     networks    LowRankAdapter, MLP, AutoencoderMLP                 gradient descent
     cheats      Memoriser, Leak                                     what metrics must see through
 
@@ -14,7 +14,7 @@ Taught in notebooks 04, 05 and 06.
 
 from cubelib.baselines.base import Baseline
 from cubelib.baselines.cheats import Leak, Memoriser
-from cubelib.baselines.linear import PCA, STRENGTHS, Procrustes, Ridge
+from cubelib.baselines.linear import PCA, STRENGTHS, LocalPCA, Procrustes, Ridge
 from cubelib.baselines.networks import MLP, AutoencoderMLP, LowRankAdapter
 from cubelib.baselines.plain import Identity, MeanTarget, NearestAnswer
 
@@ -26,6 +26,7 @@ __all__ = [
     "Baseline",
     "Identity",
     "Leak",
+    "LocalPCA",
     "LowRankAdapter",
     "MeanTarget",
     "Memoriser",

@@ -1,4 +1,4 @@
-"""Linear baselines in closed form: PCA, orthogonal Procrustes, ridge regression.
+"""Linear baselines in closed form: PCA of the whole and of its parts, orthogonal Procrustes, ridge regression.
 
 They read the training vectors in blocks and keep sums of squares in float64, so that a million pairs fit.
 """
@@ -6,13 +6,14 @@ They read the training vectors in blocks and keep sums of squares in float64, so
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import torch
 from torch import Tensor
 
 from cubelib.baselines.base import Baseline, Score, Vectors
 from cubelib.errors import ConfigError, DataError
-from cubelib.reshaper import principal_axes
+from cubelib.reshaper import EmbeddingReshaper, principal_axes
 from cubelib.vectors import blocks
 
 
@@ -53,6 +54,64 @@ class PCA(Baseline):
     @property
     def parameter_count(self) -> int:
         return self.mean.numel() + self.axes.numel()
+
+
+class LocalPCA(Baseline):
+    """PCA for one neighborhood of cells at a time: the control that sees as far as a cell hears in a few ticks.
+
+    The face of the folded cube is cut into squares of `block` × `block` cells (smaller at the rim if they do not fit),
+    and each square keeps as many principal components of its own as its cells have room for. What a code gains by
+    looking at the whole vector at once is the lead of PCA over this.
+
+    Args:
+        reshaper: folds vectors as the cube does; a fitted layout must have been fitted.
+        per_cell: numbers of the code for each cell of the face.
+        block: cells along a square's side.
+
+    Example:
+        >>> from cubelib import EmbeddingReshaper
+        >>> x = torch.randn(40, 768, generator=torch.Generator().manual_seed(0))
+        >>> LocalPCA(EmbeddingReshaper(768), per_cell=12).fit(x, x).predict(x[:1]).allclose(x[:1], atol=1e-5)
+        True
+    """
+
+    def __init__(self, reshaper: EmbeddingReshaper, per_cell: int, block: int = 4) -> None:
+        rows, columns, channels = reshaper.cube_shape
+        if not 1 <= per_cell <= channels or block < 1:
+            raise ConfigError(
+                f"LocalPCA: per_cell is 1 to {channels} numbers of a cell, block at least 1 cell; got {per_cell} and "
+                f"{block}."
+            )
+        self.reshaper, self.per_cell, self.block = reshaper, per_cell, block
+        self.code_size = rows * columns * per_cell
+        self.name = f"local PCA of {block}×{block} cells, {self.code_size} numbers"
+
+    def _fit(self, input: Vectors, target: Vectors, validation: object, score: Score) -> None:
+        self.means, self.axes = [], []
+        for square in self._squares():
+            mean, axes = principal_axes(torch.cat([self._cut(block, square) for block in blocks(input)]))
+            self.means.append(mean)
+            self.axes.append(axes[: self.per_cell * len(axes) // self.reshaper.cube_shape[2]])
+
+    def _predict(self, input: Tensor) -> Tensor:
+        cubes = torch.zeros(len(input), *self.reshaper.cube_shape)
+        for square, mean, axes in zip(self._squares(), self.means, self.axes, strict=True):
+            mean, axes = mean.float(), axes.float()
+            kept = (self._cut(input, square) - mean) @ axes.T @ axes + mean  # (n, cells · channels)
+            cubes[:, square[0], square[1]] = kept.reshape(cubes[:, square[0], square[1]].shape)
+        return self.reshaper.unfold(cubes).to(input.dtype)
+
+    def _squares(self) -> list[tuple[slice, slice]]:
+        rows, columns, _ = self.reshaper.cube_shape
+        starts = product(range(0, rows, self.block), range(0, columns, self.block))
+        return [(slice(row, row + self.block), slice(column, column + self.block)) for row, column in starts]
+
+    def _cut(self, vectors: Tensor, square: tuple[slice, slice]) -> Tensor:
+        return self.reshaper.fold(vectors.float())[:, square[0], square[1]].flatten(1)
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(part.numel() for part in (*self.means, *self.axes))
 
 
 class Procrustes(Baseline):

@@ -3,7 +3,8 @@
 Everything free is chosen on the validation items by the score that the model is judged by: when to stop, the learning
 rate, the rank. Without validation items the first choice is trained for 5 rounds.
 
-All start where little is left to learn, as the cube does: residual ones as no model, the autoencoder close to PCA.
+Residual networks start as no model. An autoencoder is trained from a random start and from PCA, and the better of the
+two by validation is kept: one that starts as PCA hardly leaves it, and one that starts at random needs more rounds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from cubelib.baselines.base import Baseline, Score, Vectors
-from cubelib.baselines.training import Candidate, train
+from cubelib.baselines.training import ROUNDS, Candidate, train
 from cubelib.errors import ConfigError, DataError
 from cubelib.losses import LOSSES, Loss
 from cubelib.reshaper import principal_axes
@@ -27,7 +28,9 @@ from cubelib.vectors import blocks
 
 LEARNING_RATES = (3e-4, 1e-4)
 ADAPTER_RATES = (3e-3, 1e-3)
-AUTOENCODER_RATES = (1e-3, 3e-4)
+AUTOENCODER_RATES = (1e-3,)
+AUTOENCODER_BATCH = 64
+STARTS = ("random", "pca")
 INPUT_SIZE = 0.36  # of a number that a hidden layer sees: 10 / √768, where learning is quick and does not overshoot
 NEARLY_STRAIGHT = 0.025  # size of what an autoencoder's hidden units first see: there GELU is nearly a straight line
 
@@ -35,7 +38,7 @@ NEARLY_STRAIGHT = 0.025  # size of what an autoencoder's hidden units first see:
 class Trained(Baseline):
     """A network for each combination of choices is made from the same seed; the best by validation is kept.
 
-    All begin to train, and the better half goes on (`cubelib.baselines.training`).
+    How they are trained: `cubelib.baselines.training`.
 
     Attributes:
         choice: the combination kept, name → value.
@@ -51,6 +54,7 @@ class Trained(Baseline):
             raise ConfigError(f"{self.name}: choices are numbers above 0, at least one of each; got {choices}.")
         self.loss = LOSSES[loss] if isinstance(loss, str) else loss
         self._choices, self.seed = choices, seed
+        self._training: dict[str, Any] = {}  # options of `cubelib.baselines.training.train`
 
     @abstractmethod
     def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module: ...
@@ -63,7 +67,7 @@ class Trained(Baseline):
                 torch.manual_seed(self.seed)
                 network = self._network(input, target.shape[1], choice)
             candidates.append(Candidate(network, choice["learning_rate"]))
-        best = train(candidates, input, target, validation, score, loss=self.loss, seed=self.seed)
+        best = train(candidates, input, target, validation, score, loss=self.loss, seed=self.seed, **self._training)
         self.network, self.choice, self.validation_score = (
             candidates[best].network,
             choices[best],
@@ -162,21 +166,25 @@ class MLP(Trained):
                 f"{self.name}: a hidden unit between {input_dim} and {target_dim} numbers takes "
                 f"{input_dim + 2 * target_dim + 1:,} parameters, the budget is {self.budget:,}. Give more."
             )
-        square = sum(float(block.double().square().sum()) for block in blocks(input)) / len(input) / input_dim
-        return _Hidden(input_dim, hidden, target_dim, self.residual, scale=INPUT_SIZE / max(square, 1e-12) ** 0.5)
+        return _Hidden(input_dim, hidden, target_dim, self.residual, scale=INPUT_SIZE * _unit_scale(input))
 
 
 class AutoencoderMLP(Trained):
     """A bottleneck with a hidden layer on each side: dim → hidden → code → hidden → dim.
 
-    With a hidden layer it starts close to PCA, as the cube does, and beats it where the code is small and the data
-    many. With hidden=0 both sides are linear and start at random, and no such autoencoder has a smaller squared error
-    than PCA of the same size (Baldi, Hornik 1989).
+    With hidden=0 both sides are linear, and no such autoencoder has a smaller squared error than PCA of the same size
+    (Baldi, Hornik 1989).
 
     Args:
         code_size: numbers in the code.
         hidden: GELU units in each hidden layer; 0 for none.
+        starts: first weights to choose from: "random", and "pca", where the network does nearly what PCA does.
+        rounds: through the training items, until the validation score stops rising; at least as many as the cube's
+            epochs for a fair comparison.
+        weight_decay: pull of the weights towards zero.
         loss, learning_rates, seed: as for `LowRankAdapter`.
+
+    Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006.
 
     Example:
         >>> x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
@@ -190,7 +198,10 @@ class AutoencoderMLP(Trained):
         hidden: int = 512,
         loss: str | Loss = "cosine",
         *,
+        starts: tuple[str, ...] = STARTS,
         learning_rates: tuple[float, ...] = AUTOENCODER_RATES,
+        rounds: int = ROUNDS,
+        weight_decay: float = 0.0,
         seed: int = 0,
     ) -> None:
         kind = "MLP autoencoder" if hidden else "linear autoencoder"
@@ -198,9 +209,14 @@ class AutoencoderMLP(Trained):
             raise ConfigError(
                 f"{kind}: takes a code of 1 number or more and 0 or more hidden units; got {code_size} and {hidden}."
             )
+        if not starts or not set(starts) <= set(STARTS):
+            raise ConfigError(f"{kind}: starts are one or both of {', '.join(STARTS)}; got {starts}.")
         self.code_size, self.hidden = code_size, hidden
         self.name = f"{kind}, {code_size} numbers"
         super().__init__(loss, {"learning_rate": learning_rates}, seed)
+        self._choices = {"start": starts, **self._choices}
+        # The random start is far behind after a few rounds, and may still win: nobody is dropped.
+        self._training = {"batch": AUTOENCODER_BATCH, "rounds": rounds, "weight_decay": weight_decay, "halvings": ()}
 
     def damaged(self, share: float, seed: int = 0) -> Callable[[Tensor], Tensor]:
         """`predict` with a share of the hidden units of both layers dead, as in `MLP.damaged`."""
@@ -210,10 +226,17 @@ class AutoencoderMLP(Trained):
 
     def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module:
         dim = input.shape[1]
-        if not self.hidden:
-            return nn.Sequential(nn.Linear(dim, self.code_size), nn.Linear(self.code_size, target_dim))
-        encoder, decoder = _Hidden(dim, self.hidden, self.code_size), _Hidden(self.code_size, self.hidden, target_dim)
-        _start_as_pca(encoder, decoder, input)
+        if self.hidden:
+            # Numbers of about size 1 where a random hidden layer looks; PCA sets the sizes by itself.
+            scale = 1.0 if choice["start"] == "pca" else _unit_scale(input)
+            encoder = _Hidden(dim, self.hidden, self.code_size, scale=scale)
+            decoder = _Hidden(self.code_size, self.hidden, target_dim)
+            if choice["start"] == "pca":
+                _start_as_pca(encoder, decoder, input)
+        else:
+            encoder, decoder = nn.Linear(dim, self.code_size), nn.Linear(self.code_size, target_dim)
+            if choice["start"] == "pca":
+                _start_linear_as_pca(encoder, decoder, input)
         return nn.Sequential(encoder, decoder)
 
 
@@ -243,6 +266,24 @@ class _Hidden(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         found = self.out(gelu(self.into(vectors * self.scale)))
         return vectors + found if self.residual else found
+
+
+def _unit_scale(input: Vectors) -> float:
+    """What inputs are multiplied with so that their numbers have a mean square of 1."""
+    square = sum(float(block.double().square().sum()) for block in blocks(input)) / len(input) / input.shape[1]
+    return 1 / max(square, 1e-12) ** 0.5
+
+
+@torch.no_grad()
+def _start_linear_as_pca(encoder: nn.Linear, decoder: nn.Linear, input: Vectors) -> None:
+    mean, axes = (part.float() for part in principal_axes(input))
+    passed = min(decoder.in_features, len(axes))
+    for layer in (encoder, decoder):
+        layer.weight.zero_()
+    encoder.weight[:passed] = axes[:passed]
+    encoder.bias.copy_(-encoder.weight @ mean)
+    decoder.weight[:, :passed] = axes[:passed].T
+    decoder.bias.copy_(mean)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from cubelib.corpora.cleaning import tidy, unique_clean_pairs, words_between
 from cubelib.corpora.packages import package_folder
 from cubelib.errors import DataError
 
-DEFAULT_PAIRS = 2_500
+DEFAULT_PAIRS = 4_000
 
 LANGUAGES = {  # code of ISO 639-1, with the script (ISO 15924) where that is not the usual one → folder in the package
     "bn": "bengali",
@@ -104,7 +104,7 @@ def dialogues(limit: int | None = DEFAULT_PAIRS, language: str = "en") -> list[d
     Example:
         >>> pairs = dialogues()
         >>> len(pairs), sorted(pairs[0])
-        (2500, ['answer', 'question'])
+        (4000, ['answer', 'question'])
         >>> all("а" <= pair["question"][1] <= "я" for pair in dialogues(5, language="ru"))
         True
     """

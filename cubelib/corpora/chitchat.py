@@ -9,7 +9,7 @@ from itertools import groupby, islice, pairwise
 from cubelib.corpora.cleaning import by_hash, is_clean, tidy, words_between
 from cubelib.corpora.packages import package_folder
 
-DEFAULT_SENTENCES = 4_500
+DEFAULT_SENTENCES = 16_000
 DEFAULT_CONVERSATIONS = 1_000
 
 
@@ -49,7 +49,7 @@ def sentences(limit: int | None = DEFAULT_SENTENCES) -> list[str]:
     Example:
         >>> texts = sentences()
         >>> len(texts), len(set(texts))
-        (4500, 4500)
+        (16000, 16000)
     """
     messages = [message for conversation in _messages() for turn in conversation for message in turn]
     unique = {message.casefold(): message for message in reversed(messages) if words_between(message, 5, 30)}

@@ -44,6 +44,8 @@ class CubicCore(nn.Module):
         hidden: width of a cell's hidden layer.
         rule: "shared" (one network for all cells), "genome" (the shared network with a gain and bias for each cell) or
             "local" (a network for each cell).
+        linear_path: whether a cell also adds a linear map of what it sees, beside its hidden layer. Without it a
+            lattice learns several times as slowly.
         neighborhood: "moore" (26 neighbours) or "von_neumann" (6). In depth − 1 ticks a Moore cell of the back face
             can hear every front cell up to depth − 1 rows and columns away; a von Neumann cell only the one straight
             in front of it, and each step aside costs a tick more.
@@ -84,6 +86,7 @@ class CubicCore(nn.Module):
         state_channels: int = 16,
         hidden: int = 32,
         rule: str = "genome",
+        linear_path: bool = True,
         neighborhood: str = "moore",
         boundary: str = "zero",
         conduction: bool = True,
@@ -139,7 +142,8 @@ class CubicCore(nn.Module):
                 raise ValueError(f"CubicCore: {name} is a probability, 0 or more and below 1; got {value}.")
         self.lattice_size = size
         self.in_channels, self.state_channels, self.hidden = in_channels, state_channels, hidden
-        self.neighborhood, self.boundary, self.conduction = neighborhood, boundary, conduction
+        self.linear_path, self.neighborhood = linear_path, neighborhood
+        self.boundary, self.conduction = boundary, conduction
         self.steps = size[0] - 1 if steps is None else steps
         self.waist, self.gradient_checkpointing = waist, gradient_checkpointing
         self.cell_dropout, self.cell_damage = cell_dropout, cell_damage
@@ -148,7 +152,7 @@ class CubicCore(nn.Module):
         # dropout, so together they drop the cells that one process would.
         self.share: tuple[slice, int] | None = None
         nudge = 0.0 if conduction else NUDGE
-        self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary, nudge)
+        self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary, linear_path, nudge)
         self.field = Field(size[1:], in_channels, field) if field else None
         self._freeze_what_cannot_learn()
 
@@ -182,6 +186,7 @@ class CubicCore(nn.Module):
     def __repr__(self) -> str:
         depth, rows, columns = self.lattice_size
         extras = "no waist" if self.waist is None else f"waist {self.waist} → {self.code_size:,} numbers"
+        extras += "" if self.linear_path else ", no linear path"
         extras += "" if self.field is None else f", field {self.field.size}"
         return (
             f"CubicCore({depth}×{rows}×{columns} cells, {self.state_channels} channels, {self.rule.kind} rule, "

@@ -8,6 +8,7 @@ Taught in notebook 03.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -41,27 +42,38 @@ def parameter_count(core: CubicCore) -> int:
     slabs = NEIGHBORHOODS[core.neighborhood]
     one_each = core.rule.kind == "local"  # a network for each cell; else the cells share one, and any use counts
     neighbors = {slab: _neighbors(core, offsets, one_each) for slab, offsets in slabs.items()}
-    reads: dict[tuple[int, int], int] = {}  # (plane, slab) → channels read there at some tick
     writes: dict[int, int] = {}  # plane → channels written there, and heard, at some tick
+    # (plane, slab) → at each tick (channels read there, channels written, and heard); shared weights: plane 0 for all
+    uses: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     for t, (now, then) in enumerate(pairwise(core.cone), start=1):
         for z in then:
             writes[z] = max(writes.get(z, 0), heard_channels(core, t, z))
         for slab in slabs:
             for z in overlap(slab, now, then):
-                reads[z, slab] = max(reads.get((z, slab), 0), carried_channels(core, t - 1, z + slab))
+                use = (carried_channels(core, t - 1, z + slab), heard_channels(core, t, z))
+                uses[z if one_each else 0, slab].append(use)
     if not writes:
         return 0
     face = core.lattice_size[1] * core.lattice_size[2]
-    field = _field(core)
+    first = sum(neighbors[slab] * max(read for read, _ in pairs) for (_, slab), pairs in uses.items())
+    linear = sum(neighbors[slab] * _pairs(pairs) for (_, slab), pairs in uses.items()) if core.linear_path else 0
     if one_each:
-        first = sum(neighbors[slab] * channels for (_, slab), channels in reads.items())
-        return core.hidden * (first + face * sum(1 + channels for channels in writes.values())) + field
-    first = sum(
-        neighbors[slab] * max((channels for (_, at), channels in reads.items() if at == slab), default=0)
-        for slab in slabs
-    )
-    tuning = 1 if core.rule.kind == "shared" else 2 * face * len(writes)  # the bias; or a gain and a bias for each cell
-    return core.hidden * (first + max(writes.values()) + tuning) + field
+        last, tuning = face * sum(writes.values()), face * len(writes)
+    else:
+        last = max(writes.values())
+        tuning = 1 if core.rule.kind == "shared" else 2 * face * len(writes)  # a bias; or a gain and a bias for each
+    return core.hidden * (first + last + tuning) + linear + _field(core)
+
+
+def _pairs(uses: list[tuple[int, int]]) -> int:
+    """Weights of a linear map that are used, if each use takes the first so many of its inputs and outputs.
+
+    Example:
+        >>> _pairs([(12, 16), (16, 12)])  # 12 · 12 twice, 4 · 12 either way
+        240
+    """
+    outputs = range(max(written for _, written in uses))
+    return sum(max(read for read, written in uses if written > output) for output in outputs)
 
 
 def code_size(core: CubicCore) -> int | None:
@@ -83,10 +95,11 @@ def flops_per_sample(core: CubicCore, schedule: list[range]) -> int:
         schedule: the planes computed at each tick: `core.cone`, or all planes at every tick for the dense path.
     """
     face = core.lattice_size[1] * core.lattice_size[2]
+    width = core.hidden + core.state_channels if core.linear_path else core.hidden
     flops = 2 * _field(core)
     for now, then in pairwise(schedule):
         for slab, offsets in NEIGHBORHOODS[core.neighborhood].items():
-            flops += 2 * face * len(overlap(slab, now, then)) * len(offsets) * core.state_channels * core.hidden
+            flops += 2 * face * len(overlap(slab, now, then)) * len(offsets) * core.state_channels * width
         flops += 2 * face * len(then) * core.hidden * core.state_channels
     return flops
 

@@ -59,15 +59,19 @@ def _update(core: CubicCore, old: Tensor, z: int, row: int, column: int) -> Tens
     network, network_cell = own if rule.kind == "local" else (0, 0)
     tuning, tuning_cell = own if rule.kind != "shared" else (0, 0)
     excitation = torch.zeros(core.hidden, dtype=old.dtype)
+    straight = torch.zeros(core.state_channels, dtype=old.dtype)
     for slab, offsets in NEIGHBORHOODS[core.neighborhood].items():
-        weights = rule.first_layer(slab)[network][network_cell]
+        weights = rule.first_layer(slab)[network][network_cell]  # [W | V]
         for k, (row_shift, column_shift) in enumerate(offsets):
             near_row = neighbor_index(row + row_shift, rows, core.boundary)
             near_column = neighbor_index(column + column_shift, columns, core.boundary)
             if not 0 <= z + slab < depth or near_row is None or near_column is None:
                 continue  # nothing there: silence adds nothing
             block = weights[k * core.state_channels : (k + 1) * core.state_channels]
-            excitation = excitation + old[z + slab, near_row, near_column] @ block
+            seen = old[z + slab, near_row, near_column]
+            excitation = excitation + seen @ block[:, : core.hidden]
+            if core.linear_path:
+                straight = straight + seen @ block[:, core.hidden :]
     if rule.gain is not None:
         excitation = excitation * rule.gain[tuning][tuning_cell]
-    return torch.relu(excitation + rule.bias[tuning][tuning_cell]) @ rule.out[network][network_cell]
+    return torch.relu(excitation + rule.bias[tuning][tuning_cell]) @ rule.out[network][network_cell] + straight

@@ -132,6 +132,8 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split, baselines: Basel
     report.examples = find_examples(report, trainer.predict, bench.bank)
     if baselines != "none":
         report.curves = measure_curves(trainer, task, split, fitted)
+    figure = f"{task}_{report.deciding}"
+    report.learning = [row[figure] for row in trainer.training_history if row.get(figure) is not None]
     report.validation = _lines(report, models, split.validation)
     report.sentences = sentences(report)
     return report
@@ -140,9 +142,9 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split, baselines: Basel
 def _lines(
     report: TaskReport, models: list[tuple[Row, Callable[[Tensor], Tensor]]], validation: EmbeddingDataset
 ) -> dict[str, float]:
-    """The best baselines' deciding figure on the validation items, as the trainer measures the cube's."""
+    """The deciding figure of PCA and the best baselines on the validation items, as the trainer measures the cube's."""
     rivals = [model for model in models if model[0].model not in (CUBE, BEFORE)]
-    ordered = sorted(rivals, key=lambda model: -report.value(model[0].model))
+    ordered = sorted(rivals, key=lambda model: (not model[0].model.startswith("PCA"), -report.value(model[0].model)))
     floor = report.value(CUBE) / 2  # a line far below would flatten the curve
     return {
         row.model: SCORES[report.deciding](predict(validation.input), validation.target[:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from cubelib.report.figures import CUBE, LABELS
 from cubelib.report.markdown import bullet, counted, escape, paragraph
 from cubelib.report.table import TaskReport
 from cubelib.trainer import CubeTrainer
+
+CURVE_HEIGHT = 5.0  # inches, of the learning curve above a table
 
 
 def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: str | Path) -> list[str]:
@@ -40,7 +43,7 @@ def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: str
         CheckpointError: one of the files is there already, or the folder cannot be written.
     """
     folder = Path(folder)
-    pictures = {"report.png": _tables(reports)}
+    pictures = {"report.png": _tables(reports, trainer)}
     if any(report.curves for report in reports):
         pictures["curves.png"] = _curves(reports)
     for report in reports:
@@ -89,6 +92,7 @@ def _markdown(reports: Sequence[TaskReport], trainer: CubeTrainer, pictures: Col
         curve, histogram = (f"{name}_{report.task}.png" for name in ("learning_curve", "similarity_histogram"))
         parts += [
             f"## {report.task.capitalize()}: {counted(len(report.groups), 'held-out item')}",
+            *([f"```text\n{report.learning_curve()}\n```"] if report.learning_curve() else []),
             report.to_markdown(),
             "### Every figure with its 95 % interval, and what each model costs",
             report.table(all_intervals=True),
@@ -127,19 +131,25 @@ def _setup(trainer: CubeTrainer) -> str:
         f"Training, seed {trainer.config.random_seed}: {trainer.stop_reason or 'loaded from a checkpoint'}{took}.",
         "Parameters of the cube are those its cells can use. The pca layout holds a fitted mean and rotation as well, "
         "as PCA does.",
-        "The same table as a picture: report.png. All numbers: report.json.",
+        "The learning curve and the table as a picture: report.png. All numbers: report.json.",
     ]
     return "\n".join(bullet(line) for line in lines)
 
 
-def _tables(reports: Sequence[TaskReport]) -> Figure:
-    """The tables of all tasks, one below the other."""
-    sizes = [plots.report_size(report) for report in reports]
-    heights = [height for _, height in sizes]
-    figure = Figure(figsize=(max(width for width, _ in sizes), sum(heights)), facecolor="white", layout="constrained")
-    all_axes = figure.subplots(len(reports), squeeze=False, height_ratios=heights)[:, 0]
-    for report, ax in zip(reports, all_axes, strict=True):
-        plots.report_picture(report, ax)
+def _tables(reports: Sequence[TaskReport], trainer: CubeTrainer) -> Figure:
+    """Of each task the learning curve of this run, and below it the table."""
+    parts = []
+    for report in reports:
+        width, height = plots.report_size(report)
+        if len(report.learning) > 1:
+            parts.append((width, CURVE_HEIGHT, partial(_learning_curve, report, trainer)))
+        parts.append((width, height, partial(plots.report_picture, report)))
+    heights = [height for _, height, _ in parts]
+    size = (max(width for width, _, _ in parts), sum(heights))
+    figure = Figure(figsize=size, facecolor="white", layout="constrained")
+    all_axes = figure.subplots(len(parts), squeeze=False, height_ratios=heights)[:, 0]
+    for (*_, draw), ax in zip(parts, all_axes, strict=True):
+        draw(ax=ax)
     return figure
 
 
@@ -174,9 +184,9 @@ def _histogram(report: TaskReport) -> Axes:
     return ax
 
 
-def _learning_curve(report: TaskReport, trainer: CubeTrainer) -> Axes:
+def _learning_curve(report: TaskReport, trainer: CubeTrainer, ax: Axes | None = None) -> Axes:
     figure = f"{report.task}_{report.deciding}"
-    ax = plots.learning_curve(trainer.training_history, figure, lines=report.validation, least_span=0.02)
+    ax = plots.learning_curve(trainer.training_history, figure, lines=report.marks, least_span=0.02, ax=ax)
     label, items = LABELS[report.deciding], counted(len(report.split.validation), "validation item")
     among = " among the validation answers" if report.task == "dialogue" else ""
     ax.set(title=f"{report.task.capitalize()}: {label} on {items}", ylabel=label + among)

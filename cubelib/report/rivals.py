@@ -1,6 +1,7 @@
 """Which models stand beside the cube, and how they are fitted: on the same items, chosen by the same figure.
 
-    autoencoder   PCA, and an MLP autoencoder of about the cube's parameters, both with the cube's code size; the mean
+    autoencoder   with the cube's code size: PCA, PCA of 4×4 cells at a time, a linear autoencoder, and an MLP
+                  autoencoder of at least the cube's parameters; the mean
     dialogue      no model, nearest question's answer, Procrustes, ridge, residual ridge, low-rank adapter,
                   residual MLP of about the cube's parameters; the mean
 
@@ -9,6 +10,7 @@ Taught in notebooks 04 and 05.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -20,12 +22,14 @@ from cubelib.baselines import (
     AutoencoderMLP,
     Baseline,
     Identity,
+    LocalPCA,
     LowRankAdapter,
     MeanTarget,
     NearestAnswer,
     Procrustes,
     Ridge,
 )
+from cubelib.baselines.training import ROUNDS
 from cubelib.datasets import Split
 from cubelib.errors import ConfigError
 from cubelib.metrics import EmbeddingMetrics
@@ -94,11 +98,16 @@ def _plain(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:
     if task == "dialogue":
         return [Identity(), NearestAnswer(), Procrustes(), Ridge(), Ridge(residual=True), MeanTarget()]
     code = _code(trainer, dim)
-    return [Identity() if code is None else PCA(code), MeanTarget()]
+    if code is None:
+        return [Identity(), MeanTarget()]
+    reshaper = trainer.embedding_reshaper
+    rows, columns, channels = reshaper.cube_shape
+    local = [LocalPCA(reshaper, code // (rows * columns))] if code // (rows * columns) <= channels else []
+    return [PCA(code), *local, MeanTarget()]
 
 
 def _trained(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:
-    """What gradient descent finds with the cube's loss and about the cube's parameters."""
+    """What gradient descent finds with the cube's loss and weight decay, and no fewer epochs and parameters."""
     config, budget = trainer.config, trainer.embedding_processor.parameter_count
     seed, loss = config.random_seed, config.make_loss(task)
     if task == "dialogue":
@@ -107,8 +116,9 @@ def _trained(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:
     code = _code(trainer, dim)
     if code is None:
         return []
-    hidden = max(1, (budget - code - dim) // (2 * (dim + code + 1)))
-    return [AutoencoderMLP(code, hidden, loss=loss, seed=seed)]
+    hidden = max(1, math.ceil((budget - code - dim) / (2 * (dim + code + 1))))
+    options = {"rounds": max(ROUNDS, trainer.current_epoch), "weight_decay": config.weight_decay, "seed": seed}
+    return [AutoencoderMLP(code, width, loss=loss, **options) for width in (hidden, 0)]
 
 
 def _code(trainer: CubeTrainer, dim: int) -> int | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from cubelib.metrics import EmbeddingMetrics, Interval
 from cubelib.report.figures import BEFORE, CUBE, LABELS, LEAST_UNITS, NEIGHBOURS, Figures, Row
 from cubelib.report.markdown import aligned, bullet, counted, escape, paragraph, short
+from cubelib.report.text_curve import text_curve
 
 LEFT_TO_THE_FULL_TABLE = {"r@5"}  # so that the table is read in 100 columns
 
@@ -29,7 +30,8 @@ class TaskReport(Figures):
         left_out: a sentence for each model that has no row.
         examples: kind → test items that say most; see `cubelib.report.errors`.
         hubs: answers that are found for everything, "before" and "after" training.
-        validation: model → deciding figure on the validation items, for the learning curve.
+        learning: deciding figure on the validation items after each epoch, the untrained cube first.
+        validation: baseline → the same figure, for the learning curve.
         curves: cosine against code size and against share of damage; see `cubelib.report.curves`.
         provenance: seeds, versions and what else the figures depend on.
         sentences: what is to be said about all this; see `cubelib.report.verdicts`.
@@ -43,6 +45,7 @@ class TaskReport(Figures):
     left_out: list[str] = field(default_factory=list)
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     hubs: dict[str, Any] = field(default_factory=dict)
+    learning: list[float] = field(default_factory=list)
     validation: dict[str, float] = field(default_factory=dict)
     curves: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -137,6 +140,23 @@ class TaskReport(Figures):
         code = "code: numbers that pass the bottleneck; " if any(row.code_size for row in self.rows) else ""
         return f"params: numbers that a model keeps; {code}sec: seconds to train, here."
 
+    def learning_curve(self) -> str:
+        """The deciding figure on validation items over the epochs, in letters; empty for a cube that was not trained.
+
+        The target and the baselines of `validation` are marked.
+        """
+        if len(self.learning) < 2:
+            return ""
+        marks = {name: value for name, value in self.marks.items() if abs(value) <= 1}
+        head = f"{LABELS[self.deciding]} on {counted(len(self.split.validation), 'validation item')}"
+        return f"{head}\n\n{text_curve(self.learning, marks)}"
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """What a learning curve is seen against: the baselines on the same items, and the target of a cosine."""
+        target = {"target": self.target} if self.deciding == "cosine_similarity" else {}
+        return {**self.validation, **target}
+
     def to_markdown(self) -> str:
         """The table, what its columns mean, and the sentences under it."""
         bullets = "\n".join(bullet(sentence) for sentence in self.sentences)
@@ -190,6 +210,7 @@ class TaskReport(Figures):
             "sentences": self.sentences,
             "examples": self.examples,
             "hubs": self.hubs,
+            "learning": self.learning,
             "validation": self.validation,
             "curves": self.curves,
             "provenance": self.provenance,

@@ -33,16 +33,18 @@ def entries_that_can_learn(random_core: Callable[..., CubicCore], *arguments: ob
     return sum(int((gradient > 0).sum()) for gradient in support.values())
 
 
+@pytest.mark.parametrize("linear_path", [True, False], ids=["linear", "relu_only"])
 @pytest.mark.parametrize("waist", [None, 1], ids=["no_waist", "waist"])
 @pytest.mark.parametrize("steps", [3, 4, 6])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
 @pytest.mark.parametrize("rule", RULES)
 def test_parameter_count_is_the_number_of_entries_that_can_learn(
-    random_core, rule, neighborhood, boundary, steps, waist
+    random_core, rule, neighborhood, boundary, steps, waist, linear_path
 ):
     options = {
-        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "steps": steps, "waist": waist
+        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "steps": steps, "waist": waist,
+        "linear_path": linear_path,
     }  # fmt: skip
     core = random_core((4, 3, 2), 2, **options)
     assert core.parameter_count == entries_that_can_learn(random_core, (4, 3, 2), 2, **options)
@@ -62,14 +64,15 @@ def test_parameter_count_of_small_lattices(random_core, size, rule, conduction):
 
 
 def test_parameter_counts_of_the_default_core():
-    """8×8×8, Moore, 7 ticks. Behind: 9 neighbours × 16 channels × 32 hidden = 4,608; out: 32 × 16 = 512."""
-    network = 9 * 16 * 32 + 32 * 16
+    """8×8×8, Moore, 7 ticks. Behind: 9 neighbors × 16 channels × (32 hidden + 16 straight) = 6,912; out: 512."""
+    network = 9 * 16 * (32 + 16) + 32 * 16
     counts = {rule: CubicCore(rule=rule).parameter_count for rule in RULES}
     assert counts["shared"] == network + 32
     assert counts["genome"] == network + 7 * 64 * 2 * 32
     # Local networks on the rim have no weights that matter for neighbours outside; of 64 · 9 pairs 484 are inside.
     # The first plane that updates reads 12 channels, the input's; the last writes 12, the output's.
-    assert counts["local"] == 32 * (484 * (6 * 16 + 12) + 64 * (7 + 6 * 16 + 12))
+    hidden = 32 * (484 * (6 * 16 + 12) + 64 * (7 + 6 * 16 + 12))
+    assert counts["local"] == hidden + 484 * (12 * 16 + 5 * 16 * 16 + 16 * 12)
 
 
 def learning(**options: object) -> set[str]:
@@ -136,11 +139,12 @@ def test_code_size_without_a_waist_is_none():
     assert CubicCore().code_size is None
 
 
+@pytest.mark.parametrize("linear_path", [True, False], ids=["linear", "relu_only"])
 @pytest.mark.parametrize("steps", [3, 5, 8])
 @pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
 @pytest.mark.parametrize("rule", RULES)
-def test_flops_are_those_of_the_products_that_run(random_core, rule, neighborhood, steps):
-    core = random_core((4, 3, 2), 2, rule=rule, neighborhood=neighborhood, steps=steps)
+def test_flops_are_those_of_the_products_that_run(random_core, rule, neighborhood, steps, linear_path):
+    core = random_core((4, 3, 2), 2, rule=rule, neighborhood=neighborhood, steps=steps, linear_path=linear_path)
     cubes = torch.randn(5, 3, 2, 2, dtype=torch.float64)
     for expected, dense in ((core.flops_per_sample, False), (core.dense_flops_per_sample, True)):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -150,6 +154,6 @@ def test_flops_are_those_of_the_products_that_run(random_core, rule, neighborhoo
 
 def test_at_the_fewest_steps_one_plane_does_the_work_of_eight():
     core = CubicCore()
-    per_tick = 64 * (9 * 16 * 32 + 32 * 16)  # multiply-adds of one plane that looks behind
+    per_tick = 64 * (9 * 16 * (32 + 16) + 32 * 16)  # multiply-adds of one plane that looks behind
     assert core.flops_per_sample == 2 * 7 * per_tick
-    assert core.dense_flops_per_sample == 2 * 7 * 64 * ((7 + 8 + 7) * 9 * 16 * 32 + 8 * 32 * 16)
+    assert core.dense_flops_per_sample == 2 * 7 * 64 * ((7 + 8 + 7) * 9 * 16 * (32 + 16) + 8 * 32 * 16)

@@ -20,16 +20,23 @@ def some_damage(size: tuple[int, int, int]) -> torch.Tensor:
     return dead
 
 
+LINEAR = pytest.mark.parametrize("linear_path", [True, False], ids=["linear", "relu_only"])
+
+
+@LINEAR
 @pytest.mark.parametrize("damaged", [False, True], ids=["intact", "damaged"])
 @pytest.mark.parametrize("waist", [None, 1], ids=["no_waist", "waist"])
 @pytest.mark.parametrize("conduction", [True, False], ids=["conducting", "still"])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
 @pytest.mark.parametrize("rule", RULES)
-def test_fast_equals_dense_equals_reference(random_core, rule, neighborhood, boundary, conduction, waist, damaged):
+def test_fast_equals_dense_equals_reference(
+    random_core, rule, neighborhood, boundary, conduction, waist, damaged, linear_path
+):
     depth = SIZE[0]
     options = {
-        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "conduction": conduction, "waist": waist
+        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "conduction": conduction, "waist": waist,
+        "linear_path": linear_path,
     }  # fmt: skip
     longest = random_core(SIZE, steps=2 * depth, **options)
     damage = some_damage(SIZE) if damaged else None
@@ -63,16 +70,19 @@ def test_odd_sizes_equal_the_reference(random_core, size, boundary, neighborhood
         torch.testing.assert_close(core(cube), output, **EXACT)
 
 
+@LINEAR
 @pytest.mark.parametrize("extra_steps", [0, 2], ids=["shortest", "longer"])
 @pytest.mark.parametrize("conduction", [True, False], ids=["conducting", "still"])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
 @pytest.mark.parametrize("rule", RULES)
-def test_gradients_agree_with_finite_differences(random_core, rule, neighborhood, boundary, conduction, extra_steps):
+def test_gradients_agree_with_finite_differences(
+    random_core, rule, neighborhood, boundary, conduction, extra_steps, linear_path
+):
     size = (3, 3, 2)
     core = random_core(
         size, 1, state_channels=2, hidden=2, rule=rule, neighborhood=neighborhood, boundary=boundary,
-        conduction=conduction, steps=size[0] - 1 + extra_steps, waist=1,
+        conduction=conduction, steps=size[0] - 1 + extra_steps, waist=1, linear_path=linear_path,
     )  # fmt: skip
     cube = torch.randn(2, *size[1:], 1, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     names = [name for name, parameter in core.named_parameters() if parameter.requires_grad]
@@ -84,12 +94,13 @@ def test_gradients_agree_with_finite_differences(random_core, rule, neighborhood
     assert torch.autograd.gradcheck(output, (cube.requires_grad_(), *weights), fast_mode=True)
 
 
+@LINEAR
 @pytest.mark.parametrize("rows", [1, 2, 3, 5])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_column_by_column_gives_the_same_numbers_and_gradients_as_the_whole_plane(
-    random_core, monkeypatch, boundary, rows
+    random_core, monkeypatch, boundary, rows, linear_path
 ):
-    core = random_core((3, rows, 3), rule="local", steps=4, boundary=boundary)
+    core = random_core((3, rows, 3), rule="local", steps=4, boundary=boundary, linear_path=linear_path)
     cube = torch.randn(2, rows, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5)).requires_grad_()
     inputs = [cube, *(parameter for parameter in core.parameters() if parameter.requires_grad)]
     expected = [core(cube), *torch.autograd.grad(core(cube).square().sum(), inputs)]
@@ -99,9 +110,10 @@ def test_column_by_column_gives_the_same_numbers_and_gradients_as_the_whole_plan
         torch.testing.assert_close(one, other, atol=1e-11, rtol=1e-11)
 
 
+@LINEAR
 @pytest.mark.parametrize("rule", RULES)
-def test_fast_and_dense_paths_have_the_same_gradients(random_core, rule):
-    core = random_core(SIZE, rule=rule, steps=6, waist=2)
+def test_fast_and_dense_paths_have_the_same_gradients(random_core, rule, linear_path):
+    core = random_core(SIZE, rule=rule, steps=6, waist=2, linear_path=linear_path)
     cube = torch.randn(3, *SIZE[1:], 2, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     learning = [parameter for parameter in core.parameters() if parameter.requires_grad]
     fast = torch.autograd.grad(core(cube).square().sum(), learning)
