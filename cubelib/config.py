@@ -22,6 +22,8 @@ MODES: tuple[str, ...] = ("autoencoder", "dialogue", "mixed")
 ROOT_KEY = "cube_training"
 # In autoencoder and mixed mode the cube passes on 4 numbers a cell of its middle plane: 256 numbers at 8×8 cells.
 DEFAULT_WAIST = 4
+# In dialogue mode the local rule has hundreds of weights for each pair, and learns them by heart without it.
+DIALOGUE_DROPOUT = 0.3
 
 
 class TrainingConfig(Block):
@@ -98,8 +100,9 @@ class TrainingConfig(Block):
     """Held-out cosine to reach; the report says whether it was."""
     stop_at_target: bool = False
     """Stop as soon as the validation cosine reaches target_similarity (in mixed mode both tasks')."""
-    early_stopping_patience: Annotated[int, Field(ge=1)] = 5
-    """Epochs without such an improvement after which training counts as converged and stops."""
+    early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
+    """Epochs without such an improvement after which training counts as converged and stops; None: 1 for the
+    autoencoder, whose score climbs smoothly, 5 in the other modes."""
     log_interval: Annotated[int, Field(ge=1)] = 1
     """Epochs between lines of the log."""
     save_interval: Annotated[int, Field(ge=1)] = 5
@@ -189,6 +192,20 @@ class TrainingConfig(Block):
         if self.core.waist == "auto":
             return None if self.mode == "dialogue" else min(DEFAULT_WAIST, self.state_channels)
         return self.core.waist
+
+    @property
+    def patience(self) -> int:
+        """The early stopping patience in use, with None resolved for the mode."""
+        if self.early_stopping_patience is None:
+            return 1 if self.mode == "autoencoder" else 5
+        return self.early_stopping_patience
+
+    @property
+    def cell_dropout(self) -> float:
+        """The cell dropout in use, with "auto" resolved for the mode."""
+        if self.core.cell_dropout == "auto":
+            return DIALOGUE_DROPOUT if self.mode == "dialogue" else 0.0
+        return self.core.cell_dropout
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, origin: str = "a dict") -> TrainingConfig:

@@ -55,8 +55,9 @@ class CoreConfig(Block):
     """Ticks, at least depth − 1; None means depth − 1."""
     waist: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
     """Channels a cell of the middle plane passes on. auto: 4 in autoencoder and mixed mode, none in dialogue."""
-    cell_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Probability, in training, that a cell skips its update in a tick."""
+    cell_dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    """Probability, in training, that a cell skips its update in a tick. auto: 0.3 in dialogue mode, where pairs are
+    few, else 0."""
     cell_damage: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability, in training, that a cell is dead for a batch: always zero, and it hands on nothing."""
     gradient_checkpointing: bool = False
@@ -70,6 +71,17 @@ class CoreConfig(Block):
         if value in ("auto", None) or (str(value).isdecimal() and int(value) >= 1):
             return value
         raise ValueError(f"expected a whole number of at least 1, auto, or null for no waist; got {value!r:.80}")
+
+
+    @field_validator("cell_dropout", mode="before")
+    @classmethod
+    def _probability_or_auto(cls, value: Any) -> Any:
+        try:
+            if value == "auto" or 0 <= float(value) < 1:
+                return value
+        except (TypeError, ValueError):
+            pass
+        raise ValueError(f"expected a probability, 0 or more and below 1, or auto; got {value!r:.80}")
 
 
 class FilterConfig(Block):
@@ -133,7 +145,8 @@ class DataConfig(Block):
     language: str = "en"
     """Of the built-in dialogues (python -m cubelib corpora lists them)."""
     limit: Annotated[int, Field(ge=10)] | None = None
-    """How many sentences or pairs of a built-in corpus; None: as many as have ready-made vectors."""
+    """How many sentences or pairs of a built-in corpus; None: 12,000 sentences, which a first run has time for, or
+    4,000 pairs. 16,000 sentences have ready-made vectors."""
     teacher: str = "all-mpnet-base-v2"
     """The sentence encoder: all-mpnet-base-v2, another name of `cubelib.TeacherEncoder`, a folder with a
     sentence-transformers model, or hub:organisation/name."""

@@ -81,7 +81,8 @@ class Cube:
                 config.in_channels,
                 state_channels=config.state_channels,
                 waist=config.waist,
-                **config.core.model_dump(exclude={"state_channels", "waist", "layout"}),
+                cell_dropout=config.cell_dropout,
+                **config.core.model_dump(exclude={"state_channels", "waist", "cell_dropout", "layout"}),
             ).to(self.device)
 
     @property
@@ -90,7 +91,7 @@ class Cube:
         return self.config.tasks
 
     def set_mode(self, mode: str) -> None:
-        """Changes what is trained from the next `fit` on; an "auto" waist changes with it, the weights stay.
+        """Changes what is trained from the next `fit` on; what is "auto" changes with it, the weights stay.
 
         Raises:
             ValueError: not autoencoder, dialogue or mixed.
@@ -100,6 +101,7 @@ class Cube:
         self.config = self.config.model_copy(update={"mode": mode})
         if self.embedding_processor is not None:
             self.embedding_processor.waist = self.config.waist
+            self.embedding_processor.cell_dropout = self.config.cell_dropout
 
     # --- using the cube ---------------------------------------------------------------------------------------------
 

@@ -38,10 +38,10 @@ class Convergence:
     @property
     def reason(self) -> str:
         """Why training stopped, in words that begin with the setting that stopped it."""
-        rise = self._best - self._reference
+        rise, epochs = self._best - self._reference, "1 epoch" if self._waited == 1 else f"{self._waited} epochs"
         if rise > 0:
             return (
-                f"convergence_threshold: {self._waited} epochs raised the validation score by {rise:.2g}, less than "
+                f"convergence_threshold: {epochs} raised the validation score by {rise:.2g}, less than "
                 f"{self.threshold:g}"
             )
-        return f"early_stopping_patience: {self._waited} epochs did not raise the validation score"
+        return f"early_stopping_patience: {epochs} did not raise the validation score"

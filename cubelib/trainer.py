@@ -232,7 +232,7 @@ class CubeTrainer(Cube):
             ) from None
 
     def set_mode(self, mode: str) -> None:
-        """Changes what is trained from the next `fit` on; an "auto" waist changes with it, the weights stay.
+        """Changes what is trained from the next `fit` on; what is "auto" changes with it, the weights stay.
 
         Raises:
             ValueError: not autoencoder, dialogue or mixed; or while training goes on.

@@ -1,5 +1,6 @@
 """Baselines equal scikit-learn's and SciPy's models, and the strength of the ridge is chosen on validation items."""
 
+import math
 import re
 
 import numpy as np
@@ -10,13 +11,14 @@ import sklearn.linear_model
 import sklearn.neighbors
 import torch
 
-from cubelib import EmbeddingMetrics
+from cubelib import EmbeddingMetrics, EmbeddingReshaper
 from cubelib.baselines import (
     MLP,
     PCA,
     AutoencoderMLP,
     Identity,
     Leak,
+    LocalPCA,
     LowRankAdapter,
     MeanTarget,
     Memoriser,
@@ -32,6 +34,7 @@ EVERY = {
     "mean": lambda: MeanTarget(),
     "nearest": lambda: NearestAnswer(),
     "pca": lambda: PCA(3),
+    "local pca": lambda: LocalPCA(EmbeddingReshaper(12, (2, 2, 3)), 2),
     "procrustes": lambda: Procrustes(),
     "ridge": lambda: Ridge(),
     "residual ridge": lambda: Ridge(residual=True),
@@ -70,6 +73,33 @@ def test_pca_equals_scikit_learn_s(components):
     expected = theirs.inverse_transform(theirs.transform(test.double().numpy()))
     torch.testing.assert_close(own.predict(test), torch.from_numpy(expected).float(), rtol=1e-4, atol=1e-4)
     assert (own.parameter_count, own.name) == (12 + 12 * components, f"PCA, {components} numbers")
+
+
+@pytest.mark.parametrize("layout", ["row_major", "pca"])
+@pytest.mark.parametrize(("shape", "block"), [((4, 4, 3), 2), ((3, 5, 2), 2), ((2, 2, 12), 4)])
+def test_local_pca_is_pca_of_each_square_of_cells_by_itself(shape, block, layout):
+    rows, columns, channels = shape
+    dim, per_cell = math.prod(shape), channels - 1
+    train, test = pairs(100, dim=dim)[0], pairs(20, dim=dim, seed=1)[0]
+    reshaper = EmbeddingReshaper(dim, shape, layout=layout).fit(train)
+    own = LocalPCA(reshaper, per_cell, block).fit(train, train)
+    cubes, expected = reshaper.fold(train), reshaper.fold(test).clone()
+    for row in range(0, rows, block):
+        for column in range(0, columns, block):
+            square = (slice(None), slice(row, row + block), slice(column, column + block))
+            fitted = cubes[square].flatten(1)
+            pca = PCA(fitted.shape[1] // channels * per_cell).fit(fitted, fitted)
+            expected[square] = pca.predict(expected[square].flatten(1)).reshape(expected[square].shape)
+    torch.testing.assert_close(own.predict(test), reshaper.unfold(expected), rtol=1e-4, atol=1e-4)
+    assert own.code_size == rows * columns * per_cell
+
+
+def test_local_pca_of_the_whole_face_is_pca():
+    train = pairs(100)[0]
+    local = LocalPCA(EmbeddingReshaper(12, (2, 2, 3)), per_cell=1, block=2).fit(train, train)
+    torch.testing.assert_close(local.predict(train), PCA(4).fit(train, train).predict(train), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ConfigError, match="per_cell is 1 to 3 numbers of a cell, block at least 1 cell; got 4 and 4"):
+        LocalPCA(EmbeddingReshaper(12, (2, 2, 3)), per_cell=4)
 
 
 @pytest.mark.parametrize("residual", [False, True])
@@ -196,7 +226,7 @@ def test_every_baseline_keeps_the_protocol(make):
 def test_names_tell_baselines_apart():
     assert len({make().name for make in EVERY.values()}) == len(EVERY)
     sizes = {name: make().code_size for name, make in EVERY.items() if make().code_size}
-    assert sizes == {"pca": 3, "autoencoder": 3, "linear autoencoder": 3}
+    assert sizes == {"pca": 3, "local pca": 8, "autoencoder": 3, "linear autoencoder": 3}
 
 
 @every_baseline

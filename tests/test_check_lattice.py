@@ -229,11 +229,32 @@ def test_wrong_ticks_until_known_are_told_what_is_wrong(options, lesson, capsys)
     assert lesson in said and said.startswith("Exercise 3.4: check ")
 
 
-def counted(rule, cells, seen, channels, hidden, *, bias=1, gain=2, last=1, read=None, own=None, shared_bias=0):
+def counted(
+    rule,
+    cells,
+    seen,
+    channels,
+    hidden,
+    *,
+    bias=1,
+    gain=2,
+    last=1,
+    read=None,
+    own=None,
+    shared_bias=0,
+    linear=True,
+    linear_rows=None,
+    linear_columns=None,
+    linear_times=None,
+):
+    """Parameters of a rule, with a slip to choose."""
+    v = linear * (linear_rows or seen) * (read or channels) * (linear_columns or channels)
     network = seen * (read or channels) * hidden + last * hidden * channels
+    own_networks = cells if rule == "local" else 1
+    v *= own_networks if linear_times is None else linear_times
     if rule == "genome":
-        return network + gain * cells * (own or hidden) + shared_bias * hidden
-    return (network + bias * hidden) * (cells if rule == "local" else 1)
+        return v + network + gain * cells * (own or hidden) + shared_bias * hidden
+    return v + (network + bias * hidden) * own_networks
 
 
 @pytest.mark.parametrize(
@@ -242,17 +263,28 @@ def counted(rule, cells, seen, channels, hidden, *, bias=1, gain=2, last=1, read
         (lambda *case: counted(*case, bias=0), "The bias is missing"),
         (lambda *case: counted(*case, last=0), "The last layer W_out is missing"),
         (lambda *case: counted(*case, read=1), "Each neighbour that is seen has `channels` numbers"),
-        (lambda *case: counted(*case) + case[3], "W_out has no bias"),
+        (lambda *case: counted(*case, linear=False), "V is missing"),
+        (lambda *case: counted(*case, linear_columns=case[4]), "it has `channels` columns"),
+        (lambda *case: counted(*case, linear_rows=1), "V looks at all that is seen, like W"),
+        (lambda *case: counted(*case) + case[3], "W_out and V have no bias"),
         (lambda rule, *case: counted("local", *case), "All cells share one network"),
         (lambda rule, *case: counted("shared", *case), "Each cell has a network of its own"),
         (lambda rule, *case: counted(rule, *case, bias=rule == "shared"), "The biases are missing"),
         (lambda rule, *case: counted(rule, *case, bias=1 + (rule == "local")), "The local rule has no gain"),
+        (lambda rule, *case: counted(rule, *case, linear=rule == "shared"), "V is missing"),
+        (lambda *case: counted(*case, linear_times=1), "V belongs to a cell's own network"),
+        (lambda rule, *case: counted(rule, *case, linear=rule != "genome"), "V is missing"),
+        (lambda *case: counted(*case, linear_times=case[1] if case[0] != "shared" else 1), "All cells share V"),
         (lambda *case: counted(*case, gain=1, shared_bias=1), "one of them is missing"),
         (lambda *case: counted(*case, gain=0, shared_bias=1), "Beside the shared network"),
         (lambda *case: counted(*case, shared_bias=1), "do not count that too"),
         (lambda *case: counted(*case, own=1), "Gain and bias are not one number a cell"),
+        (
+            lambda rule, *case: counted(rule, *case) + (rule == "genome") * 2 * case[0] * case[2],
+            "for the hidden numbers only: V has none",
+        ),
         (lambda rule, *case: counted(rule.replace("genome", "local"), *case), "That is the local rule"),
-        (lambda rule, *case: counted(rule, *case) if case[0] == 448 else 0, "Count W, gain, bias and W_out"),
+        (lambda rule, *case: counted(rule, *case) if case[0] == 448 else 0, "Count W, V, gain, bias and W_out"),
     ],
 )
 def test_wrong_parameter_counts_are_told_what_is_wrong(answer, lesson, capsys):

@@ -74,7 +74,10 @@ def test_train_prints_the_table_and_saves_everything(run):
     ]
     for expected in ("Data: ", "Cube: ", "| model ", "| cube  ", "| PCA, 256 numbers  ", "The target cosine of 0.90"):
         assert expected in printed
-    assert table(printed) in (folder / "autoencoder-001" / "report.md").read_text(encoding="utf-8")
+    curve = printed[printed.index("cosine on 30 validation items\n\n") : printed.index("\nautoencoder, ")].strip("\n")
+    assert curve.endswith("epoch    0  1  2") and "  PCA, 256 numbers 0." in curve and "  target 0.900" in curve
+    report = (folder / "autoencoder-001" / "report.md").read_text(encoding="utf-8")
+    assert f"```text\n{curve}\n```" in report and table(printed) in report
     values = json.loads((folder / "autoencoder-001" / "report.json").read_text(encoding="utf-8"))
     assert values[0]["models"][0]["code_size"] == 256
 
@@ -103,7 +106,8 @@ def test_evaluate_writes_the_files_of_the_report_where_it_is_told(run, tmp_path,
     assert main(["evaluate", checkpoint, "--baselines", "quick", f"--out={out}"]) == 0
     assert f"Saved in {out}: report.md, report.json, report.png, " in capsys.readouterr().out
     names = [model["model"] for model in json.loads((out / "report.json").read_text(encoding="utf-8"))[0]["models"]]
-    assert names == ["cube", "PCA, 256 numbers", "mean of the training targets"]
+    rivals = ["PCA, 256 numbers", "local PCA of 4×4 cells, 256 numbers", "mean of the training targets"]
+    assert names == ["cube", "cube before training", *rivals]
     before = files(out)
     assert main(["evaluate", checkpoint, "--out", str(out)]) == 2
     assert f"Saving the report in {out}: it is not empty. Choose a new" in capsys.readouterr().err

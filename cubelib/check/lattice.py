@@ -107,7 +107,16 @@ def _same_as_the_core(function: Tick) -> None:
 
 def _row_states(weights: tuple[float, float, float, float], start: float) -> Tensor:
     """What the lattice itself makes of a row of 4 cells in 6 ticks."""
-    core = CubicCore((4, 1, 1), 1, state_channels=1, hidden=1, rule="shared", neighborhood="von_neumann", steps=6)
+    core = CubicCore(
+        (4, 1, 1),
+        1,
+        state_channels=1,
+        hidden=1,
+        rule="shared",
+        linear_path=False,
+        neighborhood="von_neumann",
+        steps=6,
+    )
     rule = core.rule
     with torch.no_grad():
         for sheets, weight in zip((rule.behind, rule.level, rule.ahead, rule.out), weights, strict=True):
@@ -246,9 +255,9 @@ def parameters(function: Parameters) -> None:
         function: `function(rule, cells, seen, channels, hidden)` → whole number.
 
     Example:
-        >>> parameters(lambda rule, cells, seen, channels, hidden: hidden * (seen * channels + channels))
-        Exercise 3.5: check 1 of 3 does not pass. parameters('shared', 448, 9, 16, 32) gives 5120, expected 5152. The \
-bias is missing: hidden numbers.
+        >>> parameters(lambda rule, cells, seen, channels, hidden: hidden * (seen * channels + 1 + channels))
+        Exercise 3.5: check 1 of 3 does not pass. parameters('shared', 448, 9, 16, 32) gives 5152, expected 7456. V is \
+missing: seen × channels rows, channels columns.
     """
     judge("3.5", function, in_groups(_expect_parameters, [("shared",)], [("local",)], [("genome",)]))
 
@@ -271,31 +280,42 @@ def _expect_parameters(function: Parameters, rule: str) -> None:
         call = f"parameters({rule!r}, {cells}, {seen}, {channels}, {hidden})"
         found = expect_whole_number(function(rule, cells, seen, channels, hidden), call)
         if found != core.parameter_count:
-            hint = _parameter_slips(rule, cells, seen, channels, hidden).get(found, "Count W, gain, bias and W_out.")
+            hint = _parameter_slips(rule, cells, seen, channels, hidden).get(found, "Count W, V, gain, bias and W_out.")
             raise Mistake(f"{call} gives {found}, expected {core.parameter_count}. {hint}")
 
 
 def _parameter_slips(rule: str, cells: int, seen: int, channels: int, hidden: int) -> dict[int, str]:
-    first, last = seen * channels * hidden, hidden * channels
-    network = first + hidden + last
+    first, linear, last = seen * channels * hidden, seen * channels * channels, hidden * channels
+    matrices = first + linear + last
+    network = matrices + hidden
+    without_v = "V is missing: seen × channels rows, channels columns."
     if rule == "shared":
         return {
-            first + last: "The bias is missing: hidden numbers.",
-            first + hidden: "The last layer W_out is missing: hidden × channels.",
-            seen * hidden + hidden + last: "Each neighbour that is seen has `channels` numbers, not one.",
-            network + channels: "W_out has no bias: a silent cell must stay silent.",
+            network - linear: without_v,
+            matrices: "The bias is missing: hidden numbers.",
+            network - last: "The last layer W_out is missing: hidden × channels.",
+            network - linear + first: "V makes a change, not hidden numbers: it has `channels` columns.",
+            network - linear + channels * channels: "V looks at all that is seen, like W: seen × channels rows.",
+            seen * (hidden + channels) + hidden + last: "Each neighbour that is seen has `channels` numbers, not one.",
+            network + channels: "W_out and V have no bias: a silent cell must stay silent.",
             cells * network: "All cells share one network: the number of cells does not matter.",
         }
     if rule == "local":
         return {
             network: "Each cell has a network of its own: times cells.",
-            cells * (first + last): "The biases are missing: hidden numbers a cell.",
+            cells * (network - linear): without_v,
+            cells * (network - linear) + linear: "V belongs to a cell's own network, like W: times cells.",
+            cells * matrices: "The biases are missing: hidden numbers a cell.",
             cells * (network + hidden): "The local rule has no gain: its weights are its own already.",
         }
+    tuned = matrices + 2 * cells * hidden
     return {
         network: "Beside the shared network each cell has a gain and a bias of its own.",
+        tuned - linear: without_v,
+        tuned - linear + cells * linear: "All cells share V, as they share W and W_out: do not count it for each cell.",
         network + cells * hidden: "A gain and a bias for each cell, hidden numbers each: one of them is missing.",
-        network + 2 * cells * hidden: "The cells' own biases take the place of the shared one: do not count that too.",
-        first + last + 2 * cells: "Gain and bias are not one number a cell but one for each hidden number.",
-        cells * network: "That is the local rule. The genome rule shares the two weight matrices.",
+        tuned + hidden: "The cells' own biases take the place of the shared one: do not count that too.",
+        tuned + 2 * cells * channels: "Gain and bias are for the hidden numbers only: V has none.",
+        matrices + 2 * cells: "Gain and bias are not one number a cell but one for each hidden number.",
+        cells * network: "That is the local rule. The genome rule shares the three weight matrices.",
     }

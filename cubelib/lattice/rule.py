@@ -16,8 +16,8 @@ silent forever: in a chain of zeros no link has a gradient. There W_out starts w
 products are made fast is in `products`; the numbers are those of the formula.
 
 Taught in notebook 03. Sources: Mordvintsev et al., Growing Neural Cellular Automata, Distill 2020 (two dense layers,
-the last one zero at the start); He et al., Identity mappings in deep residual networks, 2016, section 3 (signals need
-a path without a nonlinearity).
+the last one zero at the start); Cheng et al., Wide & deep learning for recommender systems, 2016, section 3 (a linear
+map beside the hidden layer, trained together with it).
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ class Run:
             cosines = [last[f"{task}_cosine_similarity"] for task in self._validation]
             if min(cosines) >= config.target_similarity:
                 return f"target_similarity: the validation cosine reached {config.target_similarity:g}"
-        convergence = Convergence(config.convergence_threshold, config.early_stopping_patience, first["score"])
+        convergence = Convergence(config.convergence_threshold, config.patience, first["score"])
         for row in self.history[1:]:
             if convergence.update(row["score"]):
                 return convergence.reason
