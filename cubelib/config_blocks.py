@@ -72,7 +72,6 @@ class CoreConfig(Block):
             return value
         raise ValueError(f"expected a whole number of at least 1, auto, or null for no waist; got {value!r:.80}")
 
-
     @field_validator("cell_dropout", mode="before")
     @classmethod
     def _probability_or_auto(cls, value: Any) -> Any:

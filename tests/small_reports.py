@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from small_cubes import DIM
+from small_cubes import DIM, START_AS_PCA
 from torch.nn.functional import normalize
 
 from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset
@@ -25,7 +25,8 @@ def noisy(amount: float):
 
 def trainer_for(mode: str, epochs: int = 1, **core) -> CubeTrainer:
     """A small cube; its learning rate changes nothing, so that it is what it is before training."""
-    settings = {"embedding_dim": DIM, "lattice_size": [4, 4, 4], "core": {"state_channels": 4, "hidden": 4, **core}}
+    core = {**START_AS_PCA, "state_channels": 4, "hidden": 4, **core}
+    settings = {"embedding_dim": DIM, "lattice_size": [4, 4, 4], "core": core}
     trainer = CubeTrainer({**settings, "mode": mode, "epochs": epochs, "learning_rate": 1e-9})
     trainer.initialize_components()
     return trainer

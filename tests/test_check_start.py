@@ -14,7 +14,7 @@ from cubelib.check import start
         (lambda tick, depth: float(tick), "expected a whole number"),
         (lambda tick, depth: tick, "There are planes 0 to 7"),
         (lambda tick, depth: tick + 1, "Planes are counted from 0"),
-        (lambda tick, depth: tick % depth, "The lattice is no ring"),
+        (lambda tick, depth: tick % depth, "From front to back the lattice is no ring"),
         (lambda tick, depth: min(tick, 7), "Use depth: this lattice has 5 planes"),
         (lambda tick, depth: depth - 1, "That is the back face"),
         (lambda tick, depth: min(tick, depth), "There are planes 0 to 7"),

@@ -74,6 +74,7 @@ def test_a_lesion_is_the_same_for_all_cubes_and_leaves_them_as_they_were():
     found = lesion(cubes, "hello", dead, bank=bank, k=2)
     for name, made in cubes.items():
         one = found[name]
+        made.embedding_processor.eval()
         folded = made.embedding_reshaper.fold(one.target[None])
         expected = made.embedding_reshaper.unfold(made.embedding_processor(folded, damage=dead))[0]
         assert torch.equal(one.output, expected.detach())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
+from small_cubes import START_AS_PCA
 from tiny_model import WORDS, make_tiny_model
 from torch.nn.functional import normalize
 
@@ -37,7 +38,7 @@ def trained(tiny, tmp_path):
 def changed_cube(mode: str, data: dict, *, dim: int = 12, **changes) -> CubeTrainer:
     """A cube whose weights are no longer the first ones, and whose layout is fitted."""
     config = {"mode": mode, "embedding_dim": dim, "lattice_size": [3, 2, 2], "data": data, **changes}
-    trainer = CubeTrainer({"core": {"state_channels": 4, "hidden": 8, "cell_dropout": 0.5}, **config})
+    trainer = CubeTrainer({"core": {**START_AS_PCA, "state_channels": 4, "hidden": 8, "cell_dropout": 0.5}, **config})
     trainer.initialize_components()
     generator = torch.Generator().manual_seed(1)
     trainer.embedding_reshaper.fit(torch.randn(50, dim, generator=generator) * torch.linspace(0.1, 1, dim))

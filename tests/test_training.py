@@ -42,7 +42,8 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 
 
 def test_training_improves_on_new_items_and_loses_where_targets_are_shuffled():
-    settings, new = small(mode="dialogue", loss_function="cosine", epochs=8), pairs(200, 3)
+    settings = small(mode="dialogue", loss_function="cosine", epochs=8, core={"rule": "local"})
+    new = pairs(200, 3)
     learnt = trained(settings)
     before, after = learnt.untrained().evaluate(new), learnt.evaluate(new)
     assert after["cosine_similarity"] > before["cosine_similarity"] + 0.15
@@ -55,7 +56,11 @@ def test_training_improves_on_new_items_and_loses_where_targets_are_shuffled():
 
 def test_an_autoencoder_without_training_is_pca_and_with_training_is_better():
     train, validation = (AutoencoderDataset(bent(count, seed)) for count, seed in ((300, 1), (60, 2)))
-    trainer = trained(small(core={"waist": 1, "rule": "local"}, learning_rate=0.02, epochs=8), train, validation)
+    trainer = trained(
+        small(core={"waist": 1, "rule": "local"}, learning_rate=0.01, epochs=12, early_stopping_patience=12),
+        train,
+        validation,
+    )
     twin, pca = trainer.untrained(), PCA(16).fit(train.input, train.target)
     torch.testing.assert_close(twin.predict(validation.input), pca.predict(validation.input), rtol=0, atol=1e-5)
     assert trainer.training_history[0]["score"] == pytest.approx(twin.evaluate(validation)["cosine_similarity"])

@@ -51,9 +51,9 @@ def _expect_plane(function: PlaneAtTick, tick: int, depth: int) -> None:
     elif found >= depth:
         hint = f"There are planes 0 to {depth - 1}: what has arrived at the back face stays there."
     elif tick >= depth and found == tick % depth:
-        hint = "The lattice is no ring: what has arrived at the back face stays there."
+        hint = "From front to back the lattice is no ring: what has arrived at the back face stays there."
     elif found == tick + 1:
-        hint = "Planes are counted from 0, and at tick 0 the sentence stands on plane 0."
+        hint = "Planes are counted from 0, and at tick 0 the sentence is on plane 0."
     elif found == depth - 1:
         hint = "That is the back face. The sentence needs a tick for each plane."
     raise Mistake(f"{call} gives {found}, expected {right}. {hint}")

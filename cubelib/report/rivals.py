@@ -44,6 +44,7 @@ SCORES = {
     "cosine_similarity": EmbeddingMetrics.calculate_cosine_similarity,
     "mrr": EmbeddingMetrics.calculate_mrr,
 }
+LOCAL = 4  # cells along the side of a square that local PCA sees: about what a cell hears in two ticks
 VALIDATION = 1000  # items that the baselines choose by: MRR among n answers costs n², a hundred times in training
 
 
@@ -100,10 +101,12 @@ def _plain(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:
     code = _code(trainer, dim)
     if code is None:
         return [Identity(), MeanTarget()]
-    reshaper = trainer.embedding_reshaper
-    rows, columns, channels = reshaper.cube_shape
-    local = [LocalPCA(reshaper, code // (rows * columns))] if code // (rows * columns) <= channels else []
-    return [PCA(code), *local, MeanTarget()]
+    rows, columns, channels = trainer.embedding_reshaper.cube_shape
+    models = [PCA(code)]
+    per_cell = code // (rows * columns)
+    if per_cell <= channels and max(rows, columns) > LOCAL:  # on a smaller face it would be PCA once more
+        models.append(LocalPCA(trainer.embedding_reshaper, per_cell, LOCAL))
+    return [*models, MeanTarget()]
 
 
 def _trained(trainer: CubeTrainer, task: str, dim: int) -> list[Baseline]:

@@ -45,7 +45,8 @@ class TrainingLive(Board):
         >>> import torch
         >>> from cubelib import AutoencoderDataset
         >>> vectors = torch.nn.functional.normalize(torch.randn(60, 24), dim=1)
-        >>> trainer = CubeTrainer({"embedding_dim": 24, "lattice_size": [3, 2, 3], "epochs": 2})
+        >>> settings = {"embedding_dim": 24, "lattice_size": [3, 2, 3], "epochs": 2, "early_stopping_patience": 2}
+        >>> trainer = CubeTrainer(settings)
         >>> trainer.initialize_components()
         >>> live = TrainingLive(trainer, AutoencoderDataset(vectors[:50]), AutoencoderDataset(vectors[50:]))
         >>> live
