@@ -110,6 +110,7 @@ class Cube(nn.Module):
             recipe.lattice_size,
             self.reshaper.cube_shape[2],
             rule=recipe.rule,
+            linear_path=False,  # as in the tables of docs/dialogue.md
             hidden=recipe.hidden,
             steps=recipe.steps,
             field=field,

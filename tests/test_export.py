@@ -315,7 +315,7 @@ def test_the_command_refuses_before_it_works(tmp_path):
 def test_the_real_teacher_with_a_cube_at_its_end():
     """Fails, and says how to mend it, where the teacher is not installed. To leave it out: `-m "not teacher"`."""
     trainer = changed_cube("dialogue", {}, dim=768, lattice_size=[8, 8, 8], core={})
-    trainer.embedding_loader = TeacherEncoder(warm=False)  # the ready-made vectors are rounded to half precision
+    trainer.embedding_loader = TeacherEncoder(warm=False)  # the ready-made vectors are rounded to 8 bits
     texts = ["How are you?", "Which elephant wrote this sentence?"]
     vectors, outputs = expected(trainer, texts)
     model = to_sentence_transformer(trainer)
