@@ -5,8 +5,9 @@
     python -m benchmarks.damage --picture docs/damage.png
 
 Autoencoder on 4,500 built-in sentences, a cube that starts as PCA (`CORE` below), other settings those of
-config/cube_training.yaml except where a line says otherwise. Dead cells are drawn among all 512; which ones follows from the draw's number, so all lines lose the same. Of
-a run the last epoch's weights are judged, so that lines with and without damage are compared after as many steps.
+config/cube_training.yaml except where a line says otherwise. Dead cells are drawn among all 512; which ones follows
+from the draw's number, so all lines lose the same. Of a run the last epoch's weights are judged, so that lines with and
+without damage are compared after as many steps.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ from importlib import import_module
 from cubelib.errors import UserError
 from cubelib.training import processes
 
-# A thread that waits for the others sleeps instead of spinning: on a busy machine two spinning threads take up to fifty
-# times as long for a step as two that sleep. Read when torch is imported, which no import above does.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A thread that waits for the other spins for a moment and then sleeps. By default it spins for ever, and on a busy
+# machine a step takes up to eighty times as long as on a quiet one; so, three times. GNU's OpenMP reads this when torch
+# is imported, which no import above does.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 USAGE = """\
 usage: python -m cubelib train CONFIG [--learning-rate 0.002 --core.rule local …]

@@ -8,8 +8,8 @@
     local    a network of its own for each cell; no gain
 
 `seen · V` is the linear path. A cell can pass on a mixture of what its neighbors hold without going through the hidden
-layer, and a stack of such cells learns much faster: the autoencoder of notebook 04 reaches in two epochs what it
-reaches without the path in six.
+layer, and a stack of such cells learns much faster: after two epochs the autoencoder of notebook 04 is farther than
+without the path after five.
 
 W_out and V start at zero, so an untrained cell changes nothing. (Where nothing is carried either, such cells would stay
 silent forever: in a chain of zeros no link has a gradient. There W_out starts with small random numbers.) How the

@@ -28,7 +28,7 @@ from cubelib.splits import copy_groups
 from cubelib.trainer import CubeTrainer
 from cubelib.training.run import DECIDING
 
-LINES = 2  # baselines in the learning curve
+LINES = 2  # baselines in the learning curve of a dialogue
 
 
 def build_report(
@@ -142,9 +142,12 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split, baselines: Basel
 def _lines(
     report: TaskReport, models: list[tuple[Row, Callable[[Tensor], Tensor]]], validation: EmbeddingDataset
 ) -> dict[str, float]:
-    """The deciding figure of PCA and the best baselines on the validation items, as the trainer measures the cube's."""
+    """The deciding figure of PCA, or else of the best baselines, on the validation items, as the trainer measures the
+    cube's.
+    """
     rivals = [model for model in models if model[0].model not in (CUBE, BEFORE)]
-    ordered = sorted(rivals, key=lambda model: (not model[0].model.startswith("PCA"), -report.value(model[0].model)))
+    pca = [model for model in rivals if model[0].model.startswith("PCA")]
+    ordered = pca or sorted(rivals, key=lambda model: -report.value(model[0].model))
     floor = report.value(CUBE) / 2  # a line far below would flatten the curve
     return {
         row.model: SCORES[report.deciding](predict(validation.input), validation.target[:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-HEIGHT = 10  # lines
+HEIGHT = 14  # lines
 MOST_EPOCHS = 30  # columns; a longer run shows every second epoch, or fewer
 
 
@@ -16,7 +16,7 @@ def text_curve(values: Sequence[float], marks: Mapping[str, float]) -> str:
         marks: name → value, such as the target or a baseline.
 
     Example:
-        >>> print(text_curve([0.5, 0.8, 0.9, 0.95], {"target": 0.9}))
+        >>> print(text_curve([0.3, 0.8, 0.9, 0.95], {"target": 0.9}))
         0.950 |           o
         0.900 |........o...  target 0.900
         0.850 |
@@ -26,7 +26,11 @@ def text_curve(values: Sequence[float], marks: Mapping[str, float]) -> str:
         0.650 |
         0.600 |
         0.550 |
-        0.500 |  o
+        0.500 |
+        0.450 |
+        0.400 |
+        0.350 |
+        0.300 |  o
               +------------
         epoch    0  1  2  3
     """
