@@ -37,7 +37,7 @@ CASES = {
     # Short steps: Adam makes whole steps of gradients that are mere rounding, which differs between processors.
     "mixed": small(mode="mixed", batch_size=32, learning_rate=0.003, core=LOCAL),
     "dropout": small(mode="mixed", batch_size=32, learning_rate=0.003, core={"cell_dropout": 0.3, **LOCAL}),
-    "uneven": small(mode="dialogue", batch_size=13),  # shares of 7 and 6; the last batch has 5
+    "uneven": small(mode="dialogue", batch_size=13, learning_rate=0.003),  # shares of 7 and 6; the last batch has 5
     "empty": small(mode="dialogue", batch_size=19, core={"rule": "local", "cell_dropout": 0.3}),  # the last has 1
     "steps": small(
         mode="dialogue",
@@ -151,6 +151,7 @@ def job(tmp_path_factory) -> Path:
     np.save(folder / "vectors.npy", vectors(120, 0).numpy())
     settings = small(
         batch_size=16,
+        early_stopping_patience=4,
         core={"waist": 2, "cell_dropout": 0.2, "rule": "local"},
         data={"file": str(folder / "vectors.npy")},
         save_interval=1,

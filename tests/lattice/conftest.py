@@ -30,7 +30,7 @@ def random_core() -> Callable[..., CubicCore]:
                 # of a few more ticks stay near 1.
                 parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
             for sheet in (*core.rule.behind, *core.rule.level, *core.rule.ahead):
-                sheet[..., core.hidden :] *= 0.2  # V, smaller still: no relu holds it back
+                sheet[..., core.hidden :] *= 0.1  # V, smaller still: no relu holds it back
         return core
 
     return build

@@ -133,7 +133,9 @@ def test_an_untrained_cube_in_training_loses_whole_columns():
 
 def test_a_resumed_run_draws_the_dead_cells_of_one_that_was_not_interrupted(tmp_path):
     data = AutoencoderDataset(vectors(60, 1)), AutoencoderDataset(vectors(30, 2))
-    settings = small(epochs=4, save_interval=1, core={"waist": 2, "cell_damage": 0.2, "cell_dropout": 0.2})
+    settings = small(
+        epochs=4, early_stopping_patience=4, save_interval=1, core={"waist": 2, "cell_damage": 0.2, "cell_dropout": 0.2}
+    )
 
     def trained(trainer: CubeTrainer, **run: object) -> list[dict[str, float]]:
         trainer.fit(*data, progress=False, **run)
@@ -156,8 +158,8 @@ def test_a_resumed_run_draws_the_dead_cells_of_one_that_was_not_interrupted(tmp_
 
 def test_the_epoch_is_chosen_by_how_it_withstands_damage():
     train, validation = (AutoencoderDataset(vectors(count, seed)) for count, seed in ((200, 1), (60, 2)))
-    settings = small(epochs=3, core={"cell_damage": 0.2, "rule": "genome", "waist": None}, learning_rate=0.01)
-    trainer = CubeTrainer(settings)
+    settings = small(epochs=6, core={"cell_damage": 0.2, "rule": "genome", "waist": None}, learning_rate=0.003)
+    trainer = CubeTrainer({**settings, "early_stopping_patience": 6})
     trainer.initialize_components()
     history = trainer.fit(train, validation, progress=False)
     masks = [random_damage(trainer.embedding_processor.lattice_size, 0.2, seed=seed) for seed in range(4)]
