@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def warm_facts(path: Path = WARM_CACHE) -> dict[str, object]:
         >>> warm_facts()["dim"]
         768
     """
-    return _read(path, "facts")["facts"]
+    return _read(path)["facts"]
 
 
 @lru_cache(maxsize=1)
@@ -87,7 +88,7 @@ def warm_vectors(path: Path = WARM_CACHE) -> Mapping[bytes, np.ndarray]:
         >>> {vector.shape for vector in warm_vectors().values()}
         {(768,)}
     """
-    arrays = _read(path, "facts", "keys", "numbers", "scale", "offset")
+    arrays = _read(path, "keys", "numbers", "scale", "offset")
     vectors = arrays["numbers"] * arrays["scale"] + arrays["offset"]  # (n, dim) float32
     # Rounding moved the lengths away from 1. Mended for the whole table at once, so that a text's numbers cannot depend
     # on the batch it is asked for in.
@@ -96,17 +97,16 @@ def warm_vectors(path: Path = WARM_CACHE) -> Mapping[bytes, np.ndarray]:
     return {key.tobytes(): vector for key, vector in zip(arrays["keys"], vectors, strict=True)}
 
 
-def _read(path: Path, *names: str) -> dict[str, np.ndarray]:
+def _read(path: Path, *names: str) -> dict[str, Any]:
     if not path.exists():
         raise DataError(f"warm cache: {path} is missing. {_REMEDY}")
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in names}  # the archive holds a checksum of each
-        arrays["facts"] = json.loads(str(arrays["facts"]))
+            facts = json.loads(str(file["facts"]))  # the archive holds a checksum of each array
+            known = facts["format"] == FORMAT
+            arrays = {name: file[name] for name in names} if known else {}  # another format may hold others
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"warm cache: {path} is damaged or cut short ({error}). {_REMEDY}") from error
-    if arrays["facts"]["format"] != FORMAT:
-        raise DataError(
-            f"warm cache: {path} has format {arrays['facts']['format']}, this cubelib reads {FORMAT}. {_REMEDY}"
-        )
-    return arrays
+    if not known:
+        raise DataError(f"warm cache: {path} has format {facts['format']}, this cubelib reads {FORMAT}. {_REMEDY}")
+    return {"facts": facts, **arrays}
