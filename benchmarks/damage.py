@@ -24,12 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cubelib import CubeTrainer, EmbeddingMetrics, TeacherEncoder, TrainingConfig, plots
-from cubelib.baselines import PCA, AutoencoderMLP
-from cubelib.datasets import Split
+from cubelib import CubeTrainer, EmbeddingMetrics, TeacherEncoder, TrainingConfig
+from cubelib.data.datasets import Split
+from cubelib.data.text import table
+from cubelib.evaluation.baselines import PCA, AutoencoderMLP
 from cubelib.lattice import random_damage
-from cubelib.report.markdown import aligned
-from cubelib.sources import load_splits
+from cubelib.training.sources import load_splits
+from cubelib.views import plots
 
 # The cubes of this study start as PCA and have no linear path, so that what damage costs is known before training.
 CORE = {"layout": "pca", "boundary": "zero", "hidden": 16, "linear_path": False, "cell_dropout": 0.3}
@@ -72,8 +73,8 @@ LINES = {
     "cell damage 0.05, 12 channels": Line(SHARED | {"cell_damage": 0.05, "state_channels": 12}),
     "cell damage 0.05, local rule": Line(SHARED | {"cell_damage": 0.05, "rule": "local"}),
     "cell damage 0.05, 11 ticks": Line(SHARED | {"cell_damage": 0.05, "steps": 11}),
-    "no waist, untrained": Line(SHARED | {"waist": None}, epochs=0),
-    "no waist, cell damage 0.05": Line(SHARED | {"waist": None, "cell_damage": 0.05}, final=True),
+    "no bottleneck, untrained": Line(SHARED | {"bottleneck": None}, epochs=0),
+    "no bottleneck, cell damage 0.05": Line(SHARED | {"bottleneck": None, "cell_damage": 0.05}, final=True),
 }
 PICTURE = {
     "trained for it, 24 channels": "cell damage 0.05, 24 channels",
@@ -149,9 +150,9 @@ def plane_by_plane(trainer: CubeTrainer, test: Tensor) -> list[float]:
 def baselines(split: Split) -> Iterator[tuple[str, Found]]:
     """PCA with dead numbers in its code, MLPs with dead hidden units, and what no cube can make up for."""
     train, test, checked = split.train.input, split.test.input, split.validation.input
-    for waist, planes, words in ((4, (0, 3, 7), "planes 0, 3 and 7"), (None, (0, 7), "planes 0 and 7")):
-        cube = build(Line(SHARED | {"waist": waist}, epochs=0), split, 0)
-        name = f"{'' if waist else 'no waist, '}untrained, only the dead of {words}"
+    for bottleneck, planes, words in ((4, (0, 3, 7), "planes 0, 3 and 7"), (None, (0, 7), "planes 0 and 7")):
+        cube = build(Line(SHARED | {"bottleneck": bottleneck}, epochs=0), split, 0)
+        name = f"{'' if bottleneck else 'no bottleneck, '}untrained, only the dead of {words}"
         yield name, Found(cube.embedding_processor.parameter_count, [curve(cube, test, planes)])
     pca = PCA(256).fit(train, train)
 
@@ -177,17 +178,17 @@ def spread(values: tuple[float, ...], digits: int = 4) -> str:
     return f"{statistics.fmean(values):.{digits}f}{deviation}"
 
 
-def table(found: dict[str, Found]) -> str:
+def damage_table(found: dict[str, Found]) -> str:
     """Cosine of every line at every share."""
     head = ["line", "parameters", *(f"{share:.0%} dead" for share in SHARES)]
     rows = [[name, f"{one.parameters:,}", *map(spread, zip(*one.curves, strict=True))] for name, one in found.items()]
-    return aligned(head, rows)
+    return table(head, rows)
 
 
 def plane_table(found: dict[str, Found]) -> str:
     """Cosine with 5 dead cells in one plane."""
     rows = [[name, *map(spread, zip(*one.planes, strict=True))] for name, one in found.items() if one.planes]
-    return aligned(["5 of 64 cells dead in plane", *map(str, range(8))], rows)
+    return table(["5 of 64 cells dead in plane", *map(str, range(8))], rows)
 
 
 def over_seeds(found: Found) -> dict[str, list[float]]:
@@ -218,7 +219,9 @@ def main() -> None:
             print(f"{name}, seed {seed}: {points} after {time.perf_counter() - began:.0f} s", flush=True)
     found.update(baselines(split))
     sentences = f"{len(split.train):,} training and {len(split.test)} held-out sentences"
-    print(f"\n{sentences}, {len(DRAWS)} draws of the dead, ± between seeds\n\n{table(found)}\n\n{plane_table(found)}")
+    print(
+        f"\n{sentences}, {len(DRAWS)} draws of the dead, ± between seeds\n\n{damage_table(found)}\n\n{plane_table(found)}"
+    )
     print(f"\ntorch {torch.__version__}, one thread, {time.perf_counter() - began:.0f} s")
     if options.picture:
         models = {name: over_seeds(found[line]) for name, line in PICTURE.items()}

@@ -25,13 +25,14 @@ from dialogue_models import Fitted, Material, Recipe, fit
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cubelib import CubeTrainer, DialogueDataset, TeacherEncoder, TrainingConfig, corpora, readers
-from cubelib.baselines import Ridge
-from cubelib.datasets import leak_free_split
-from cubelib.losses import LOSSES
+from cubelib import CubeTrainer, DialogueDataset, TeacherEncoder, TrainingConfig
+from cubelib.data import corpora, readers
+from cubelib.data.datasets import leak_free_split
+from cubelib.evaluation.baselines import Ridge
+from cubelib.evaluation.report.bank import RelevantAnswers
 from cubelib.metrics.intervals import paired_test
-from cubelib.report.bank import RightAnswers
-from cubelib.sources import load_splits
+from cubelib.training.losses import LOSSES
+from cubelib.training.sources import load_splits
 
 CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
 WHITENINGS = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -52,7 +53,7 @@ STUDY = {
     "cube, noise of length 0.3": replace(PLAIN, noise=0.3),
     "cube, weight decay 0.1": replace(PLAIN, weight_decay=0.1),
     "cube, weight averaging 0.98": replace(PLAIN, average=0.98),
-    "cube, gradient normalisation": replace(PLAIN, normalise=True, learning_rate=1e-4),
+    "cube, gradient normalization": replace(PLAIN, normalize=True, learning_rate=1e-4),
     "cube, cosine schedule, 5 epochs": replace(PLAIN, schedule="cosine", epochs=5),
     "cube, 32 hard negatives": replace(PLAIN, hard=32),
     "cube, layout row_major": replace(PLAIN, layout="row_major"),
@@ -78,7 +79,7 @@ STUDY = {
         f"adapter, batch 512, robust loss {value:g}": replace(LARGE, robust=value, cosine_weight=0.0)
         for value in (0.3, 0.7, 1.0)
     },
-    "centred": replace(WHITE, model="none", whiten=(0.0,)),
+    "centered": replace(WHITE, model="none", whiten=(0.0,)),
     "whitened": replace(WHITE, model="none"),
     "whitened, adapter": WHITE_ADAPTER,
     "whitened, adapter, learning rate 0.0003": replace(WHITE_ADAPTER, learning_rate=3e-4),
@@ -104,7 +105,7 @@ def load(data: str | None, seed: int, limit: int | None = None) -> Material:
     split = leak_free_split(DialogueDataset.from_pairs(pairs, TeacherEncoder()), 0.15, 0.2, seed=seed)
     print(f"Seed {seed}: {split.report()}", flush=True)
     tests, items = len(split.test), len(split.test) + len(split.validation)
-    answers = RightAnswers(split, np.arange(items))
+    answers = RelevantAnswers(split, np.arange(items))
     most = max(map(len, answers.right))
     right = torch.tensor([[*entries, *[entries[0]] * (most - len(entries))] for entries in answers.right])
     sides = [(part.input[:], part.target[:]) for part in (split.train, split.validation, split.test)]
@@ -116,7 +117,7 @@ FINAL = replace(WHITE_FIELD, whiten=WHITENINGS, sizes=(8, 32))
 RANKS = (8, 32)
 UNITS = (30, 54)  # 46,878 and 83,766 parameters; the final cube has 46,080 with a field of 8, 82,944 with one of 32
 MODELS: dict[str, Recipe | Ridge] = {
-    "cube, centred and whitened, with a field": FINAL,
+    "cube, centered and whitened, with a field": FINAL,
     "no model": Recipe(model="none"),
     "ridge regression": Ridge(),
     "residual ridge regression": Ridge(residual=True),
@@ -124,9 +125,9 @@ MODELS: dict[str, Recipe | Ridge] = {
     "residual MLP": Recipe(model="mlp", sizes=UNITS, batch=512),
     "plain cube": replace(PLAIN, batch=512),
     "cube with a field": replace(PLAIN, sizes=(8,), batch=512),
-    "centred and whitened": replace(FINAL, model="none", sizes=(0,)),
-    "low-rank residual adapter, centred and whitened": replace(FINAL, model="adapter", sizes=RANKS),
-    "residual MLP, centred and whitened": replace(FINAL, model="mlp", sizes=UNITS),
+    "centered and whitened": replace(FINAL, model="none", sizes=(0,)),
+    "low-rank residual adapter, centered and whitened": replace(FINAL, model="adapter", sizes=RANKS),
+    "residual MLP, centered and whitened": replace(FINAL, model="mlp", sizes=UNITS),
 }
 FIGURES: dict[str, Callable[[Tensor], Tensor]] = {
     "MRR": lambda reciprocal: reciprocal,
@@ -223,10 +224,10 @@ def curve(data: str | None, seeds: int, limits: list[int]) -> None:
     """Validation MRR against the number of pairs."""
     names = [
         "no model",
-        "centred and whitened",
+        "centered and whitened",
         "low-rank residual adapter",
         "cube with a field",
-        "cube, centred and whitened, with a field",
+        "cube, centered and whitened, with a field",
     ]
     print(f"| pairs | training pairs | {' | '.join(names)} |\n|---:|---:|{'---:|' * len(names)}")
     for limit in limits:

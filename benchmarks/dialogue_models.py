@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
 from cubelib.lattice import CubicCore
-from cubelib.losses import contrastive, cosine
 from cubelib.reshaper import EmbeddingReshaper, principal_axes
+from cubelib.training.losses import contrastive, cosine
 
 NOISE_FLOOR = 0.1  # of the mean variance, added to each before its root is taken
 PATIENCE = 4  # epochs without a better validation MRR
@@ -30,7 +30,7 @@ class Recipe:
 
     model: str = "cube"  # cube | adapter | mlp | none
     whiten: tuple[float, ...] | None = (
-        None  # centre the questions and whiten them by one of these powers; None: neither
+        None  # center the questions and whiten them by one of these powers; None: neither
     )
     lattice_size: tuple[int, int, int] = (8, 8, 8)
     rule: str = "genome"
@@ -49,12 +49,12 @@ class Recipe:
     weight_decay: float = 0.0
     average: float = 0.0  # decay of the running mean of the weights; 0: none
     noise: float = 0.0  # length of the noise added to a question
-    normalise: bool = False  # each parameter's gradient to length 1
+    normalize: bool = False  # each parameter's gradient to length 1
     temperature: float = 0.05
     cosine_weight: float = 1.0
     bank: str = "batch"  # wrong answers: the batch's | all of the training pairs'
     hard: int = 0  # only so many of the nearest wrong answers; 0: all
-    robust: float = 0.0  # (1 − p^robust) / robust in place of −log p: pairs that cannot be learnt weigh less
+    robust: float = 0.0  # (1 − p^robust) / robust in place of −log p: pairs that cannot be learned weigh less
     symmetric: float = 0.0  # share of the loss that looks for the question of an answer
 
 
@@ -214,7 +214,7 @@ def train(
                 asked = asked + recipe.noise * torch.randn_like(asked) / asked.shape[1] ** 0.5
             optimizer.zero_grad()
             batch_loss(recipe, model(asked), targets[rows], bank).backward()
-            if recipe.normalise:
+            if recipe.normalize:
                 for parameter in learning:
                     parameter.grad.div_(parameter.grad.norm() + 1e-12)
             optimizer.step()

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cubelib.training.runs import peak_memory
 
 from cubelib import AutoencoderDataset, CubeTrainer, TrainingConfig
-from cubelib.datasets import VectorFile, leak_free_split
-from cubelib.runs import peak_memory
+from cubelib.data.datasets import VectorFile, leak_free_split
 
 CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
 DIM = 768

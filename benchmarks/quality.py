@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 
 import torch
+from cubelib.training.runs import peak_memory
 from tqdm import tqdm
 
 from cubelib import CubeTrainer, TrainingConfig
-from cubelib.report import BEFORE, CUBE, TaskReport, build_report
-from cubelib.report.figures import LABELS
-from cubelib.report.markdown import aligned
-from cubelib.runs import peak_memory
-from cubelib.sources import load_splits
+from cubelib.data.text import table
+from cubelib.evaluation.report import BEFORE, CUBE, TaskReport, build_report
+from cubelib.evaluation.report.figures import LABELS
+from cubelib.training.sources import load_splits
 
 CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
 
@@ -50,8 +50,8 @@ def spread(values: list[float], signed: bool = False) -> str:
     return f"{statistics.mean(values):{'+' if signed else ''}.4f} ± {deviation:.4f}"
 
 
-def table(reports: list[TaskReport]) -> str:
-    """Models as rows: each figure over seeds, and the cube's lead in the deciding figure."""
+def quality_table(reports: list[TaskReport]) -> str:
+    """Models as rows: each figure over seeds, and the cube's lead in the primary metric."""
     figures = reports[0].figures
     head = [
         "model",
@@ -75,7 +75,7 @@ def table(reports: list[TaskReport]) -> str:
                 "" if row.model == BEFORE else f"{statistics.mean(seconds):.1f}",
             ]
         )
-    return aligned(head, rows)
+    return table(head, rows)
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ def main() -> None:
         print(f"\n{mode}: {len(runs)} seeds, {sum(seconds for _, seconds, _ in runs) / epochs:.1f} s an epoch")
         for task_reports in zip(*(reports for reports, *_ in runs), strict=True):
             print(f"\n{task_reports[0].task}, {len(task_reports[0].split.test)} held-out items a seed\n")
-            print(table(list(task_reports)))
+            print(quality_table(list(task_reports)))
     print(f"\n{torch.get_num_threads()} threads, peak memory {peak_memory():.2f} GB, torch {torch.__version__}")
 
 

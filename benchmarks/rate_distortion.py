@@ -27,12 +27,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cubelib import CubeTrainer, EmbeddingMetrics, TeacherEncoder, corpora
-from cubelib.baselines import PCA, AutoencoderMLP, Baseline, LocalPCA
-from cubelib.datasets import AutoencoderDataset, Split, leak_free_split
-from cubelib.losses import cosine
+from cubelib import CubeTrainer, EmbeddingMetrics, TeacherEncoder
+from cubelib.data import corpora
+from cubelib.data.datasets import AutoencoderDataset, Split, leak_free_split
+from cubelib.data.text import table
+from cubelib.evaluation.baselines import PCA, AutoencoderMLP, Baseline, LocalPCA
 from cubelib.metrics.intervals import paired_test
-from cubelib.report.markdown import aligned
+from cubelib.training.losses import cosine
 
 CUBE = "cube from scratch"
 # Larger batches and steps than the defaults, which one core gets through faster; weight decay and more channels, for a
@@ -68,7 +69,7 @@ def splits(seed: int, count: int | None = None) -> Split:
 
 def cube(size: int, seed: int, split: Split, **core: Any) -> tuple[Tensor, int, list[float]]:
     """A trained cube's cosine of each test sentence, its parameters, and its validation cosine after each epoch."""
-    config = {**RECIPE, "epochs": EPOCHS[size], "random_seed": seed, "core": {"waist": size // 64, **CORE, **core}}
+    config = {**RECIPE, "epochs": EPOCHS[size], "random_seed": seed, "core": {"bottleneck": size // 64, **CORE, **core}}
     trainer = CubeTrainer(config)
     trainer.initialize_components()
     trainer.fit(split.train, split.validation, progress=False)
@@ -165,20 +166,20 @@ def tables(results: dict[str, dict[str, Any]]) -> str:
             parameters = f"{round(statistics.fmean(model['parameters'] for model in models)):,}"
             rows.append([name, parameters, spread([model["cosine"] for model in models]), lead, surely])
         head = ["model", "parameters", "test cosine", "cube's lead", "surely (p < 0.05)"]
-        parts.append(f"{size} numbers, {len(runs)} seeds\n\n{aligned(head, rows)}")
+        parts.append(f"{size} numbers, {len(runs)} seeds\n\n{table(head, rows)}")
     counts = [count for count in COUNTS if any(key.endswith(f"/{count}") for key in results)]
     if counts:
         keys = {count: [key for key in sorted(results) if key.endswith(f"/{count}")] for count in counts}
         columns = {f"{count:,}": [results[key] for key in keys[count]] for count in counts} | {"12,800": at[128]}
         names = list(results[keys[counts[0]][0]])
         rows = [[name, *(spread([run[name]["cosine"] for run in runs]) for runs in columns.values())] for name in names]
-        parts.append(f"128 numbers, training sentences\n\n{aligned(['model', *columns], rows)}")
+        parts.append(f"128 numbers, training sentences\n\n{table(['model', *columns], rows)}")
     kinds = {name: results[f"{name}/0"][name] for name in VARIANTS if f"{name}/0" in results}
     if kinds:
         if at[128]:
             kinds = {CUBE: results["128/0"][CUBE], **kinds}
         rows = [[name, f"{one['parameters']:,}", f"{one['cosine']:.4f}"] for name, one in kinds.items()]
-        parts.append(f"128 numbers, other cubes, seed 0\n\n{aligned(['cube', 'parameters', 'test cosine'], rows)}")
+        parts.append(f"128 numbers, other cubes, seed 0\n\n{table(['cube', 'parameters', 'test cosine'], rows)}")
     return "\n\n".join(parts)
 
 

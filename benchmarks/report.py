@@ -13,16 +13,16 @@ import argparse
 import time
 
 import torch
+from cubelib.training.runs import peak_memory
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset
-from cubelib.baselines import Baseline
-from cubelib.datasets import Split, leak_free_split
-from cubelib.report import build_report
-from cubelib.report.measure import Bench
-from cubelib.report.rivals import CHOICES, fit, rivals
-from cubelib.runs import peak_memory
+from cubelib.data.datasets import Split, leak_free_split
+from cubelib.evaluation.baselines import Baseline
+from cubelib.evaluation.report import build_report
+from cubelib.evaluation.report.measure import Bench
+from cubelib.evaluation.report.rivals import CHOICES, fit, rivals
 
 DIM, TOPICS = 768, 50
 

@@ -153,7 +153,7 @@ def print_measured(steps: list[Step], models: dict[str, Model]) -> None:
         print("|", " | ".join(map(str, cells)), "|")
 
 
-def print_modelled(models: dict[str, Model], batches: list[int]) -> None:
+def print_modeled(models: dict[str, Model], batches: list[int]) -> None:
     """Thousands of vectors a second by the model, where each process has a core of its own."""
     print("\n| cube, thousand vectors/s | batch |", " | ".join(f"{processes}" for processes in CURVE), "|")
     print("|---" * (2 + len(CURVE)) + "|")
@@ -187,7 +187,7 @@ def main() -> None:
     print()
     for cube, model in models.items():
         print(f"Model, {cube}: {model}.")
-    print_modelled(models, batches)
+    print_modeled(models, batches)
 
 
 if __name__ == "__main__":

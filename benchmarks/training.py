@@ -3,7 +3,7 @@
     python -m benchmarks.training                              # some three minutes on two quiet cores
     python -m benchmarks.training --cubes "genome; local" --threads 2 --batches 32,128
 
-10,000 random unit vectors of 768 numbers; loss, gradients, optimiser and everything else that the loop does is counted,
+10,000 random unit vectors of 768 numbers; loss, gradients, optimizer and everything else that the loop does is counted,
 validation is not. The default layout, pca, turns every vector into its cube and back with a product of 768×768;
 row_major does not. Seconds are those of the fastest epoch, since other programs can only make one slower. `ratio` is
 the share of the speed of a 1024×1024 matrix product, measured just before with the same number of threads; forward and
@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 
 from benchmarks.lattice import Bench
 from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset, TrainingConfig
-from cubelib.config import ROOT_KEY
+from cubelib.training.config import ROOT_KEY
 from cubelib.training.run import Run
 
 CONFIG = Path(__file__).parent.parent / "config" / f"{ROOT_KEY}.yaml"

@@ -29,8 +29,9 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, CubicCore, TeacherEncoder, view3d
-from cubelib.widgets import AskTheCube, Knobs, LayoutExplorer, LesionLab, TrainingLive, WavePlayer
+from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, CubicCore, TeacherEncoder
+from cubelib.views import view3d
+from cubelib.views.widgets import AskTheCube, Knobs, LayoutExplorer, LesionLab, TrainingLive, WavePlayer
 
 PARTS = ("kernel", "browser")
 DIM, ANSWERS, RUNS, TICKS = 768, 10_000, 20, 12
@@ -91,7 +92,7 @@ def row(what: str, action: str, times: list[tuple[float, float]]) -> None:
 
 
 def sets(control: Any, values: list[Any]) -> Callable[[int], None]:
-    """Puts one value after the other into a control, in a circle; neighbours differ, so each is a change."""
+    """Puts one value after the other into a control, in a circle; neighbors differ, so each is a change."""
     ring = itertools.cycle(values)
     return lambda _: setattr(control, "value", next(ring))
 
@@ -212,7 +213,7 @@ def browser(folder: Path) -> None:
 
 
 def lit(image: Any) -> bool:
-    """Whether coloured cells are seen: more than the colour bar."""
+    """Whether colored cells are seen: more than the color bar."""
     inner = image[:360, :500].astype(int)
     return bool((inner.max(axis=2) - inner.min(axis=2) > 60).mean() > 0.005)
 

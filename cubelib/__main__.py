@@ -11,8 +11,8 @@ import sys
 import warnings
 from importlib import import_module
 
+from cubelib.device import rank
 from cubelib.errors import UserError
-from cubelib.training import processes
 
 # A thread that waits for the other spins for a moment and then sleeps. By default it spins for ever, and on a busy
 # machine a step takes up to eighty times as long as on a quiet one; so, three times. GNU's OpenMP reads this when torch
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(name, rest)
     except (UserError, ModuleNotFoundError) as error:
-        if processes.rank() == 0:  # the others say the same
+        if rank() == 0:  # the others say the same
             print(f"cubelib {name}: {error}", file=sys.stderr)
         return 2
     except FloatingPointError as error:  # perhaps of one process alone
@@ -80,12 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, rest: list[str]) -> int:
-    module = import_module(f"cubelib.{COMMANDS[name]}")  # only what this command needs has to be installed
+    module = import_module(f"cubelib.cli.{COMMANDS[name]}")  # only what this command needs has to be installed
     if {"-h", "--help"} & set(rest):
         parser = getattr(module, f"{name}_parser", None)
         print(parser().format_help() if parser else getattr(module, f"{name}_help")())
-        return 0
-    if name == "train" and processes.start_missing([name, *rest]):
         return 0
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
@@ -98,7 +96,7 @@ def _run(name: str, rest: list[str]) -> int:
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
     """A warning for people: what was skipped or cut, without the line of code that noticed."""
-    if processes.rank() > 0:
+    if rank() > 0:
         return
     print(
         f"Warning: {message}" if issubclass(category, UserWarning) else f"{category.__name__}: {message}",
@@ -107,7 +105,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: objec
 
 
 if __name__ == "__main__":
-    if processes.rank() > 0:  # what there is to say, the first process says
+    if rank() > 0:  # what there is to say, the first process says
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for as long as it runs)
     try:
         code = main()

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from cubelib.vectors import VectorFile
+from cubelib.data.vectors import VectorFile
 
 Layout = Literal["row_major", "channel_major", "random", "spectral", "pca"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -29,8 +29,8 @@ def covariance(vectors: Tensor | VectorFile) -> tuple[Tensor, Tensor]:
     mean = sum(block.sum(0) for block in _doubles(vectors)) / len(vectors)
     spread = torch.zeros(len(mean), len(mean)).to(mean)
     for block in _doubles(vectors):
-        centred = block - mean
-        spread += centred.T @ centred
+        centered = block - mean
+        spread += centered.T @ centered
     return mean, spread / max(len(vectors) - 1, 1)
 
 
@@ -60,7 +60,7 @@ def spectral_order(vectors: Tensor | VectorFile) -> Tensor:
     """An order of the dimensions in which correlated ones stand next to each other.
 
     Dimensions are the nodes of a graph whose edges are absolute correlations; sorting by the second eigenvector of its
-    normalised Laplacian puts strongly connected nodes side by side.
+    normalized Laplacian puts strongly connected nodes side by side.
 
     Args:
         vectors: `(n, dim)`.
@@ -87,8 +87,8 @@ class EmbeddingReshaper(nn.Module):
         cube_shape: (rows, columns, channels) with rows · columns · channels ≥ dim; None means 8×8 cells and as many
             channels as it takes. What is left over is padded with zeros and cut off again.
         layout: which number goes to which cell.
-            "row_major": a plain reshape; neighbours in the vector share a cell.
-            "channel_major": neighbours in the vector share a channel and sit in neighbouring cells.
+            "row_major": a plain reshape; neighbors in the vector share a cell.
+            "channel_major": neighbors in the vector share a channel and sit in neighboring cells.
             "random": a shuffle with a fixed seed, the control for every claim about layouts.
             "spectral": correlated numbers next to each other (fitted).
             "pca": rotated to principal axes; the strongest 64 go to channel 0, the next to channel 1, … (fitted).

@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cubelib import corpora
-from cubelib.cache import embedding_key
-from cubelib.encoder import TeacherEncoder
-from cubelib.warm import WARM_CACHE, write_warm_cache
+from cubelib.data import corpora
+from cubelib.encoders.bundled import WARM_CACHE, write_warm_cache
+from cubelib.encoders.cache import embedding_key
+from cubelib.encoders.encoder import TeacherEncoder
 
 LARGEST = 16_000_000  # bytes; it is part of the repository and of every installation
 

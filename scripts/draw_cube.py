@@ -9,8 +9,10 @@ from pathlib import Path
 
 import torch
 
-from cubelib import AutoencoderDataset, CubeTrainer, TeacherEncoder, TrainingConfig, corpora, view3d
+from cubelib import AutoencoderDataset, CubeTrainer, TeacherEncoder, TrainingConfig
+from cubelib.data import corpora
 from cubelib.lattice import light_cone
+from cubelib.views import view3d
 
 TICKS = (0, 2, 5, 7)
 
@@ -25,8 +27,8 @@ def main() -> None:
     with torch.no_grad():
         _, states = core(trainer.embedding_reshaper.fold(dataset.input[:1]), return_states=True)
     strength = states[0].norm(dim=-1)  # (ticks + 1, depth, rows, columns)
-    depth, waist = core.lattice_size[0], core.waist_plane
-    place = {0: ", front face", waist: ", waist", depth - 1: ", back face"}
+    depth, bottleneck = core.lattice_size[0], core.bottleneck_plane
+    place = {0: ", front face", bottleneck: ", bottleneck", depth - 1: ", back face"}
     planes = {tick: light_cone(depth, core.steps)[tick][0] for tick in TICKS}
     figure = view3d.cubes(
         {f"tick {tick}: plane {plane}{place.get(plane, '')}": strength[tick] for tick, plane in planes.items()}

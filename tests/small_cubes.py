@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import normalize
 
 DIM = 48
-# With a waist such a cube is PCA before training, so that what it gives is known.
+# With a bottleneck such a cube is PCA before training, so that what it gives is known.
 START_AS_PCA = {"rule": "genome", "boundary": "zero", "layout": "pca", "cell_dropout": 0.0}
 
 

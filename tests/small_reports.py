@@ -6,8 +6,8 @@ from small_cubes import DIM, START_AS_PCA
 from torch.nn.functional import normalize
 
 from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset
-from cubelib.datasets import Split, leak_free_split
-from cubelib.report import Row, TaskReport, build_report
+from cubelib.data.datasets import Split, leak_free_split
+from cubelib.evaluation.report import ModelResult, TaskReport, build_report
 
 NO_MODEL, MEAN, PCA = "no model (input as output)", "mean of the training targets", "PCA, 16 numbers"
 
@@ -58,11 +58,11 @@ def report_on(trainer: CubeTrainer, predict=None, split: Split | None = None, ba
 
 
 def made_report(groups=None, task: str = "dialogue", **models: list[float]) -> TaskReport:
-    """A report of models with these values of the deciding figure, `cube` first; cosines are the same."""
+    """A report of models with these values of the primary metric, `cube` first; cosines are the same."""
     count = len(models["cube"])
     figure = "mrr" if task == "dialogue" else "cosine_similarity"
     rows = [
-        Row(name.replace("_", " "), 1234, None, 0.5, {figure: torch.as_tensor(values, dtype=torch.float64)})
+        ModelResult(name.replace("_", " "), 1234, None, 0.5, {figure: torch.as_tensor(values, dtype=torch.float64)})
         for name, values in models.items()
     ]
     for row in rows:

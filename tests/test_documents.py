@@ -19,7 +19,7 @@ def python_blocks(path: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.mark.filterwarnings("ignore::cubelib.readers.SkippedRows")  # docs/data.md shows one
+@pytest.mark.filterwarnings("ignore::cubelib.data.readers.SkippedRows")  # docs/data.md shows one
 @pytest.mark.parametrize("name", ["README.md", *(f"docs/{name}.md" for name in RUN)])
 def test_the_python_blocks_run_in_order(name, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some write files

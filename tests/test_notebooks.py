@@ -21,7 +21,7 @@ import pytest
 import torch
 from nbformat import NotebookNode
 
-from cubelib import check
+from cubelib import exercises as check
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -256,16 +256,16 @@ def test_wrong_cosines_are_told_what_is_wrong(answer, lesson, capsys):
 @pytest.mark.parametrize(
     ("answer", "lesson"),
     [
-        (lambda size, waist: 256, "Use waist."),
-        (lambda size, waist: size[0] * size[1] * size[2] * waist, "These are the cells of all planes"),
-        (lambda size, waist: size[1] * size[2], "How many numbers does each of them pass on?"),
-        (lambda size, waist: size[0] * size[1] * waist, "depth only says how many planes"),
-        (lambda size, waist: 64 * waist, "depth only says how many planes"),
-        (lambda size, waist: size[1] * size[2] * waist / 1, "expected a whole number"),
+        (lambda size, bottleneck: 256, "Use bottleneck."),
+        (lambda size, bottleneck: size[0] * size[1] * size[2] * bottleneck, "These are the cells of all planes"),
+        (lambda size, bottleneck: size[1] * size[2], "How many numbers does each of them pass on?"),
+        (lambda size, bottleneck: size[0] * size[1] * bottleneck, "depth only says how many planes"),
+        (lambda size, bottleneck: 64 * bottleneck, "depth only says how many planes"),
+        (lambda size, bottleneck: size[1] * size[2] * bottleneck / 1, "expected a whole number"),
     ],
 )
-def test_wrong_code_sizes_are_told_what_is_wrong(answer, lesson, capsys):
-    check.autoencoder.code_size(answer)
+def test_wrong_latent_dims_are_told_what_is_wrong(answer, lesson, capsys):
+    check.autoencoder.latent_dim(answer)
     assert lesson in capsys.readouterr().out
 
 
@@ -273,8 +273,8 @@ def pca(train, test, k, *, fit_on=None, about=None, first=False, add_mean=True, 
     """PCA with a slip to choose."""
     fit_on = train if fit_on is None else fit_on
     mean = train.mean(0) if about is None else about
-    centred = fit_on - fit_on.mean(0) if centre_fit else fit_on
-    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors.T
+    centered = fit_on - fit_on.mean(0) if centre_fit else fit_on
+    axes = torch.linalg.eigh(centered.T @ centered).eigenvectors.T
     axes = axes[:k] if first else axes[-k:]
     return (test - mean) @ axes.T @ axes + (mean if add_mean else 0)
 
@@ -289,7 +289,7 @@ def pca(train, test, k, *, fit_on=None, about=None, first=False, add_mean=True, 
         (lambda train, test, k: pca(train, test, k, first=True), "These are the weakest directions"),
         (lambda train, test, k: pca(train, test, k, fit_on=test, about=test.mean(0)), "That is a leak"),
         (lambda train, test, k: pca(train, test, k, about=test.mean(0)), "Use the mean of train"),
-        (lambda train, test, k: pca(train, test, k, centre_fit=False), "Centre train first"),
+        (lambda train, test, k: pca(train, test, k, centre_fit=False), "Center train first"),
         (
             lambda train, test, k: pca(train, test, k, centre_fit=False, about=torch.zeros(6)),
             "The mean is never subtracted",
@@ -326,7 +326,7 @@ def test_wrong_chances_of_a_lost_column_are_told_what_is_wrong(answer, lesson, c
 
 def test_an_error_in_the_learners_own_code_is_shown_as_it_is():
     with pytest.raises(ZeroDivisionError):
-        check.autoencoder.code_size(lambda lattice_size, waist: 1 // 0)
+        check.autoencoder.latent_dim(lambda lattice_size, bottleneck: 1 // 0)
 
 
 # --- a changed output is noticed -------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from cubelib import EmbeddingReshaper
+from cubelib.data.vectors import VectorFile
 from cubelib.reshaper import LAYOUTS, covariance, spectral_order
-from cubelib.vectors import VectorFile
 
 PERMUTATIONS = [layout for layout in LAYOUTS if layout != "pca"]
 
@@ -91,11 +91,11 @@ def test_spectral_brings_correlated_numbers_together():
     data = torch.randn(400, 4, generator=generator)[:, group_of] + 0.3 * torch.randn(400, 48, generator=generator)
     data += torch.randn(400, 1, generator=generator)  # something that joins the groups
 
-    def neighbours_of_one_group(order: torch.Tensor) -> int:
+    def neighbors_of_one_group(order: torch.Tensor) -> int:
         return int((group_of[order][1:] == group_of[order][:-1]).sum())
 
-    assert neighbours_of_one_group(spectral_order(data)) >= 40  # 44 are possible
-    assert neighbours_of_one_group(torch.randperm(48, generator=generator)) <= 20
+    assert neighbors_of_one_group(spectral_order(data)) >= 40  # 44 are possible
+    assert neighbors_of_one_group(torch.randperm(48, generator=generator)) <= 20
 
 
 @pytest.mark.parametrize("layout", ["pca", "spectral"])
@@ -198,9 +198,9 @@ def test_one_block_gives_bit_for_bit_what_the_whole_gives(count):
     # Stored figures and notebooks rest on the axes of a few thousand vectors.
     data = vectors(count, 16)
     mean, spread = covariance(data)
-    centred = data.double() - data.double().mean(0)
+    centered = data.double() - data.double().mean(0)
     assert torch.equal(mean, data.double().mean(0))
-    assert torch.equal(spread, centred.T @ centred / max(count - 1, 1))
+    assert torch.equal(spread, centered.T @ centered / max(count - 1, 1))
 
 
 def test_numbers_that_are_not_finite_are_counted_in_every_block(monkeypatch):

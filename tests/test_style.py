@@ -1,6 +1,5 @@
 """The code keeps its own rules."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,25 +27,11 @@ def test_no_module_is_longer_than_400_lines():
     assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 
-def test_modules_import_only_what_stands_before_them():
-    """One direction, as in the diagram: only the report, other pictures and the notebooks know of plots."""
-    importing = re.compile(
-        r"^\s*(from cubelib\.plots import|from cubelib import .*\bplots\b|import cubelib\.plots)", re.M
-    )
-    importers = {
-        path.relative_to(ROOT / "cubelib").parts[0].removesuffix(".py")
-        for path in MODULES
-        if importing.search(path.read_text(encoding="utf-8"))
-    }
-    assert importers == {
-        "comparison_plots",
-        "cone_plots",
-        "interval_plots",
-        "layout_plots",
-        "map_plots",
-        "report",
-        "widgets",
-    }
+def test_a_room_imports_only_the_rooms_below_it():
+    """The order of the rooms is in pyproject.toml, under tool.importlinter."""
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_importing_the_package_does_no_work():

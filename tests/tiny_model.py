@@ -7,7 +7,7 @@ WORDS = ["red", "green", "blue", "cat", "dog", "house", "tree", "sea", "runs", "
 
 
 def make_tiny_model(folder: Path) -> Path:
-    """12 numbers, one layer, mean pooling; reads 16 tokens. Words outside `WORDS` are spelt letter by letter."""
+    """12 numbers, one layer, mean pooling; reads 16 tokens. Words outside `WORDS` are spelled letter by letter."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast

@@ -43,7 +43,7 @@ def light_cone(depth: int, steps: int) -> list[range]:
 
 
 def overlap(slab: int, now: range, then: range) -> range:
-    """The planes of `then` whose neighbours in this slab (−1 behind, 0 level, 1 ahead) are among the planes `now`.
+    """The planes of `then` whose neighbors in this slab (−1 behind, 0 level, 1 ahead) are among the planes `now`.
 
     Example:
         >>> list(overlap(-1, now=range(0, 2), then=range(0, 3)))

@@ -4,9 +4,9 @@ One tick:
 
     S[t+1](cell) = carried(S[t])(cell) + update(perceive(S[t], cell))
 
-With conduction, `carried` moves every state one plane towards the back; the back face keeps what has arrived and adds
+With conduction, `carried` moves every state one plane toward the back; the back face keeps what has arrived and adds
 to it. So the block of numbers written on the front face travels through the lattice by itself, and the cells only add
-corrections. Since a cell's update starts at zero, an untrained conducting core without a waist is the identity.
+corrections. Since a cell's update starts at zero, an untrained conducting core without a bottleneck is the identity.
 
 Nothing moves faster than one cell a tick, so at each tick only some planes hold a signal that can still be heard at the
 back face: the light cone (`cubelib.lattice.cone`). The core computes only these. At steps = depth − 1 that is one plane
@@ -35,7 +35,7 @@ NUDGE = 0.1  # where nothing is carried: copies random cubes over four planes af
 
 
 class CubicCore(nn.Module):
-    """A 3-D lattice of cells, each talking only to its neighbours, that transforms a cube of numbers.
+    """A 3-D lattice of cells, each talking only to its neighbors, that transforms a cube of numbers.
 
     Args:
         lattice_size: (depth, rows, columns), each at least 1.
@@ -46,20 +46,20 @@ class CubicCore(nn.Module):
             "local" (a network for each cell).
         linear_path: whether a cell also adds a linear map of what it sees, beside its hidden layer. Without it a
             lattice learns several times as slowly.
-        neighborhood: "moore" (26 neighbours) or "von_neumann" (6). In depth − 1 ticks a Moore cell of the back face
+        neighborhood: "moore" (26 neighbors) or "von_neumann" (6). In depth − 1 ticks a Moore cell of the back face
             can hear every front cell up to depth − 1 rows and columns away; a von Neumann cell only the one straight
             in front of it, and each step aside costs a tick more.
         boundary: what cells on the rim of a plane see outside: "zero", "reflect" or "periodic". Along depth the
             lattice is always open.
         conduction: whether states move one plane a tick by themselves. Without it a signal moves only where the rule
-            has learnt to copy it: the classic neural cellular automaton; its last layer starts with small random
-            numbers, since from silence nothing can be learnt.
+            has learned to copy it: the classic neural cellular automaton; its last layer starts with small random
+            numbers, since from silence nothing can be learned.
         steps: ticks, at least depth − 1; None means depth − 1.
-        waist: channels a cell of the middle plane passes on; None means all. It makes the core a bottleneck of
-            `code_size` numbers.
+        bottleneck: channels a cell of the middle plane passes on; None means all. It makes the core a bottleneck of
+            `latent_dim` numbers.
         field: numbers that the whole front face writes together and every cell of the back face hears
             (`cubelib.lattice.field`). 0, the default, for none: with a field the core is no longer local. Not with a
-            waist, which it would go around.
+            bottleneck, which it would go around.
         cell_dropout: probability, in training, that a cell skips its update in a tick.
         cell_damage: probability, in training, that a cell is dead: zero at every tick of a call, so that it hands on
             nothing either. Each call draws its dead cells anew, the same for the whole batch.
@@ -74,7 +74,7 @@ class CubicCore(nn.Module):
     Example:
         >>> core = CubicCore(lattice_size=(8, 8, 8), in_channels=12)
         >>> cube = torch.randn(2, 8, 8, 12)
-        >>> torch.equal(core(cube), cube)                    # untrained and without a waist: the identity
+        >>> torch.equal(core(cube), cube)                    # untrained and without a bottleneck: the identity
         True
     """
 
@@ -91,7 +91,7 @@ class CubicCore(nn.Module):
         boundary: str = "zero",
         conduction: bool = True,
         steps: int | None = None,
-        waist: int | None = None,
+        bottleneck: int | None = None,
         field: int = 0,
         cell_dropout: float = 0.0,
         cell_damage: float = 0.0,
@@ -123,17 +123,17 @@ class CubicCore(nn.Module):
             raise ValueError(
                 f"CubicCore: steps is a whole number of ticks, or None for depth − 1 = {size[0] - 1}; got {steps}."
             )
-        if waist is not None and not 1 <= waist <= state_channels:
+        if bottleneck is not None and not 1 <= bottleneck <= state_channels:
             raise ValueError(
-                f"CubicCore: waist is the number of channels the middle plane passes on, 1 to {state_channels} "
-                f"(state_channels), or None for no waist; got {waist}."
+                f"CubicCore: bottleneck is the number of channels the middle plane passes on, 1 to {state_channels} "
+                f"(state_channels), or None for no bottleneck; got {bottleneck}."
             )
         if not isinstance(field, int) or field < 0:
             raise ValueError(f"CubicCore: field is a number of shared channels, 0 (none) or more; got {field}.")
-        if field and waist is not None:
+        if field and bottleneck is not None:
             raise ValueError(
-                f"CubicCore: a field goes from the front face to the back face and around the waist, so the code would "
-                f"not be all that passes; got field={field} and waist={waist}. Use field=0 or waist=None."
+                f"CubicCore: a field goes from the front face to the back face and around the bottleneck, so the code would "
+                f"not be all that passes; got field={field} and bottleneck={bottleneck}. Use field=0 or bottleneck=None."
             )
         if field and size[0] == 1:
             raise ValueError("CubicCore: a field needs two faces, and this lattice has 1 plane. Use field=0.")
@@ -145,7 +145,7 @@ class CubicCore(nn.Module):
         self.linear_path, self.neighborhood = linear_path, neighborhood
         self.boundary, self.conduction = boundary, conduction
         self.steps = size[0] - 1 if steps is None else steps
-        self.waist, self.gradient_checkpointing = waist, gradient_checkpointing
+        self.bottleneck, self.gradient_checkpointing = bottleneck, gradient_checkpointing
         self.cell_dropout, self.cell_damage = cell_dropout, cell_damage
         self.cone = light_cone(size[0], self.steps)
         # Where several processes share a batch: (rows of this one, size of the whole). Each draws the whole batch's
@@ -159,14 +159,14 @@ class CubicCore(nn.Module):
     # --- what the core is -------------------------------------------------------------------------------------------
 
     @property
-    def waist_plane(self) -> int:
+    def bottleneck_plane(self) -> int:
         """The middle plane. Every way from front to back goes through it, since no signal can jump a plane."""
         return (self.lattice_size[0] - 1) // 2
 
     @property
-    def code_size(self) -> int | None:
-        """Numbers that pass the waist for one input, or None without a waist (`cubelib.lattice.counts`)."""
-        return counts.code_size(self)
+    def latent_dim(self) -> int | None:
+        """Numbers that pass the bottleneck for one input, or None without a bottleneck (`cubelib.lattice.counts`)."""
+        return counts.latent_dim(self)
 
     @property
     def parameter_count(self) -> int:
@@ -185,16 +185,20 @@ class CubicCore(nn.Module):
 
     def __repr__(self) -> str:
         depth, rows, columns = self.lattice_size
-        extras = "no waist" if self.waist is None else f"waist {self.waist} → {self.code_size:,} numbers"
+        extras = (
+            "no bottleneck"
+            if self.bottleneck is None
+            else f"bottleneck {self.bottleneck} → {self.latent_dim:,} numbers"
+        )
         extras += "" if self.linear_path else ", no linear path"
         extras += "" if self.field is None else f", field {self.field.size}"
         return (
             f"CubicCore({depth}×{rows}×{columns} cells, {self.state_channels} channels, {self.rule.kind} rule, "
-            f"{self.neighborhood} neighbourhood, {self.steps} ticks, {extras}, {self.parameter_count:,} parameters)"
+            f"{self.neighborhood} neighborhood, {self.steps} ticks, {extras}, {self.parameter_count:,} parameters)"
         )
 
     def _freeze_what_cannot_learn(self) -> None:
-        """Keeps out of the optimiser what nobody uses in `steps` ticks: silent slabs, planes that never act."""
+        """Keeps out of the optimizer what nobody uses in `steps` ticks: silent slabs, planes that never act."""
         looking = {
             slab: {z for now, then in pairwise(self.cone) for z in overlap(slab, now, then)}
             for slab in (BEHIND, LEVEL, AHEAD)
@@ -302,13 +306,13 @@ class CubicCore(nn.Module):
         return moved
 
     def _settle(self, state: Tensor, planes: range, t: int, alive: Tensor | None) -> Tensor:
-        """Silences what must be silent: planes beyond the signal, channels beyond the waist, dead cells."""
+        """Silences what must be silent: planes beyond the signal, channels beyond the bottleneck, dead cells."""
         if planes.stop > t + 1:
             reached = torch.arange(planes.start, planes.stop, device=state.device) <= t
             state = state * reached.to(state)[:, None, None, None, None]
-        if self.waist is not None and self.waist_plane in planes:
+        if self.bottleneck is not None and self.bottleneck_plane in planes:
             passes = torch.ones(len(planes), self.state_channels, dtype=state.dtype, device=state.device)
-            passes[self.waist_plane - planes.start, self.waist :] = 0
+            passes[self.bottleneck_plane - planes.start, self.bottleneck :] = 0
             state = state * passes[:, None, None, None, :]
         return state if alive is None else state * alive[planes.start : planes.stop]
 

@@ -23,20 +23,20 @@ def carried_channels(core: CubicCore, t: int, z: int) -> int:
     """Channels of plane z that can differ from zero at tick t."""
     if z > t:
         return 0
-    return _through_waist(core, z, core.in_channels if t == 0 else core.state_channels)
+    return _through_bottleneck(core, z, core.in_channels if t == 0 else core.state_channels)
 
 
 def heard_channels(core: CubicCore, t: int, z: int) -> int:
     """Channels of plane z at tick t that can still influence the output."""
     if z not in core.cone[t]:
         return 0
-    return _through_waist(core, z, core.in_channels if t == core.steps else core.state_channels)
+    return _through_bottleneck(core, z, core.in_channels if t == core.steps else core.state_channels)
 
 
 def parameter_count(core: CubicCore) -> int:
     """Parameters that can influence the output in `steps` ticks.
 
-    Not counted: cells that never update in the light cone, weights that would read a neighbour outside the lattice or
+    Not counted: cells that never update in the light cone, weights that would read a neighbor outside the lattice or
     a channel that never carries anything, and weights that write a channel nobody hears.
     """
     slabs = NEIGHBORHOODS[core.neighborhood]
@@ -76,14 +76,14 @@ def _pairs(uses: list[tuple[int, int]]) -> int:
     return sum(max(read for read, written in uses if written > output) for output in outputs)
 
 
-def code_size(core: CubicCore) -> int | None:
-    """Numbers that pass the waist for one input, or None without a waist.
+def latent_dim(core: CubicCore) -> int | None:
+    """Numbers that pass the bottleneck for one input, or None without a bottleneck.
 
     With steps beyond depth − 1 the middle plane passes on a code at each tick it is active, and all of them count.
     """
-    if core.waist is None:
+    if core.bottleneck is None:
         return None
-    z, face = core.waist_plane, core.lattice_size[1] * core.lattice_size[2]
+    z, face = core.bottleneck_plane, core.lattice_size[1] * core.lattice_size[2]
     return face * sum(min(carried_channels(core, t, z), heard_channels(core, t, z)) for t in range(core.steps + 1))
 
 
@@ -109,12 +109,12 @@ def _field(core: CubicCore) -> int:
     return 0 if core.field is None else core.field.writing.numel() + core.field.answering.numel()
 
 
-def _through_waist(core: CubicCore, z: int, channels: int) -> int:
-    return min(channels, core.waist) if core.waist is not None and z == core.waist_plane else channels
+def _through_bottleneck(core: CubicCore, z: int, channels: int) -> int:
+    return min(channels, core.bottleneck) if core.bottleneck is not None and z == core.bottleneck_plane else channels
 
 
 def _neighbors(core: CubicCore, offsets: list[Offset], one_each: bool) -> int:
-    """Pairs of a cell of a plane and a neighbour inside the lattice; or, for shared networks, the distinct offsets."""
+    """Pairs of a cell of a plane and a neighbor inside the lattice; or, for shared networks, the distinct offsets."""
     _, rows, columns = core.lattice_size
 
     def cells(shift: int, size: int) -> int:

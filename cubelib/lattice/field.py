@@ -9,7 +9,7 @@ and columns any more. What still holds:
 
 - depth takes its time: the field is heard at tick depth − 1, when the signal arrives, and not before;
 - only the back face hears it, so all other cells are what they are without it, until, in ticks beyond depth − 1,
-  the back face tells its neighbours;
+  the back face tells its neighbors;
 - it has no bias: where the front face is silent, it is silent;
 - dead cells neither write nor hear, and a cell that skips its update in training does not hear either.
 

@@ -1,6 +1,6 @@
-"""What a cell sees: itself and its nearest neighbours, with a rule for the rim of each plane.
+"""What a cell sees: itself and its nearest neighbors, with a rule for the rim of each plane.
 
-The lattice is a stack of planes along depth. A neighbourhood therefore falls into three *slabs*: the plane behind the
+The lattice is a stack of planes along depth. A neighborhood therefore falls into three *slabs*: the plane behind the
 cell (depth − 1, where the signal comes from), the cell's own plane, and the plane ahead. Each slab is a list of
 (row, column) offsets:
 
@@ -33,16 +33,16 @@ NEIGHBORHOODS: dict[str, dict[int, list[Offset]]] = {
 
 
 def neighbor_index(index: int, size: int, boundary: str) -> int | None:
-    """Where a neighbour at `index` of a row of `size` cells really is, or None where there is nothing.
+    """Where a neighbor at `index` of a row of `size` cells really is, or None where there is nothing.
 
     Args:
-        index: position of the neighbour, −1 … size.
+        index: position of the neighbor, −1 … size.
         size: cells in the row, at least 1.
         boundary: "zero" (nothing outside), "reflect" (the mirror stands on the outermost cell, so −1 is 1) or
             "periodic" (the row is a ring).
 
     Returns:
-        A position 0 … size − 1, or None (the neighbour is silent: zeros).
+        A position 0 … size − 1, or None (the neighbor is silent: zeros).
 
     Example:
         >>> [neighbor_index(-1, 8, boundary) for boundary in BOUNDARIES]
@@ -77,15 +77,15 @@ def widen(planes: Tensor, boundary: str) -> Tensor:
 
 
 def perceive(planes: Tensor, offsets: list[Offset], boundary: str) -> Tensor:
-    """Each cell's neighbours in one plane, side by side.
+    """Each cell's neighbors in one plane, side by side.
 
     Args:
         planes: states, `(…, rows, columns, channels)`.
-        offsets: which neighbours, as (row, column) steps of −1, 0 or 1.
+        offsets: which neighbors, as (row, column) steps of −1, 0 or 1.
         boundary: what lies outside rows and columns: "zero", "reflect" or "periodic".
 
     Returns:
-        `(…, rows, columns, len(offsets) · channels)`; block k holds the neighbour at offsets[k].
+        `(…, rows, columns, len(offsets) · channels)`; block k holds the neighbor at offsets[k].
 
     Example:
         >>> row = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 3, 1)

@@ -6,9 +6,9 @@ see is looked up once for both.
 A Moore cell sees nine times as many numbers in a plane as the plane holds. Written out, the copies cost more time than
 the arithmetic. Two ways around it, both with the same result as the formula in `cubelib.lattice.rule`:
 
-- cells that share their weights are a convolution, and the CPU's convolution reads the neighbours where they are;
+- cells that share their weights are a convolution, and the CPU's convolution reads the neighbors where they are;
 - cells with weights of their own are taken a few columns at a time, so that all they need stays in the cache. Of their
-  nine neighbours only the three of a row are copied side by side; a window of three such rows is a matrix in place.
+  nine neighbors only the three of a row are copied side by side; a window of three such rows is a matrix in place.
 
 Taught in notebook 03.
 """
@@ -161,7 +161,7 @@ def _halves(tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tenso
 
 
 class _Block:
-    """Some neighbouring columns of cells, one or the whole plane, and room for what they see.
+    """Some neighboring columns of cells, one or the whole plane, and room for what they see.
 
     Asked for anew at every look, the system would clear the room each time.
     """
@@ -170,7 +170,7 @@ class _Block:
         batch, rows, columns, channels = wide.shape
         triple_bytes = batch * rows * 3 * channels * wide.element_size()
         self.size = columns - 2 if triple_bytes * (columns - 2) <= BLOCK_BYTES else 1
-        self.triples = wide.new_empty(self.size, batch, rows, 3 * channels)  # three neighbouring columns side by side
+        self.triples = wide.new_empty(self.size, batch, rows, 3 * channels)  # three neighboring columns side by side
         self.seen = None if self.size == 1 else wide.new_empty(rows - 2, self.size, batch, 9 * channels)
 
     def look(self, framed: Tensor, columns: slice) -> Tensor:

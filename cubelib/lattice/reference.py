@@ -37,8 +37,8 @@ def reference_states(core: CubicCore, cube: Tensor, damage: Tensor | None = None
                 states[t, z, row, column] = _carried(core, old, z, row, column) + _update(core, old, z, row, column)
             if said is not None and t == z == depth - 1:  # the signal arrives, and with it what the front face said
                 states[t, z, row, column, : core.in_channels] += said @ core.field.answering[row, column]
-            if core.waist is not None and z == core.waist_plane:
-                states[t, z, row, column, core.waist :] = 0
+            if core.bottleneck is not None and z == core.bottleneck_plane:
+                states[t, z, row, column, core.bottleneck :] = 0
             if damage is not None and damage[z, row, column]:
                 states[t, z, row, column] = 0
             if said is not None and t == z == 0:

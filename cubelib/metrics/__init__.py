@@ -1,11 +1,11 @@
 """EmbeddingMetrics: how close outputs are to their targets, and whether the right answer is found.
 
-No figure stands alone: `cubelib.report` prints each one beside its baselines, with an interval.
+No figure stands alone: `cubelib.evaluation.report` prints each one beside its baselines, with an interval.
 
     vectors      an output and its target: cosine, angle, length
     structure    two sets of vectors of the same items: who is near whom
     retrieval    is the right answer found in a bank?
-    neighbours   hubs, which are everybody's neighbours
+    neighbors   hubs, which are everybody's neighbors
     intervals    how sure is a figure, and is a difference luck?
     curves       a figure against the size of the code or the share of damage
 
@@ -14,7 +14,7 @@ Taught in notebook 06.
 
 from __future__ import annotations
 
-from cubelib.metrics import curves, intervals, neighbours, retrieval, structure, vectors
+from cubelib.metrics import curves, intervals, neighbors, retrieval, structure, vectors
 from cubelib.metrics.intervals import Interval, bootstrap_mean
 from cubelib.metrics.retrieval import retrieval_ranks
 
@@ -35,11 +35,11 @@ class EmbeddingMetrics:
         summary   mean, quantiles and share at the target of a figure per item
     Two sets of vectors of the same items:
         similarity_spearman, linear_cka   the broad layout
-        neighbour_overlap, trustworthiness   the nearest; also `_per_item`
+        neighbor_overlap, trustworthiness   the nearest; also `_per_item`
     Answers in a bank:
         retrieval   R@k, MRR, nDCG@k and rank in one go, with several right answers and ties
         calculate_mrr, retrieval_ranks   one right answer, ties against the model
-        hubness, k_occurrence   entries that are everybody's neighbour
+        hubness, k_occurrence   entries that are everybody's neighbor
     How sure:
         bootstrap_mean, bootstrap_means   interval of the mean of figures per item
         paired_test   two models on the same items
@@ -67,16 +67,16 @@ class EmbeddingMetrics:
 
     similarity_spearman = staticmethod(structure.similarity_spearman)
     linear_cka = staticmethod(structure.linear_cka)
-    neighbour_overlap = staticmethod(structure.neighbour_overlap)
-    neighbour_overlap_per_item = staticmethod(structure.neighbour_overlap_per_item)
+    neighbor_overlap = staticmethod(structure.neighbor_overlap)
+    neighbor_overlap_per_item = staticmethod(structure.neighbor_overlap_per_item)
     trustworthiness = staticmethod(structure.trustworthiness)
     trustworthiness_per_item = staticmethod(structure.trustworthiness_per_item)
 
     calculate_mrr = staticmethod(retrieval.calculate_mrr)
     retrieval_ranks = staticmethod(retrieval_ranks)
     retrieval = staticmethod(retrieval.retrieval)
-    hubness = staticmethod(neighbours.hubness)
-    k_occurrence = staticmethod(neighbours.k_occurrence)
+    hubness = staticmethod(neighbors.hubness)
+    k_occurrence = staticmethod(neighbors.k_occurrence)
 
     bootstrap_mean = staticmethod(bootstrap_mean)
     bootstrap_means = staticmethod(intervals.bootstrap_means)

@@ -1,7 +1,7 @@
 """Figures as a setting is turned up: the size of the code, or the share of dead parts.
 
 A model is given as a function from the setting to what predicts at it, so that anything can stand in a curve: a cube
-with another waist, PCA with more components, a network with dead units.
+with another bottleneck, PCA with more components, a network with dead units.
 
 Taught in notebook 04.
 """
@@ -23,16 +23,16 @@ Figure = TypeVar("Figure")
 
 def rate_distortion(
     models: Mapping[str, Callable[[int], Predict]],
-    code_sizes: Sequence[int],
+    latent_dims: Sequence[int],
     input: Tensor,
     target: Rows,
     figure: Callable[[Tensor, Rows], Figure] = calculate_cosine_similarity,
 ) -> dict[str, list[Figure]]:
-    """What comes back through codes of different sizes, for several models; `cubelib.plots.rate_distortion` draws it.
+    """What comes back through codes of different sizes, for several models; `cubelib.views.plots.rate_distortion` draws it.
 
     Args:
         models: name → function of the code size that gives a fitted model's `predict`. It may not look at `input`.
-        code_sizes: numbers in the code.
+        latent_dims: numbers in the code.
         input: held-out vectors, `(n, dim)`.
         target: what should come back, `(n, dim)`.
         figure: of (output, target); the mean cosine, or `EmbeddingMetrics.cosine_per_item` for a figure of each item.
@@ -48,7 +48,7 @@ def rate_distortion(
         >>> rate_distortion({"cut": cut}, [1, 4], torch.ones(3, 4), torch.ones(3, 4))
         {'cut': [0.5, 1.0]}
     """
-    return {name: [figure(model(size)(input), target) for size in code_sizes] for name, model in models.items()}
+    return {name: [figure(model(size)(input), target) for size in latent_dims] for name, model in models.items()}
 
 
 def damage_curve(
@@ -67,7 +67,7 @@ def damage_curve(
 
     Args:
         models: name → function of (share, seed) that gives `predict` with that share of its parts dead, such as
-            `cubelib.baselines.MLP.damaged`.
+            `cubelib.evaluation.baselines.MLP.damaged`.
         shares: 0 … 1.
         input: held-out vectors, `(n, dim)`.
         target: `(n, dim)`.

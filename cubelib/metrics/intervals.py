@@ -188,11 +188,11 @@ def figure_interval(
     half varies √2 times as much, and its share of the items already known takes the √2 away again. The interval is
     the figure ± 1.96 times that spread (scaled for odd n).
 
-    Why not the bootstrap: it draws items repeatedly, and a copy of an item is its own nearest neighbour, so structure
+    Why not the bootstrap: it draws items repeatedly, and a copy of an item is its own nearest neighbor, so structure
     appears that is not there. Of 150 bootstrap intervals of `linear_cka` on 60 items, 41 % held the true value, of the
-    intervals made here 96 %. Of 60 of `neighbour_overlap` on 200 items, it was 60 % and 95 %; `bootstrap_mean` of its
-    figures per item, which takes items with common neighbours as independent, came to 80 %. The interval does not know
-    of training seeds. Where the figure itself depends on the number of items, as the neighbour figures do, the interval
+    intervals made here 96 %. Of 60 of `neighbor_overlap` on 200 items, it was 60 % and 95 %; `bootstrap_mean` of its
+    figures per item, which takes items with common neighbors as independent, came to 80 %. The interval does not know
+    of training seeds. Where the figure itself depends on the number of items, as the neighbor figures do, the interval
     is that of sets of this size.
 
     Args:

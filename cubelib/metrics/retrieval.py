@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cubelib.data.vectors import VectorFile
 from cubelib.errors import DataError
 from cubelib.metrics.rows import (
     BLOCK,
@@ -30,7 +31,6 @@ from cubelib.metrics.rows import (
     similarity_rows,
     unit,
 )
-from cubelib.vectors import VectorFile
 
 COPY = 1 - 1e-6  # the cosine from which a bank entry counts as the same answer
 FEW = 16  # limits up to which comparing with each is faster than sorting
@@ -97,7 +97,7 @@ class Retrieval:
         return self._first(lambda ranks, chances: float((chances * ranks).sum()))
 
     def ndcg(self, k: int) -> Tensor:
-        """Normalised discounted cumulative gain of the first k, `(n,)`, 0 … 1; every right answer gains 1.
+        """Normalized discounted cumulative gain of the first k, `(n,)`, 0 … 1; every right answer gains 1.
 
         DCG = Σ over right answers at rank r ≤ k of 1 / log₂(r + 1), divided by the DCG of the best order. Unlike
         `hit` it wants all right answers, early. k above m means the whole bank.

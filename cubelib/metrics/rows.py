@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cubelib.data.vectors import VectorFile
 from cubelib.errors import DataError
-from cubelib.vectors import VectorFile
 
 Rows = Tensor | np.ndarray | VectorFile
 

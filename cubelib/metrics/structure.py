@@ -17,8 +17,9 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from cubelib.data.vectors import VectorFile
 from cubelib.errors import DataError
-from cubelib.metrics.neighbours import check_k, leave_out_self, nearest
+from cubelib.metrics.neighbors import check_k, leave_out_self, nearest
 from cubelib.metrics.rows import (
     BLOCK,
     ENTRIES,
@@ -31,7 +32,6 @@ from cubelib.metrics.rows import (
     similarity_rows,
     unit,
 )
-from cubelib.vectors import VectorFile
 
 NAMES = ("left", "right")
 PAIRS = 500_000
@@ -41,7 +41,7 @@ def similarity_spearman(left: Rows, right: Rows, *, pairs: int = PAIRS, seed: in
     """Spearman correlation of the pairwise cosines of one set with those of the other, −1 … 1.
 
     1 if the pairs of items, sorted by similarity, stand in the same order in both sets. All pairs count alike, and
-    most are of unrelated items: it tells the broad layout, not whether the nearest stay nearest (`neighbour_overlap`).
+    most are of unrelated items: it tells the broad layout, not whether the nearest stay nearest (`neighbor_overlap`).
 
     Args:
         left: `(n, dim)`.
@@ -76,17 +76,17 @@ def similarity_spearman(left: Rows, right: Rows, *, pairs: int = PAIRS, seed: in
     return float(spearmanr(one, other).statistic)
 
 
-def neighbour_overlap_per_item(left: Rows, right: Rows, *, k: int = 10) -> Tensor:
-    """The share of each item's k nearest neighbours, by cosine, that are the same in both sets, `(n,)`, 0 … 1.
+def neighbor_overlap_per_item(left: Rows, right: Rows, *, k: int = 10) -> Tensor:
+    """The share of each item's k nearest neighbors, by cosine, that are the same in both sets, `(n,)`, 0 … 1.
 
     |N_left ∩ N_right| / k. Chance gives k / (n − 1), so it depends on n: compare figures of the same items only. A
-    neighbour at place k + 1 counts as lost, however close to place k it is. The shares of items with common neighbours
-    hang together: `bootstrap_mean` of them is too narrow, `figure_interval` of `neighbour_overlap` is not.
+    neighbor at place k + 1 counts as lost, however close to place k it is. The shares of items with common neighbors
+    hang together: `bootstrap_mean` of them is too narrow, `figure_interval` of `neighbor_overlap` is not.
 
     Args:
         left: `(n, dim)`.
         right: `(n, other_dim)`.
-        k: neighbours, 1 … n − 1. Where several are tied for the last places, the places are shared out among them.
+        k: neighbors, 1 … n − 1. Where several are tied for the last places, the places are shared out among them.
 
     Raises:
         DataError: a k that is too large, different numbers of items, numbers that are not finite.
@@ -94,7 +94,7 @@ def neighbour_overlap_per_item(left: Rows, right: Rows, *, k: int = 10) -> Tenso
     Example:
         >>> left = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])        # nearest: 1, 0, 1
         >>> right = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])       # nearest: 1, 2, 1
-        >>> neighbour_overlap_per_item(left, right, k=1)
+        >>> neighbor_overlap_per_item(left, right, k=1)
         tensor([1., 0., 1.])
     """
     left, right = check_pair(left, right, NAMES, same_width=False)
@@ -111,23 +111,23 @@ def neighbour_overlap_per_item(left: Rows, right: Rows, *, k: int = 10) -> Tenso
     return shares
 
 
-def neighbour_overlap(left: Rows, right: Rows, *, k: int = 10) -> float:
-    """Mean share of the k nearest neighbours that are the same in both sets, 0 … 1: `neighbour_overlap_per_item`."""
-    return neighbour_overlap_per_item(left, right, k=k).double().mean().item()
+def neighbor_overlap(left: Rows, right: Rows, *, k: int = 10) -> float:
+    """Mean share of the k nearest neighbors that are the same in both sets, 0 … 1: `neighbor_overlap_per_item`."""
+    return neighbor_overlap_per_item(left, right, k=k).double().mean().item()
 
 
 def trustworthiness_per_item(original: Rows, embedded: Rows, *, k: int = 5) -> Tensor:
-    """How far the k nearest neighbours of each item in a new set were in the original one, `(n,)`; 1 = all were near.
+    """How far the k nearest neighbors of each item in a new set were in the original one, `(n,)`; 1 = all were near.
 
-    tᵢ = 1 − 2 / (k (2n − 3k − 1)) · Σ over the neighbours j of i in the new set of max(0, rank of j in the original −
+    tᵢ = 1 − 2 / (k (2n − 3k − 1)) · Σ over the neighbors j of i in the new set of max(0, rank of j in the original −
     k). The mean over the items is scikit-learn's `trustworthiness`, 0 … 1; a random arrangement has about 0.5. It
-    punishes new neighbours and not lost ones: with the two sets exchanged it is called continuity and does the
-    reverse. Distances are Euclidean, as they must be for pictures; normalise first where only directions count.
+    punishes new neighbors and not lost ones: with the two sets exchanged it is called continuity and does the
+    reverse. Distances are Euclidean, as they must be for pictures; normalize first where only directions count.
 
     Args:
         original: `(n, dim)`.
         embedded: `(n, other_dim)`.
-        k: neighbours, 1 … below n / 2. Ties are averaged over all orders.
+        k: neighbors, 1 … below n / 2. Ties are averaged over all orders.
 
     Raises:
         DataError: a k that is too large, different numbers of items, numbers that are not finite.
@@ -137,7 +137,7 @@ def trustworthiness_per_item(original: Rows, embedded: Rows, *, k: int = 5) -> T
     Example:
         >>> original = torch.tensor([[0.0], [1.0], [2.1], [3.3], [4.6]])
         >>> embedded = torch.tensor([[0.0], [9.0], [2.1], [3.3], [4.6]])     # the second has moved to the other end
-        >>> trustworthiness_per_item(original, embedded, k=1)                # its new neighbour was the last of four
+        >>> trustworthiness_per_item(original, embedded, k=1)                # its new neighbor was the last of four
         tensor([0.6667, 0.0000, 0.6667, 1.0000, 1.0000])
     """
     original, embedded = check_pair(original, embedded, ("original vectors", "embedded ones"), same_width=False)
@@ -152,7 +152,7 @@ def trustworthiness_per_item(original: Rows, embedded: Rows, *, k: int = 5) -> T
         distances = torch.full((len(before), int(place.max()) + 1), torch.inf, dtype=torch.float64)
         distances[row, place] = -before[row, column]
         ordered = torch.from_numpy(np.sort(-before.numpy(), axis=1))
-        # A neighbour may have any rank from `first` to `last`; what exceeds k is averaged over them.
+        # A neighbor may have any rank from `first` to `last`; what exceeds k is averaged over them.
         first = torch.searchsorted(ordered, distances - tie)[row, place] + 1
         last = torch.searchsorted(ordered, distances + tie, right=True)[row, place]
         least, most = (first - k).clamp_min(1), (last - k).clamp_min(0)
@@ -163,14 +163,14 @@ def trustworthiness_per_item(original: Rows, embedded: Rows, *, k: int = 5) -> T
 
 
 def trustworthiness(original: Rows, embedded: Rows, *, k: int = 5) -> float:
-    """Are those who are neighbours now neighbours of old? 0 … 1: the mean of `trustworthiness_per_item`."""
+    """Are those who are neighbors now neighbors of old? 0 … 1: the mean of `trustworthiness_per_item`."""
     return trustworthiness_per_item(original, embedded, k=k).double().mean().item()
 
 
 def linear_cka(left: Rows, right: Rows, *, debiased: bool = True) -> float:
-    """Linear centred kernel alignment of two sets of vectors, −1 … 1 (0 … 1 if not debiased); 1 = same shape.
+    """Linear centered kernel alignment of two sets of vectors, −1 … 1 (0 … 1 if not debiased); 1 = same shape.
 
-    ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖) of the centred vectors, Frobenius norms: how alike the two matrices of scalar products are.
+    ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖) of the centered vectors, Frobenius norms: how alike the two matrices of scalar products are.
     Directions of large variance rule it; a change in the many weak ones hardly shows.
 
     The plain figure is too high where items are few beside the numbers of a vector: two sets of 100 unrelated random
@@ -201,15 +201,15 @@ def linear_cka(left: Rows, right: Rows, *, debiased: bool = True) -> float:
     _check_items("linear_cka", n, 4 if debiased else 2)
     means = [_mean(side) for side in (left, right)]
     products = {pair: 0.0 for pair in ((0, 0), (0, 1), (1, 1))}
-    squares = torch.empty(2, n, dtype=torch.float64)  # lengths of the centred vectors, squared
+    squares = torch.empty(2, n, dtype=torch.float64)  # lengths of the centered vectors, squared
     lengths = [0.0, 0.0]  # sums of squares before the mean is taken off
     starts = range(0, n, BLOCK)
     for start, *both in zip(starts, row_blocks(left), row_blocks(right), strict=True):
-        centred = [block.double() - mean for block, mean in zip(both, means, strict=True)]
+        centered = [block.double() - mean for block, mean in zip(both, means, strict=True)]
         for one, other in products:
-            products[one, other] = products[one, other] + centred[one].T @ centred[other]
+            products[one, other] = products[one, other] + centered[one].T @ centered[other]
         for side in (0, 1):
-            squares[side, start : start + BLOCK] = centred[side].square().sum(1)
+            squares[side, start : start + BLOCK] = centered[side].square().sum(1)
             lengths[side] += float(both[side].double().square().sum())
 
     def alignment(one: int, other: int) -> float:

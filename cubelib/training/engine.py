@@ -1,7 +1,7 @@
 """The engine: Hugging Face Accelerate, which knows the device, the precision and the other processes.
 
 Each process holds the whole cube and takes its share of every batch; the gradients of all are added up before the
-optimiser's step, so the weights stay the same everywhere. What a share counts for is its part of the batch's items:
+optimizer's step, so the weights stay the same everywhere. What a share counts for is its part of the batch's items:
 then the sum over the processes is what one process would have found.
 """
 
@@ -68,7 +68,7 @@ class Engine:
         return self.rank == 0
 
     def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, Any]:
-        """The model and optimiser as the engine runs them: with the precision asked for, outputs always float32."""
+        """The model and optimizer as the engine runs them: with the precision asked for, outputs always float32."""
         return self._accelerator.prepare(model, optimizer)
 
     def release(self, model: nn.Module) -> None:

@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cubelib.config import TrainingConfig
-from cubelib.datasets import EmbeddingDataset
+from cubelib.data.datasets import EmbeddingDataset
 from cubelib.lattice import CubicCore
-from cubelib.losses import Loss
 from cubelib.reshaper import EmbeddingReshaper
+from cubelib.training.batches import Batch, BatchSchedule, derived_seed
+from cubelib.training.config import TrainingConfig
 from cubelib.training.engine import Engine
+from cubelib.training.losses import Loss
 from cubelib.training.optimizers import make_optimizer, normalize_gradients, rate_factor
-from cubelib.training.plan import Batch, Plan, derived_seed
 
-Row = dict[str, Any]
+EpochLog = dict[str, Any]
 
 
 class Loop:
@@ -52,7 +52,7 @@ class Loop:
     ) -> None:
         self.config, self.core, self.reshaper, self.train, self.losses = config, core, reshaper, train, losses
         self.engine = engine
-        self.plan = Plan(config, {task: len(dataset) for task, dataset in train.items()})
+        self.plan = BatchSchedule(config, {task: len(dataset) for task, dataset in train.items()})
         self.names, self.parameters = [], []
         for name, parameter in core.named_parameters():
             if parameter.requires_grad:
@@ -62,7 +62,7 @@ class Loop:
         self._model, self._optimizer = engine.prepare(core, self.optimizer)
         self.stopped = False  # asked to stop after the batch
 
-    def epoch(self, epoch: int, after_batch: Callable[[Row], None] | None = None) -> Row:
+    def epoch(self, epoch: int, after_batch: Callable[[EpochLog], None] | None = None) -> EpochLog:
         """Trains one epoch.
 
         Args:
@@ -94,7 +94,7 @@ class Loop:
         return self._row({name: total / count for name, total in losses.items()})
 
     def _update(self, window: list[Batch], weights: Mapping[str, float], rate: float) -> dict[str, float]:
-        """One step of the optimiser on one or several batches; the losses, and whether a process was asked to stop."""
+        """One step of the optimizer on one or several batches; the losses, and whether a process was asked to stop."""
         found = Counter(stopped=self.stopped)
         together = {task: torch.cat([batch[task] for batch in window]) for task in weights}
         self._optimizer.zero_grad()
@@ -131,13 +131,13 @@ class Loop:
         bank = None if len(target) == len(together) else dataset.target[together].to(output.device)
         return part * self.losses[task](output, target, bank=bank)
 
-    def _row(self, losses: Mapping[str, float]) -> Row:
+    def _row(self, losses: Mapping[str, float]) -> EpochLog:
         """The losses under the names of the history; None for a task that was not trained."""
         tasks = {f"{task}_loss": losses.get(task) for task in self.train} if len(self.train) > 1 else {}
         return {"loss": losses.get("loss"), **tasks}
 
     @property
-    def no_losses(self) -> Row:
+    def no_losses(self) -> EpochLog:
         """Those of the untrained cube, which nobody has measured."""
         return self._row({})
 

@@ -1,4 +1,4 @@
-"""The step from gradients to new weights: optimisers, the size of the step over time, normalised gradients.
+"""The step from gradients to new weights: optimizers, the size of the step over time, normalized gradients.
 
 Taught in notebook 04.
 """
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from cubelib.checkpoint import check_shapes
-from cubelib.config import TrainingConfig
+from cubelib.training.checkpoint import check_shapes
+from cubelib.training.config import TrainingConfig
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 ONE_CYCLE_WARMUP = 0.3
@@ -33,7 +33,7 @@ def make_optimizer(config: TrainingConfig, parameters: Iterable[nn.Parameter]) -
 
 
 def rate_factor(config: TrainingConfig, update: int, updates: int) -> float:
-    """The learning rate of one step of the optimiser as a share of `learning_rate`, 0 … 1.
+    """The learning rate of one step of the optimizer as a share of `learning_rate`, 0 … 1.
 
         constant    1
         cosine      falls from 1 to 0 along half a cosine
@@ -75,7 +75,7 @@ def normalize_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Gives the gradient of each parameter length 1: the first steps of a lattice that runs for many ticks explode or
     vanish less.
 
-    Source: Mordvintsev et al., Growing Neural Cellular Automata, Distill 2020 (per-variable L2 normalisation).
+    Source: Mordvintsev et al., Growing Neural Cellular Automata, Distill 2020 (per-variable L2 normalization).
 
     Example:
         >>> parameter = nn.Parameter(torch.zeros(2))
@@ -89,11 +89,11 @@ def normalize_gradients(parameters: Iterable[nn.Parameter]) -> None:
         gradient.div_(length + 1e-8)
 
 
-# --- the state of an optimiser as named tensors ---------------------------------------------------------------------
+# --- the state of an optimizer as named tensors ---------------------------------------------------------------------
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
-    """The optimiser's memory, as tensors with a name: what safetensors can hold.
+    """The optimizer's memory, as tensors with a name: what safetensors can hold.
 
     Args:
         optimizer: with one group of parameters.
@@ -104,7 +104,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dic
 
 
 def load_optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]) -> None:
-    """The inverse of `optimizer_tensors`, into an optimiser that has the same parameters and made a step at least.
+    """The inverse of `optimizer_tensors`, into an optimizer that has the same parameters and made a step at least.
 
     Raises:
         CheckpointError: tensors are missing, extra or of another shape; all differences are listed.
@@ -113,7 +113,7 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str], t
     memory = () if isinstance(optimizer, torch.optim.SGD) else ("exp_avg", "exp_avg_sq")
     wanted = {f"{name}/{key}": p for name, p in zip(names, group["params"], strict=True) for key in memory}
     wanted |= {f"{name}/step": torch.tensor(0.0) for name in names if memory}
-    check_shapes(tensors, wanted, "(the optimiser's memory)")
+    check_shapes(tensors, wanted, "(the optimizer's memory)")
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         parameter, key = name.rsplit("/", 1)

@@ -12,24 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from cubelib.checkpoint import STATE, Checkpoint, check_shapes, provenance
-from cubelib.datasets import EmbeddingDataset
+from cubelib.data.datasets import EmbeddingDataset
 from cubelib.errors import CheckpointError, DataError
 from cubelib.lattice import random_damage
-from cubelib.stopping import Convergence
+from cubelib.training.checkpoint import STATE, Checkpoint, check_shapes, provenance
+from cubelib.training.checkpoint_manager import CheckpointManager, states_of
+from cubelib.training.early_stopping import EarlyStopping
 from cubelib.training.engine import Engine
-from cubelib.training.keeper import Keeper, states_of
-from cubelib.training.loop import Loop, Row
+from cubelib.training.loop import EpochLog, Loop
 from cubelib.training.optimizers import load_optimizer_tensors, optimizer_tensors
 
 if TYPE_CHECKING:
-    from cubelib.trainer import CubeTrainer
+    from cubelib.training.trainer import CubeTrainer
 
-DECIDING = {"autoencoder": "cosine_similarity", "dialogue": "mrr"}  # the figure that epochs and reports are judged by
+PRIMARY_METRICS = {
+    "autoencoder": "cosine_similarity",
+    "dialogue": "mrr",
+}  # the figure that epochs and reports are judged by
 LESIONS = 4  # masks of dead cells that a cube with cell_damage is judged with
 
 
-def shown(row: Row) -> dict[str, str]:
+def shown(row: EpochLog) -> dict[str, str]:
     """The validation figures that decide, for a line of progress.
 
     Example:
@@ -37,7 +40,7 @@ def shown(row: Row) -> dict[str, str]:
         {'validation MRR': '0.5000'}
     """
     labels = {"autoencoder": "validation cosine", "dialogue": "validation MRR"}
-    return {labels[t]: f"{row[f'{t}_{name}']:.4f}" for t, name in DECIDING.items() if f"{t}_{name}" in row}
+    return {labels[t]: f"{row[f'{t}_{name}']:.4f}" for t, name in PRIMARY_METRICS.items() if f"{t}_{name}" in row}
 
 
 class Run:
@@ -76,7 +79,7 @@ class Run:
                 "train anew."
             )
         self.loop = Loop(config, self._core, trainer.embedding_reshaper, train, losses, self.engine)
-        self.keeper: Keeper | None = None
+        self.keeper: CheckpointManager | None = None
         self._seconds_before, self._began = 0.0, time.perf_counter()
         if resumed is None:
             self.history = [self._judged(0, self.loop.no_losses)]
@@ -90,7 +93,7 @@ class Run:
         self.stop_reason = self._reason_to_stop()
 
     @property
-    def best(self) -> Row:
+    def best(self) -> EpochLog:
         """The row of the best epoch so far, the earliest of equals."""
         return max(self.history, key=lambda row: row["score"])
 
@@ -99,7 +102,7 @@ class Run:
         """Spent on training so far, before an interruption too."""
         return self._seconds_before + time.perf_counter() - self._began
 
-    def epoch(self, after_batch: Callable[[Row], None] | None = None) -> Row | None:
+    def epoch(self, after_batch: Callable[[EpochLog], None] | None = None) -> EpochLog | None:
         """Trains and judges the next epoch; its row of the history, or None where it was stopped in the middle."""
         number = self.history[-1]["epoch"] + 1
         losses = self.loop.epoch(number, after_batch)
@@ -139,7 +142,7 @@ class Run:
         tensors = [*self._trainer.tensors().values(), *self.best_weights.values()]
         memory = 2 * sum(parameter.nbytes for parameter in self.loop.parameters)  # Adam's
         size = memory + sum(tensor.nbytes for tensor in tensors)
-        self.keeper = Keeper(folder, self._trainer.config.keep_checkpoints, size)
+        self.keeper = CheckpointManager(folder, self._trainer.config.keep_checkpoints, size)
         self.save()
 
     def save(self) -> None:
@@ -176,16 +179,16 @@ class Run:
             **more,
         )
 
-    def _judged(self, epoch: int, losses: Row) -> Row:
+    def _judged(self, epoch: int, losses: EpochLog) -> EpochLog:
         figures = {task: self._trainer.evaluate(dataset) for task, dataset in self._validation.items()}
         named = {f"{task}_{name}": value for task, found in figures.items() for name, value in found.items()}
-        scores = [figures[task][DECIDING[task]] for task in figures]
+        scores = [figures[task][PRIMARY_METRICS[task]] for task in figures]
         if self._core.cell_damage:  # who trains for damage wants the epoch that withstands it best
             masks = [
                 random_damage(self._core.lattice_size, self._core.cell_damage, seed=seed) for seed in range(LESIONS)
             ]
             scores = [
-                self._trainer.evaluate(dataset, damage=mask)[DECIDING[task]]
+                self._trainer.evaluate(dataset, damage=mask)[PRIMARY_METRICS[task]]
                 for task, dataset in self._validation.items()
                 for mask in masks
             ]
@@ -199,7 +202,7 @@ class Run:
             cosines = [last[f"{task}_cosine_similarity"] for task in self._validation]
             if min(cosines) >= config.target_similarity:
                 return f"target_similarity: the validation cosine reached {config.target_similarity:g}"
-        convergence = Convergence(config.convergence_threshold, config.patience, first["score"])
+        convergence = EarlyStopping(config.convergence_threshold, config.patience, first["score"])
         for row in self.history[1:]:
             if convergence.update(row["score"]):
                 return convergence.reason

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cubelib.training.loop import Row
+from cubelib.training.loop import EpochLog
 
 if TYPE_CHECKING:
-    from cubelib.trainer import CubeTrainer
+    from cubelib.training.trainer import CubeTrainer
 
 
 class TensorBoard:
@@ -34,7 +34,7 @@ class TensorBoard:
         self.folder = Path(folder)
         self._writer = SummaryWriter(str(folder))
 
-    def __call__(self, trainer: CubeTrainer, row: Row) -> None:
+    def __call__(self, trainer: CubeTrainer, row: EpochLog) -> None:
         """Writes an epoch's row; the first time also the untrained cube's."""
         rows = trainer.training_history if row["epoch"] == 1 else [row]
         for each in rows:

@@ -22,21 +22,21 @@ def picture(locator: Any) -> Pixels:
 
 
 def pixels_differ(before: Pixels, after: Pixels, by: int = 40) -> float:
-    """The share of pixels of which a colour differs by more than `by` of 255; 1.0 for pictures of different sizes."""
+    """The share of pixels of which a color differs by more than `by` of 255; 1.0 for pictures of different sizes."""
     if before.shape != after.shape:
         return 1.0
     return float((np.abs(before.astype(int) - after).max(axis=2) > by).mean())
 
 
 def is_blank(image: Pixels) -> bool:
-    """Whether nothing is drawn: 99.9 % of the pixels have one colour."""
+    """Whether nothing is drawn: 99.9 % of the pixels have one color."""
     _, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
     return bool(counts.max() > 0.999 * image.shape[0] * image.shape[1])
 
 
-def share_of(colour: str, image: Pixels, within: int = 25) -> float:
-    """The share of pixels that have a colour, as matplotlib names it, up to `within` of 255."""
-    wanted = np.round(255 * np.array(to_rgb(colour))).astype(int)
+def share_of(color: str, image: Pixels, within: int = 25) -> float:
+    """The share of pixels that have a color, as matplotlib names it, up to `within` of 255."""
+    wanted = np.round(255 * np.array(to_rgb(color))).astype(int)
     return float((np.abs(image - wanted).max(axis=2) <= within).mean())
 
 

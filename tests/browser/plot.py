@@ -55,10 +55,10 @@ class Plot:
         return self.picture()
 
     def lit(self) -> float:
-        """Where the coloured cells and frames are seen, from left, 0, to right, 1; without the colour bar."""
+        """Where the colored cells and frames are seen, from left, 0, to right, 1; without the color bar."""
         image = self.picture()[:360, :540].astype(int)
-        coloured = image.max(axis=2) - image.min(axis=2) > 60
-        return float(np.argwhere(coloured)[:, 1].mean()) / 540
+        colored = image.max(axis=2) - image.min(axis=2) > 60
+        return float(np.argwhere(colored)[:, 1].mean()) / 540
 
     def slide(self, share: float) -> None:
         """Click on the slider, 0 being its left end and 1 its right one."""

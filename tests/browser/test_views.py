@@ -17,8 +17,9 @@ from browser.pictures import is_blank, picture, pixels_differ, until
 from browser.plot import Plot
 from letter_cubes import MARKUP
 
-from cubelib import CubicCore, view3d
-from cubelib.view3d.scene import scene
+from cubelib import CubicCore
+from cubelib.views import view3d
+from cubelib.views.view3d.scene import scene
 
 
 def plays_and_slides(plot, last):

@@ -7,7 +7,7 @@ from browser.pictures import picture, pixels_differ, until
 from browser.plot import Plot
 from letter_cubes import MARKUP
 
-from cubelib.experiments import crossing, lesion
+from cubelib.views.experiments import crossing, lesion
 
 
 def type_in(notebook, cell, text):

@@ -28,17 +28,17 @@ def test_an_untrained_conducting_core_is_the_identity(rule, neighborhood, bounda
     assert torch.equal(core(cube, return_states=True)[0], cube)
 
 
-def test_an_untrained_core_with_a_waist_keeps_the_first_channels_and_no_other():
+def test_an_untrained_core_with_a_bottleneck_keeps_the_first_channels_and_no_other():
     cube = cubes(2, 8, 8, 12, dtype=torch.float32)
     expected = cube.clone()
     expected[..., 4:] = 0
-    assert torch.equal(CubicCore(waist=4)(cube), expected)
+    assert torch.equal(CubicCore(bottleneck=4)(cube), expected)
 
 
 @pytest.mark.parametrize(("depth", "middle"), [(1, 0), (2, 0), (3, 1), (7, 3), (8, 3)])
-def test_the_waist_is_at_the_middle_plane(depth, middle):
-    core = CubicCore((depth, 1, 1), 2, state_channels=2, hidden=1, waist=1)
-    assert core.waist_plane == middle
+def test_the_bottleneck_is_at_the_middle_plane(depth, middle):
+    core = CubicCore((depth, 1, 1), 2, state_channels=2, hidden=1, bottleneck=1)
+    assert core.bottleneck_plane == middle
     _, states = core(torch.ones(1, 1, 1, 2), return_states=True)
     second_channel = states[0, range(depth), range(depth), 0, 0, 1]  # plane t at tick t
     assert second_channel.tolist() == [1.0] * middle + [0.0] * (depth - middle)
@@ -112,7 +112,7 @@ def test_damage_takes_an_untrained_column_away():
 
 
 def test_damage_changes_the_output_only_where_it_is_heard(random_core):
-    """A cell of the plane before the last: its neighbours on the back face notice, the others do not."""
+    """A cell of the plane before the last: its neighbors on the back face notice, the others do not."""
     core = random_core((4, 5, 5), rule="genome", hidden=16)
     damage = torch.zeros(4, 5, 5, dtype=torch.bool)
     damage[2, 1, 1] = True
@@ -220,7 +220,7 @@ def test_cuda_gives_the_cpu_answer_forward_and_backward(random_core, rule):
     damage[1, 1, 1] = True
     results = []
     for device in ("cpu", "cuda"):
-        core = random_core(rule=rule, steps=5, waist=2).to(device)
+        core = random_core(rule=rule, steps=5, bottleneck=2).to(device)
         output = core(cubes(4, 3, 2, 2).to(device), damage=damage)
         output.square().sum().backward()
         results.append([output.cpu(), *(p.grad.cpu() for p in core.parameters() if p.requires_grad)])
@@ -231,7 +231,7 @@ def test_cuda_gives_the_cpu_answer_forward_and_backward(random_core, rule):
 @pytest.mark.parametrize("rule", ["genome", "local"])
 def test_one_graph_without_a_break_gives_the_same_numbers_and_gradients(random_core, rule):
     """torch.compile's capture and differentiation, without the wait for a C++ compiler."""
-    core = random_core((3, 2, 1), 2, steps=3, waist=2, rule=rule)
+    core = random_core((3, 2, 1), 2, steps=3, bottleneck=2, rule=rule)
     results = []
     for run in (core, torch.compile(core, fullgraph=True, backend="aot_eager")):
         core.zero_grad()
@@ -273,14 +273,14 @@ def test_states_are_the_whole_film(random_core):
     ("options", "text"),
     [
         (
-            {"rule": "local", "steps": 9, "waist": 4},
-            "CubicCore(8×8×8 cells, 16 channels, local rule, moore neighbourhood, 9 ticks, "
-            "waist 4 → 768 numbers, {count:,} parameters)",
+            {"rule": "local", "steps": 9, "bottleneck": 4},
+            "CubicCore(8×8×8 cells, 16 channels, local rule, moore neighborhood, 9 ticks, "
+            "bottleneck 4 → 768 numbers, {count:,} parameters)",
         ),
         (
             {"neighborhood": "von_neumann"},
-            "CubicCore(8×8×8 cells, 16 channels, genome rule, von_neumann neighbourhood, 7 ticks, "
-            "no waist, {count:,} parameters)",
+            "CubicCore(8×8×8 cells, 16 channels, genome rule, von_neumann neighborhood, 7 ticks, "
+            "no bottleneck, {count:,} parameters)",
         ),
     ],
 )

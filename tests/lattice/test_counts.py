@@ -34,16 +34,16 @@ def entries_that_can_learn(random_core: Callable[..., CubicCore], *arguments: ob
 
 
 @pytest.mark.parametrize("linear_path", [True, False], ids=["linear", "relu_only"])
-@pytest.mark.parametrize("waist", [None, 1], ids=["no_waist", "waist"])
+@pytest.mark.parametrize("bottleneck", [None, 1], ids=["no_bottleneck", "bottleneck"])
 @pytest.mark.parametrize("steps", [3, 4, 6])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
 @pytest.mark.parametrize("rule", RULES)
 def test_parameter_count_is_the_number_of_entries_that_can_learn(
-    random_core, rule, neighborhood, boundary, steps, waist, linear_path
+    random_core, rule, neighborhood, boundary, steps, bottleneck, linear_path
 ):
     options = {
-        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "steps": steps, "waist": waist,
+        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "steps": steps, "bottleneck": bottleneck,
         "linear_path": linear_path,
     }  # fmt: skip
     core = random_core((4, 3, 2), 2, **options)
@@ -69,7 +69,7 @@ def test_parameter_counts_of_the_default_core():
     counts = {rule: CubicCore(rule=rule).parameter_count for rule in RULES}
     assert counts["shared"] == network + 32
     assert counts["genome"] == network + 7 * 64 * 2 * 32
-    # Local networks on the rim have no weights that matter for neighbours outside; of 64 · 9 pairs 484 are inside.
+    # Local networks on the rim have no weights that matter for neighbors outside; of 64 · 9 pairs 484 are inside.
     # The first plane that updates reads 12 channels, the input's; the last writes 12, the output's.
     hidden = 32 * (484 * (6 * 16 + 12) + 64 * (7 + 6 * 16 + 12))
     assert counts["local"] == hidden + 484 * (12 * 16 + 5 * 16 * 16 + 16 * 12)
@@ -97,12 +97,12 @@ def test_local_networks_that_cannot_learn_are_frozen():
 
 
 class ProbedCore(CubicCore):
-    """A core that adds a zero to all that passes the waist, in order to ask afterwards who heard it."""
+    """A core that adds a zero to all that passes the bottleneck, in order to ask afterwards who heard it."""
 
     def _settle(self, state, planes, t, alive):
         state = super()._settle(state, planes, t, alive)
-        if self.waist_plane in planes:
-            at = self.waist_plane - planes.start
+        if self.bottleneck_plane in planes:
+            at = self.bottleneck_plane - planes.start
             probe = torch.zeros_like(state[at]).requires_grad_()  # (batch, rows, columns, channels)
             self.probes.append((state[at].detach() != 0, probe))
             state = torch.cat([state[:at], (state[at] + probe)[None], state[at + 1 :]])
@@ -110,12 +110,12 @@ class ProbedCore(CubicCore):
 
 
 @pytest.mark.parametrize("size", [(4, 3, 2), (5, 2, 2), (2, 2, 1), (1, 1, 2)])
-@pytest.mark.parametrize("waist", [1, 2, 3])
+@pytest.mark.parametrize("bottleneck", [1, 2, 3])
 @pytest.mark.parametrize("conduction", [True, False], ids=["conducting", "still"])
-def test_code_size_counts_the_numbers_that_pass_the_waist_and_are_heard(size, waist, conduction):
+def test_latent_dim_counts_the_numbers_that_pass_the_bottleneck_and_are_heard(size, bottleneck, conduction):
     for steps in range(size[0] - 1, size[0] + 3):
         core = ProbedCore(
-            size, 2, state_channels=4, hidden=16, waist=waist, steps=steps, conduction=conduction
+            size, 2, state_channels=4, hidden=16, bottleneck=bottleneck, steps=steps, conduction=conduction
         ).double()  # fmt: skip
         torch.manual_seed(8)
         for parameter in core.parameters():
@@ -123,20 +123,20 @@ def test_code_size_counts_the_numbers_that_pass_the_waist_and_are_heard(size, wa
         core.probes = []
         core(torch.randn(30, *size[1:], 2, dtype=torch.float64)).square().sum().backward()
         passed = [(nonzero & (probe.grad != 0)).any(0) for nonzero, probe in core.probes]  # (rows, columns, channels)
-        assert core.code_size == sum(int(numbers.sum()) for numbers in passed)
+        assert core.latent_dim == sum(int(numbers.sum()) for numbers in passed)
 
 
-@pytest.mark.parametrize("waist", [1, 3])
-def test_a_waist_is_the_rank_of_the_whole_map(random_core, waist):
-    """With depth − 1 ticks the output moves in code_size directions and no more, whatever the weights."""
-    core = random_core((4, 3, 2), 4, state_channels=5, hidden=16, waist=waist)
+@pytest.mark.parametrize("bottleneck", [1, 3])
+def test_a_bottleneck_is_the_rank_of_the_whole_map(random_core, bottleneck):
+    """With depth − 1 ticks the output moves in latent_dim directions and no more, whatever the weights."""
+    core = random_core((4, 3, 2), 4, state_channels=5, hidden=16, bottleneck=bottleneck)
     cube = torch.randn(1, 3, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
     jacobian = torch.autograd.functional.jacobian(core, cube).reshape(cube.numel(), cube.numel())
-    assert core.code_size == 3 * 2 * waist == int(torch.linalg.matrix_rank(jacobian))
+    assert core.latent_dim == 3 * 2 * bottleneck == int(torch.linalg.matrix_rank(jacobian))
 
 
-def test_code_size_without_a_waist_is_none():
-    assert CubicCore().code_size is None
+def test_latent_dim_without_a_bottleneck_is_none():
+    assert CubicCore().latent_dim is None
 
 
 @pytest.mark.parametrize("linear_path", [True, False], ids=["linear", "relu_only"])

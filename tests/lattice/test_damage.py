@@ -83,7 +83,7 @@ def test_each_call_draws_dead_cells_anew_and_as_many_as_asked_for(random_core):
 @pytest.mark.parametrize("gradient_checkpointing", [False, True])
 @pytest.mark.parametrize("steps", [3, 6])
 def test_drawn_damage_is_that_of_the_reference_on_both_paths(random_core, steps, gradient_checkpointing):
-    options = {"steps": steps, "hidden": 16, "waist": 2, "gradient_checkpointing": gradient_checkpointing}
+    options = {"steps": steps, "hidden": 16, "bottleneck": 2, "gradient_checkpointing": gradient_checkpointing}
     core, cube = random_core(cell_damage=0.3, **options), cubes(6, 3, 2)
     dense, dead = drawn(core, cube, seed=1)
     assert 0 < int(dead.sum()) < dead.numel()
@@ -134,7 +134,10 @@ def test_an_untrained_cube_in_training_loses_whole_columns():
 def test_a_resumed_run_draws_the_dead_cells_of_one_that_was_not_interrupted(tmp_path):
     data = AutoencoderDataset(vectors(60, 1)), AutoencoderDataset(vectors(30, 2))
     settings = small(
-        epochs=4, early_stopping_patience=4, save_interval=1, core={"waist": 2, "cell_damage": 0.2, "cell_dropout": 0.2}
+        epochs=4,
+        early_stopping_patience=4,
+        save_interval=1,
+        core={"bottleneck": 2, "cell_damage": 0.2, "cell_dropout": 0.2},
     )
 
     def trained(trainer: CubeTrainer, **run: object) -> list[dict[str, float]]:
@@ -158,7 +161,7 @@ def test_a_resumed_run_draws_the_dead_cells_of_one_that_was_not_interrupted(tmp_
 
 def test_the_epoch_is_chosen_by_how_it_withstands_damage():
     train, validation = (AutoencoderDataset(vectors(count, seed)) for count, seed in ((200, 1), (60, 2)))
-    settings = small(epochs=6, core={"cell_damage": 0.2, "rule": "genome", "waist": None}, learning_rate=0.003)
+    settings = small(epochs=6, core={"cell_damage": 0.2, "rule": "genome", "bottleneck": None}, learning_rate=0.003)
     trainer = CubeTrainer({**settings, "early_stopping_patience": 6})
     trainer.initialize_components()
     history = trainer.fit(train, validation, progress=False)
@@ -168,7 +171,7 @@ def test_the_epoch_is_chosen_by_how_it_withstands_damage():
     assert best["score"] == pytest.approx(sum(damaged) / 4, abs=1e-6)
     whole = trainer.evaluate(validation)["cosine_similarity"]
     assert best["autoencoder_cosine_similarity"] == pytest.approx(whole, abs=1e-6)
-    # Whole, a cube without a waist is best before training; the score sees what the damage does.
+    # Whole, a cube without a bottleneck is best before training; the score sees what the damage does.
     assert history[0]["autoencoder_cosine_similarity"] > 0.9999 and history[0]["score"] < 0.95
     assert best["epoch"] > 0
 

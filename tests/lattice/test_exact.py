@@ -25,17 +25,17 @@ LINEAR = pytest.mark.parametrize("linear_path", [True, False], ids=["linear", "r
 
 @LINEAR
 @pytest.mark.parametrize("damaged", [False, True], ids=["intact", "damaged"])
-@pytest.mark.parametrize("waist", [None, 1], ids=["no_waist", "waist"])
+@pytest.mark.parametrize("bottleneck", [None, 1], ids=["no_bottleneck", "bottleneck"])
 @pytest.mark.parametrize("conduction", [True, False], ids=["conducting", "still"])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
 @pytest.mark.parametrize("rule", RULES)
 def test_fast_equals_dense_equals_reference(
-    random_core, rule, neighborhood, boundary, conduction, waist, damaged, linear_path
+    random_core, rule, neighborhood, boundary, conduction, bottleneck, damaged, linear_path
 ):
     depth = SIZE[0]
     options = {
-        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "conduction": conduction, "waist": waist,
+        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "conduction": conduction, "bottleneck": bottleneck,
         "linear_path": linear_path,
     }  # fmt: skip
     longest = random_core(SIZE, steps=2 * depth, **options)
@@ -60,7 +60,7 @@ def test_fast_equals_dense_equals_reference(
 def test_odd_sizes_equal_the_reference(random_core, size, boundary, neighborhood):
     core = random_core(
         size, 3, state_channels=5, hidden=3, rule="local", boundary=boundary, neighborhood=neighborhood,
-        steps=size[0] + 1, waist=4,
+        steps=size[0] + 1, bottleneck=4,
     )  # fmt: skip
     cube = torch.randn(1, *size[1:], 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
@@ -82,7 +82,7 @@ def test_gradients_agree_with_finite_differences(
     size = (3, 3, 2)
     core = random_core(
         size, 1, state_channels=2, hidden=2, rule=rule, neighborhood=neighborhood, boundary=boundary,
-        conduction=conduction, steps=size[0] - 1 + extra_steps, waist=1, linear_path=linear_path,
+        conduction=conduction, steps=size[0] - 1 + extra_steps, bottleneck=1, linear_path=linear_path,
     )  # fmt: skip
     cube = torch.randn(2, *size[1:], 1, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     names = [name for name, parameter in core.named_parameters() if parameter.requires_grad]
@@ -113,7 +113,7 @@ def test_column_by_column_gives_the_same_numbers_and_gradients_as_the_whole_plan
 @LINEAR
 @pytest.mark.parametrize("rule", RULES)
 def test_fast_and_dense_paths_have_the_same_gradients(random_core, rule, linear_path):
-    core = random_core(SIZE, rule=rule, steps=6, waist=2, linear_path=linear_path)
+    core = random_core(SIZE, rule=rule, steps=6, bottleneck=2, linear_path=linear_path)
     cube = torch.randn(3, *SIZE[1:], 2, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     learning = [parameter for parameter in core.parameters() if parameter.requires_grad]
     fast = torch.autograd.grad(core(cube).square().sum(), learning)

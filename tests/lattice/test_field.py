@@ -85,7 +85,7 @@ def test_only_the_back_face_hears_it_and_not_before_the_signal_arrives(random_co
 
 
 def test_a_corner_hears_the_opposite_corner_at_once(random_core):
-    """Not local: with von Neumann neighbours and the fewest ticks a cell else hears only the one in front of it."""
+    """Not local: with von Neumann neighbors and the fewest ticks a cell else hears only the one in front of it."""
     cube = cubes(1, 3, 2, 2)
     for field, pairs in ((0, 6), (1, 36)):
         core = random_core(SIZE, field=field, neighborhood="von_neumann", hidden=16)
@@ -162,7 +162,7 @@ def test_without_a_field_nothing_is_there():
     assert plain.field is None
     assert set(core.state_dict()) - set(plain.state_dict()) == {"field.writing", "field.answering"}
     assert all(torch.equal(core.state_dict()[name], weights) for name, weights in plain.state_dict().items())
-    assert repr(core) == repr(plain).replace("no waist, 36,096", "no waist, field 2, 39,168")
+    assert repr(core) == repr(plain).replace("no bottleneck, 36,096", "no bottleneck, field 2, 39,168")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,10 @@ def test_without_a_field_nothing_is_there():
     [
         ({"field": -1}, r"field is a number of shared channels, 0 \(none\) or more; got -1"),
         ({"field": 1.5}, r"0 \(none\) or more; got 1.5"),
-        ({"field": 8, "waist": 4}, r"around the waist.*got field=8 and waist=4. Use field=0 or waist=None"),
+        (
+            {"field": 8, "bottleneck": 4},
+            r"around the bottleneck.*got field=8 and bottleneck=4. Use field=0 or bottleneck=None",
+        ),
         ({"field": 8, "lattice_size": (1, 8, 8)}, r"needs two faces, and this lattice has 1 plane. Use field=0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Training with a waist starts from the best linear code: PCA."""
+"""Training with a bottleneck starts from the best linear code: PCA."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def vectors() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("rule", ["shared", "local"])
-@pytest.mark.parametrize("waist", [1, 2, 7])
-def test_an_untrained_core_with_a_waist_is_pca(vectors, waist, rule):
+@pytest.mark.parametrize("bottleneck", [1, 2, 7])
+def test_an_untrained_core_with_a_bottleneck_is_pca(vectors, bottleneck, rule):
     training, held_out = vectors[:700], vectors[700:]
     reshaper = EmbeddingReshaper(768, layout="pca").fit(training)
-    core = CubicCore(waist=waist, rule=rule)
-    pca = PCA(n_components=64 * waist, svd_solver="full").fit(training.double().numpy())
-    assert core.code_size == 64 * waist
+    core = CubicCore(bottleneck=bottleneck, rule=rule)
+    pca = PCA(n_components=64 * bottleneck, svd_solver="full").fit(training.double().numpy())
+    assert core.latent_dim == 64 * bottleneck
     for some in (training, held_out):
         with torch.no_grad():
             output = reshaper.unfold(core(reshaper.fold(some)))

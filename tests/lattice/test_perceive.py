@@ -34,23 +34,23 @@ def test_a_cell_inside_sees_the_same_with_every_boundary(boundary):
 
 
 @pytest.mark.parametrize(("boundary", "before", "after"), [("zero", None, None), ("reflect", 1, 2), ("periodic", 3, 0)])
-def test_neighbours_beyond_the_rim(boundary, before, after):
+def test_neighbors_beyond_the_rim(boundary, before, after):
     assert [neighbor_index(index, 4, boundary) for index in (-1, 0, 3, 4)] == [before, 0, 3, after]
 
 
 @pytest.mark.parametrize(("boundary", "seen"), [("zero", None), ("reflect", 0), ("periodic", 0)])
-def test_a_single_cell_has_only_itself_for_a_neighbour(boundary, seen):
+def test_a_single_cell_has_only_itself_for_a_neighbor(boundary, seen):
     assert neighbor_index(-1, 1, boundary) == neighbor_index(1, 1, boundary) == seen
 
 
-def test_neighbourhood_sizes():
-    """Without the cell itself: 6 neighbours share a face with it, 26 a face, an edge or a corner."""
+def test_neighborhood_sizes():
+    """Without the cell itself: 6 neighbors share a face with it, 26 a face, an edge or a corner."""
     counts = {name: sum(len(offsets) for offsets in slabs.values()) - 1 for name, slabs in NEIGHBORHOODS.items()}
     assert counts == {"von_neumann": 6, "moore": 26}
 
 
 @pytest.mark.parametrize(("name", "distance"), [("von_neumann", sum), ("moore", max)], ids=["manhattan", "chebyshev"])
-def test_neighbourhoods_are_the_balls_of_their_distance(name, distance):
+def test_neighborhoods_are_the_balls_of_their_distance(name, distance):
     slabs = NEIGHBORHOODS[name]
     inside = {(slab, row, column) for slab in (BEHIND, LEVEL, AHEAD) for row, column in slabs[slab]}
     cube = [(z, row, column) for z in (-1, 0, 1) for row in (-1, 0, 1) for column in (-1, 0, 1)]

@@ -1,0 +1,111 @@
+"""Write files and folders so that they are whole or absent, whatever happens while they are written.
+
+Every writer in this package goes through `written_aside`: the new content is written beside its place, flushed to the
+disk, and only then renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_aside(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """Gives a path to write a file or a folder to; at the end of the block it moves to `path`.
+
+    The content is flushed to the disk before it gets its name, so a power failure leaves the old content or the new,
+    never a file of 0 bytes. If the block raises, nothing is left behind and what was at `path` is still there. Parent
+    folders are made.
+
+    Args:
+        path: of the file or folder to be written.
+        replace: whether something at `path` may be replaced.
+
+    Raises:
+        FileExistsError: something is at `path` and `replace` is False; said before anything is written, and again
+            before the rename.
+        OSError: the disk is full, or the place cannot be written.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with written_aside(f"{folder}/notes.txt") as aside:
+        ...         _ = aside.write_text("complete")
+        ...         before = Path(folder, "notes.txt").exists()
+        ...     before, Path(folder, "notes.txt").read_text()
+        (False, 'complete')
+    """
+    path = Path(path)
+    _refuse_existing(path, replace)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workshop = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        aside = workshop / path.name
+        yield aside
+        _flush(aside)
+        _refuse_existing(path, replace)
+        if path.is_dir() and not path.is_symlink():
+            _replace_folder(path, aside, workshop)
+        else:
+            os.replace(aside, path)
+        _flush_folder(path.parent)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong with a file, in the system's words and without a path.
+
+    Example:
+        >>> reason(PermissionError(13, "Permission denied", "/root/x"))
+        'Permission denied'
+    """
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _refuse_existing(path: Path, replace: bool) -> None:
+    if not replace and (path.exists() or path.is_symlink()):
+        raise FileExistsError(17, "it exists already and was left as it is", str(path))
+
+
+def _replace_folder(path: Path, aside: Path, workshop: Path) -> None:
+    """A folder cannot replace another in one step: the old one, which is complete, steps aside first."""
+    retired = workshop / "retired"
+    os.replace(path, retired)
+    try:
+        os.replace(aside, path)
+    except OSError:
+        os.replace(retired, path)
+        raise
+
+
+def _flush(path: Path) -> None:
+    """Makes what was written readable as the user's umask says, and waits until the disk has it."""
+    if path.is_dir():
+        for child in path.iterdir():
+            _flush(child)
+        _flush_folder(path)
+        return
+    path.chmod(0o666 & ~_umask())  # some libraries write for the owner alone
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder, and needs no flush of it
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,195 @@
+"""The blocks of a TrainingConfig: the core, the data and the mixed mode.
+
+Every field is described beside its default; `cubelib.training.config` says how they are checked.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from cubelib.data.filters import QualityFilter
+from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
+from cubelib.lattice.rule import RULES
+from cubelib.reshaper import Layout
+
+
+class Block(BaseModel):
+    """Settings that refuse unknown names and values that make no sense, also when they are assigned."""
+
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # YAML reads `epochs: yes` as True, and pydantic True as 1.
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"{'yes' if value else 'no'} is not a value it takes")
+        return value
+
+
+class CoreConfig(Block):
+    """The lattice (`cubelib.CubicCore`) and the layout of numbers on it (`cubelib.EmbeddingReshaper`)."""
+
+    state_channels: Annotated[int, Field(ge=1)] = 16
+    """Numbers in a cell's state; raised to the input's channels where those are more."""
+    hidden: Annotated[int, Field(ge=1)] = 8
+    """Width of a cell's hidden layer."""
+    rule: Literal[RULES] = "local"
+    """shared: one network for all cells; genome: shared, tuned for each cell; local: a network for each cell."""
+    linear_path: bool = True
+    """Whether a cell also adds a linear map of what it sees; without it the cube learns several times as slowly."""
+    neighborhood: Literal[tuple(NEIGHBORHOODS)] = "moore"
+    """moore: 26 neighbors; von_neumann: 6."""
+    boundary: Literal[BOUNDARIES] = "periodic"
+    """What cells on the rim of a plane see outside."""
+    conduction: bool = True
+    """Whether states move one plane a tick by themselves."""
+    field: Annotated[int, Field(ge=0)] = 0
+    """Channels that all cells of the front face write to together and all of the back face read; 0: none."""
+    steps: Annotated[int, Field(ge=0)] | None = None
+    """Ticks, at least depth − 1; None means depth − 1."""
+    bottleneck: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
+    """Channels a cell of the middle plane passes on. auto: 4 in autoencoder and mixed mode, none in dialogue."""
+    cell_dropout: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    """Probability, in training, that a cell skips its update in a tick. auto: 0.3 in dialogue mode, where pairs are
+    few, else 0."""
+    cell_damage: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability, in training, that a cell is dead for a batch: always zero, and it hands on nothing."""
+    gradient_checkpointing: bool = False
+    """Recompute ticks in the backward pass to save memory."""
+    layout: Layout = "row_major"
+    """Which number goes to which cell; pca and spectral are fitted on the training vectors."""
+
+    @field_validator("bottleneck", mode="before")
+    @classmethod
+    def _number_auto_or_none(cls, value: Any) -> Any:
+        if value in ("auto", None) or (str(value).isdecimal() and int(value) >= 1):
+            return value
+        raise ValueError(f"expected a whole number of at least 1, auto, or null for no bottleneck; got {value!r:.80}")
+
+    @field_validator("cell_dropout", mode="before")
+    @classmethod
+    def _probability_or_auto(cls, value: Any) -> Any:
+        try:
+            if value == "auto" or 0 <= float(value) < 1:
+                return value
+        except (TypeError, ValueError):
+            pass
+        raise ValueError(f"expected a probability, 0 or more and below 1, or auto; got {value!r:.80}")
+
+
+class FilterConfig(Block):
+    """Items to sort out before the split (`cubelib.data.filters.QualityFilter`); off unless set, and counted."""
+
+    words: Annotated[list[int | None], Field(min_length=2, max_length=2)] | None = None
+    """Fewest and most words of a text, null for no bound: [3, null]."""
+    script: str | None = None
+    """The script of the letters: latin, cyrillic, arabic, han, …"""
+    script_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Least share of a text's letters that must be of the script."""
+    cosine: Annotated[list[float | None], Field(min_length=2, max_length=2)] | None = None
+    """Lowest and highest cosine between question and answer, null for no bound."""
+    repeats: Annotated[int, Field(ge=1)] | None = None
+    """Most items (of conversations: most conversations) in which a text may occur; greetings occur in all."""
+    drop_duplicates: bool = False
+    """Keep the first of items whose texts differ in case and white space only."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> FilterConfig:
+        self.quality_filter()
+        return self
+
+    def quality_filter(self) -> QualityFilter:
+        """The filter that these settings describe."""
+        return QualityFilter(**self.model_dump())
+
+
+class DataConfig(Block):
+    """Where training texts or vectors come from, and how they are split."""
+
+    file: str | None = None
+    """Texts, pairs, conversations or vectors: .txt .csv .tsv .json .jsonl .parquet .npy .npz .safetensors, or
+    hub:organization/name for a data set of the Hugging Face hub. None: the built-in corpora."""
+    content: Literal["auto", "texts", "conversations", "vectors"] = "auto"
+    """What the file holds. auto: vectors in .npy, .npz and .safetensors, texts (pairs in dialogue and mixed mode) in
+    all others."""
+    text_column: str = "text"
+    """Column of the texts in a table, for autoencoder."""
+    question_column: str = "question"
+    """Column of the questions, for dialogue; of vectors: the array or column of the questions' vectors."""
+    answer_column: str = "answer"
+    """Column of the answers."""
+    vector_column: str | None = None
+    """For autoencoder on vectors: the array in an .npz or .safetensors file (None: the only one), or the column of a
+    table (None: embedding)."""
+    messages_column: str = "messages"
+    """Of conversations: the column with the list of turns."""
+    conversation_column: str | None = None
+    """Of conversations with a turn in each row: the column that tells them apart; the turns are in text_column."""
+    role_column: str | None = None
+    """Of conversations with a turn in each row: the column that says who speaks."""
+    context: Annotated[int, Field(ge=1)] = 1
+    """Of conversations: turns in a question."""
+    bad_rows: Literal["error", "skip"] = "error"
+    """error: a row that cannot be used stops the run; skip: such rows are left out, and a warning counts them."""
+    hub_split: str = "train"
+    """Of a data set of the hub: which of its splits is read (cubelib divides it anew)."""
+    hub_config: str | None = None
+    """Of a data set of the hub: which of its configs; None: the only one."""
+    language: str = "en"
+    """Of the built-in dialogues (python -m cubelib corpora lists them)."""
+    limit: Annotated[int, Field(ge=10)] | None = None
+    """How many sentences or pairs of a built-in corpus; None: 12,000 sentences, which a first run has time for, or
+    4,000 pairs. 16,000 sentences have ready-made vectors."""
+    teacher: str = "all-mpnet-base-v2"
+    """The sentence encoder: all-mpnet-base-v2, another name of `cubelib.TeacherEncoder`, a folder with a
+    sentence-transformers model, or hub:organization/name."""
+    cache_dir: Path | None = None
+    """Folder for encoded texts; None: the user's cache folder, or $CUBELIB_CACHE."""
+    filters: FilterConfig = FilterConfig()
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    """Share of the items that choose the best epoch."""
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    """Share of the items that the report is measured on."""
+    near_copy: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Cosine from which two texts count as copies, which are never split between training and test; 1: equal vectors
+    only."""
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> DataConfig:
+        if self.file is None and self.content == "vectors":
+            raise ValueError("content: vectors come from a file, and file is null; name one")
+        for name in ("limit", "language"):
+            if self.file is not None and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for the built-in corpora, and file is {self.file}; leave one of them out")
+        return self
+
+    @field_validator("file", "teacher", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
+
+
+class MixedConfig(Block):
+    """Mixed mode: how the two tasks share the training."""
+
+    plan: Literal["weighted", "alternating", "curriculum"] = "weighted"
+    """weighted: both losses in every batch; alternating: an epoch trains one task; curriculum: the weight moves from
+    the autoencoder in the first epoch to dialogue in the last."""
+    autoencoder_weight: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Weight of the autoencoder loss (alternating: its share of the epochs); dialogue has 1 minus it. The curriculum
+    has weights of its own."""
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> MixedConfig:
+        if self.plan == "curriculum" and self.autoencoder_weight != 0.7:
+            raise ValueError(
+                "autoencoder_weight: with plan: curriculum it moves from 1 to 0 by itself; leave it out, or set plan "
+                "to weighted"
+            )
+        return self

@@ -1,0 +1,208 @@
+"""Datasets give whole batches, keep texts and groups, and are the same from a file as from memory."""
+
+import hashlib
+import re
+
+import numpy as np
+import pytest
+import torch
+from small_cubes import DIM, small, vectors
+from torch.nn.functional import normalize
+from torch.utils.data import DataLoader
+
+from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset
+from cubelib.data.datasets import VectorFile, leak_free_split
+from cubelib.errors import DataError
+
+
+def random_vectors(count: int, dim: int = 16, seed: int = 0) -> torch.Tensor:
+    return normalize(torch.randn(count, dim, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+class Spelling:
+    """An encoder that is a different vector for every text."""
+
+    def encode(self, texts) -> torch.Tensor:
+        digests = [hashlib.sha256(text.encode()).digest() for text in texts]
+        return torch.tensor([list(digest) for digest in digests], dtype=torch.float32) - 127.5
+
+
+def on_disk(folder, tensor: torch.Tensor, name: str = "v") -> VectorFile:
+    np.save(folder / f"{name}.npy", tensor.numpy())
+    return VectorFile(folder / f"{name}.npy")
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "dialogue"])
+def test_a_loader_goes_through_every_item_once(kind):
+    vectors = random_vectors(21)
+    dataset = AutoencoderDataset(vectors) if kind == "autoencoder" else DialogueDataset(vectors, vectors.flip(0))
+    loader = DataLoader(dataset, 8, shuffle=True, collate_fn=lambda batch: batch)
+    batches = list(loader)
+    assert [tuple(batch["input"].shape) for batch in batches] == [(8, 16), (8, 16), (5, 16)]
+    seen = torch.cat([torch.cat([batch["input"], batch["target"]], 1) for batch in batches])
+    expected = torch.cat([dataset.input, dataset.target], 1)
+    assert sorted(seen.tolist()) == sorted(expected.tolist())
+    one = dataset[3]
+    assert torch.equal(one["input"], dataset.input[3]) and torch.equal(one["target"], dataset.target[3])
+
+
+def test_a_subset_keeps_vectors_texts_groups_and_kind():
+    vectors = random_vectors(4)
+    dataset = DialogueDataset(vectors, vectors.flip(0), list("abcd"), list("wxyz"), ["p", "q", 3, 3])
+    part = dataset.subset(torch.tensor([2, 0]))
+    assert repr(part) == "DialogueDataset(2 items of 16 numbers, with texts, 2 groups)"
+    assert (part.input_texts, part.target_texts, part.groups) == (["c", "a"], ["y", "w"], [3, "p"])
+    assert torch.equal(part.input, vectors[[2, 0]]) and torch.equal(part.target, vectors[[1, 3]])
+    own_target = AutoencoderDataset(vectors).subset(torch.tensor([1]))
+    assert own_target.target is own_target.input and own_target.input_texts is None
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: AutoencoderDataset(torch.ones(3)),
+            "AutoencoderDataset input: vectors must be (n, dim) with n at least 1",
+        ),
+        (lambda: AutoencoderDataset(torch.ones(0, 3)), "got shape (0, 3)."),
+        (
+            lambda: AutoencoderDataset(torch.eye(3)[:, :2]),
+            "1 of 3 vectors hold nothing but zeros, the first is number 2",
+        ),
+        (
+            lambda: AutoencoderDataset(torch.eye(2) / 0),
+            "2 of 2 vectors hold NaN or infinite numbers, the first is number 0",
+        ),
+        (lambda: AutoencoderDataset(torch.eye(2) * 1e30), "2 of 2 vectors hold numbers too small or too large"),
+        (lambda: AutoencoderDataset(torch.eye(2) * 1e-30), "2 of 2 vectors hold numbers too small or too large"),
+        (lambda: AutoencoderDataset(torch.eye(2), ["a"]), "2 vectors but 1 texts; one text for each vector."),
+        (lambda: DialogueDataset(torch.eye(2), torch.eye(3)), "got (2, 2) and (3, 3)."),
+        (
+            lambda: DialogueDataset(torch.eye(2), torch.zeros(2, 2)),
+            "DialogueDataset target: 2 of 2 vectors hold nothing",
+        ),
+        (lambda: DialogueDataset(torch.eye(2), torch.eye(2), ["a", "b"], ["a"]), "2 vectors but 1 texts"),
+        (lambda: AutoencoderDataset(torch.eye(2), groups=[1]), "a number or a name for each of the 2 items; got 1."),
+        (lambda: AutoencoderDataset(torch.eye(2), groups=[1, None]), "items; got 2, among them None."),
+        (
+            lambda: DialogueDataset.from_conversations([["a", "b"], ["c"]], Spelling()),
+            "conversation 1 (counted from 0) must be a list of at least two turns with words in them, such as",
+        ),
+        (lambda: DialogueDataset.from_conversations(["a b"], Spelling()), "conversation 0 (counted from 0) must be a"),
+        (
+            lambda: DialogueDataset.from_conversations([["a", " "]], Spelling()),
+            "got ['a', ' ']. Remove it, or mend it.",
+        ),
+        (lambda: DialogueDataset.from_conversations([], Spelling()), "there are no conversations. Give at least one."),
+        (
+            lambda: DialogueDataset.from_conversations([["a", "b"]], Spelling(), context=0),
+            "context is turns in a question, at least 1; got 0.",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_named(make, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        make()
+
+
+def test_integer_and_double_vectors_become_float32():
+    assert AutoencoderDataset(torch.eye(2, dtype=torch.long)).input.dtype == torch.float32
+    assert AutoencoderDataset(torch.eye(2, dtype=torch.double)).target.dtype == torch.float32
+
+
+def test_groups_may_be_numbers_of_numpy_or_torch():
+    for groups in (np.array([7, 7, 8]), torch.tensor([7, 7, 8]), [np.int64(7), 7, 8]):
+        assert AutoencoderDataset(torch.eye(3), groups=groups).groups == [7, 7, 8]
+
+
+@pytest.mark.parametrize("context", [1, 2, 5])
+def test_a_conversation_becomes_questions_of_the_last_turns_and_one_group(context):
+    chats = [["a", "b", "c", "d"], ["e", "f"], ["g", "h", "i"]]
+    dataset = DialogueDataset.from_conversations(chats, Spelling(), context=context)
+    whole = ["a", "a\nb", "a\nb\nc", "e", "g", "g\nh"]
+    assert dataset.input_texts == ["\n".join(text.split("\n")[-context:]) for text in whole]
+    assert dataset.target_texts == ["b", "c", "d", "f", "h", "i"] and dataset.groups == [0, 0, 0, 1, 2, 2]
+    assert torch.equal(dataset.target, Spelling().encode(dataset.target_texts))
+    assert torch.equal(dataset.input, Spelling().encode(dataset.input_texts))
+
+
+def test_a_split_keeps_conversations_whole():
+    chats = [[f"{chat} {turn}" for turn in range(2 + chat % 4)] for chat in range(40)]
+    split = leak_free_split(DialogueDataset.from_conversations(chats, Spelling(), context=2), 0.2, 0.2)
+    parts = [split.train, split.validation, split.test]
+    assert sorted(group for part in parts for group in set(part.groups)) == list(range(40))
+
+
+def test_the_fingerprint_is_of_all_vectors_in_order(tmp_path):
+    first, second = random_vectors(3000), random_vectors(3000, seed=1)
+    dataset = DialogueDataset(first, second)
+    whole = torch.cat([first, second])
+    # What checkpoints of earlier versions hold: the hash of shape and bytes.
+    expected = hashlib.sha256(f"{(6000, 16)}".encode() + whole.numpy().tobytes()).hexdigest()
+    assert dataset.fingerprint() == expected
+    assert DialogueDataset(on_disk(tmp_path, first), on_disk(tmp_path, second, "w")).fingerprint() == expected
+    others = [
+        dataset.subset(torch.arange(3000).roll(1)),
+        DialogueDataset(second, first),
+        dataset.subset(torch.arange(2999)),
+        AutoencoderDataset(first),
+        AutoencoderDataset(whole[:, :8]),
+    ]
+    assert len({expected, *(other.fingerprint() for other in others)}) == 6
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "dialogue"])
+def test_a_file_gives_the_same_split_and_batches_as_memory(tmp_path, kind):
+    first, second = random_vectors(60), random_vectors(60, seed=1)
+    first[50:] = first[:10]
+    files = [on_disk(tmp_path, first), on_disk(tmp_path, second, "w")]
+    texts = [str(i) for i in range(60)]
+    if kind == "autoencoder":
+        pair = [AutoencoderDataset(source, texts) for source in (first, files[0])]
+    else:
+        pair = [DialogueDataset(*sources, texts, texts) for sources in ((first, second), files)]
+    whole, split = (leak_free_split(dataset, 0.2, 0.2) for dataset in pair)
+    assert split.report() == whole.report() and split.closest == whole.closest
+    assert isinstance(split.train.input, VectorFile) and split.test.input_texts == whole.test.input_texts
+    assert (split.train.target is split.train.input) == (kind == "autoencoder")
+    for chosen in torch.randperm(len(whole.train), generator=torch.Generator().manual_seed(3)).split(7):
+        one, other = (part.train.__getitems__(chosen.tolist()) for part in (whole, split))
+        assert torch.equal(one["input"], other["input"]) and torch.equal(one["target"], other["target"])
+    assert torch.equal(split.test[2]["target"], whole.test[2]["target"])
+
+
+@pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
+@pytest.mark.parametrize("layout", ["pca", "spectral"])
+def test_a_cube_trained_from_a_file_is_the_same_cube(tmp_path, mode, layout):
+    source = vectors(2500, 1)
+    file = on_disk(tmp_path, source)
+    trainers = []
+    for found in (source, file):
+        trainer = CubeTrainer(small(mode=mode, epochs=1, core={"layout": layout}))
+        trainer.initialize_components()
+        data = AutoencoderDataset(found)
+        if mode == "dialogue":
+            data = DialogueDataset(
+                found, source.roll(1, 1) if found is source else on_disk(tmp_path, source.roll(1, 1), "w")
+            )
+        train, validation = data.subset(torch.arange(200)), data.subset(torch.arange(200, 2500))
+        trainer.fit(train, validation, progress=False)
+        trainers.append(trainer)
+    memory, disk = trainers
+    assert disk.training_history == memory.training_history and disk.trained_on == memory.trained_on
+    assert torch.equal(disk.predict(file), memory.predict(source)) and disk.predict(file).shape == (2500, DIM)
+    assert disk.evaluate(AutoencoderDataset(file)) == memory.evaluate(AutoencoderDataset(source))
+
+
+def test_figures_are_those_of_the_whole_whatever_the_blocks():
+    trainer = CubeTrainer(small(mode="dialogue"))
+    trainer.initialize_components()
+    dataset = DialogueDataset(vectors(1500, 1), vectors(1500, 2))
+    output, found = trainer.predict(dataset.input), trainer.evaluate(dataset)
+    cosine = torch.cosine_similarity(output, dataset.target).mean().item()
+    mse = (output - dataset.target).square().mean().item()
+    expected = {"cosine_similarity": cosine, "mse_loss": mse, "semantic_preservation": cosine / (1 + mse)}
+    ranks = normalize(output, dim=1) @ normalize(dataset.target, dim=1).T
+    right = ranks.diagonal()[:, None]
+    expected["mrr"] = (1 / (ranks >= right).sum(1)).mean().item()
+    assert found == pytest.approx(expected, abs=1e-6) and list(found) == list(expected)

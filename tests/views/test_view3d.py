@@ -1,0 +1,357 @@
+"""Pictures of a lattice show what is lit, what is silent, what is dead and what breaks out of a line."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from cubelib import CubeTrainer, CubicCore, EmbeddingReshaper
+from cubelib.errors import DataError, UserError
+from cubelib.lattice import light_cone
+from cubelib.views import view3d
+from cubelib.views.view3d.colors import Colors
+from cubelib.views.view3d.scene import Scene, scene, travel
+from cubelib.views.view3d.turning import CELLS, DEAD, LINES, as_shown, tick_data, turning
+
+PALE = torch.tensor(view3d.SILENT, dtype=torch.float64)
+
+
+def lit(*places, shape=(1, 2, 3, 3)):
+    picture = torch.zeros(shape)
+    for value, place in enumerate(places, start=1):
+        picture[place] = value
+    return picture
+
+
+def pixels(ax):
+    return torch.as_tensor(ax.images[0].get_array())
+
+
+def talking(size=(4, 3, 2), **settings):
+    """A core with random weights in its last layers, as if it had been trained."""
+    torch.manual_seed(0)
+    core = CubicCore(size, in_channels=3, state_channels=4, **settings)
+    for sheet in core.rule.out:
+        torch.nn.init.normal_(sheet, std=0.1)
+    return core
+
+
+# --- printed ---------------------------------------------------------------------------------------------------------
+
+
+def test_silent_cells_are_pale_lit_cells_are_not_and_planes_stand_apart():
+    ax = view3d.films({"one": lit((0, 0, 0, 0), (0, 1, 2, 2))}).axes[0]
+    shown = pixels(ax)
+    assert shown.shape == (3, 7, 4)  # two planes of three columns with a gap of one
+    assert (shown[:, 3] == 1).all()  # the gap is white
+    pale = (shown == PALE).all(-1)
+    assert pale.sum() == 16 and not pale[0, 0] and not pale[2, 6]
+    assert not torch.equal(shown[0, 0], shown[2, 6])  # 1 and 2 have different colors
+
+
+def test_what_is_lit_outside_the_line_is_crossed_and_nothing_else():
+    picture = lit((0, 0, 0, 0), (0, 1, 2, 2))
+    line = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
+    line[0, 0, 0, 0] = True
+    ax = view3d.films({"one": picture}, {"one": line}).axes[0]
+    lines, crosses = ax.collections
+    assert crosses.get_offsets().tolist() == [[6.0, 2.0]]
+    corners = {tuple(point) for segment in lines.get_segments() for point in segment.tolist()}
+    assert len(lines.get_segments()) == 4 and corners == {(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)}
+
+
+def test_ticks_go_down_and_planes_to_the_right():
+    ax = view3d.films({"one": lit((1, 0, 0, 0), shape=(2, 3, 3, 3))}, first_tick=5).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["5", "6"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "2"]
+    shown = pixels(ax)
+    assert shown.shape[:2] == (7, 11) and not torch.equal(shown[4, 0], PALE)
+
+
+def test_figures_on_one_scale_give_the_same_value_the_same_color():
+    whole = lit((0, 0, 0, 0), (0, 0, 1, 1), (0, 1, 2, 2))
+    part = whole[:, :1]
+    own, common = (pixels(view3d.films({"": part}, scale=scale).axes[0]) for scale in (None, whole))
+    everything = pixels(view3d.films({"": whole}).axes[0])
+    assert torch.equal(common, everything[:, :3]) and not torch.equal(own, common)
+
+
+def test_a_wide_range_gets_a_logarithmic_scale():
+    figure = view3d.faces({"wide": torch.tensor([[1e-3, 1.0]])})
+    assert figure.axes[-1].get_yscale() == "log"
+    figure = view3d.faces({"narrow": torch.tensor([[1.0, 2.0]])}, label="signal")
+    assert figure.axes[-1].get_yscale() == "linear" and figure.axes[-1].get_ylabel() == "signal"
+    assert figure.get_facecolor() == (1, 1, 1, 1)
+
+
+def test_a_face_has_rows_down_and_columns_across_and_its_numbers_written():
+    ax = view3d.faces({"face": torch.tensor([[7.0, 8.0, 9.0], [10.0, 11.0, 12.0]])}, written=True).axes[0]
+    assert {text.get_text(): text.get_position() for text in ax.texts}["10"] == (0, 1)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("column", "row")
+
+
+def solids(ax):
+    """Corner to corner and color of each face that is drawn of a cell, walls and lines left out."""
+    (cells,) = (part for part in ax.collections if len(part.get_facecolor()))
+    corners = torch.as_tensor(np.asarray(cells._vec).T[:, :3]).unflatten(0, (-1, 4))
+    return corners, torch.as_tensor(cells.get_facecolor())
+
+
+def test_a_cube_shows_its_lit_cells_in_their_places():
+    picture = torch.zeros(4, 3, 2)  # depth, rows, columns
+    picture[1, 0, 0] = 5.0
+    ax = view3d.cubes({"cube": picture}).axes[0]
+    corners, colors = solids(ax)
+    assert ax.get_title() == "cube" and len(corners) == 3  # the faces that are seen
+    assert corners.amin((0, 1)).tolist() == [1, 0, 2] and corners.amax((0, 1)).tolist() == [2, 1, 3]  # row 0 on top
+    assert (colors[:, 3] == 1).all()
+
+
+def test_dead_cells_are_black_whatever_they_hold_and_the_cone_has_a_line():
+    picture, dead = torch.zeros(4, 3, 2), torch.zeros(4, 3, 2, dtype=torch.bool)
+    picture[1, 0, 0], picture[2, 1, 1] = 5.0, 1.0
+    dead[3, 2, 1] = dead[2, 1, 1] = True
+    ax = view3d.cubes({"cube": picture}, dead=dead, cone={"cube": range(1, 3)}).axes[0]
+    _, colors = solids(ax)
+    black = (colors[:, :3] == 0).all(1)
+    assert len(colors) == 9 and int(black.sum()) == 6
+    plain = view3d.cubes({"cube": picture}, dead=dead).axes[0]
+    assert len(ax.collections) == len(plain.collections) + 2  # a line around each of two planes
+
+
+def test_nothing_lit_is_a_picture_too():
+    assert view3d.films({"nothing": torch.zeros(2, 2, 3, 3)}).axes[0].images
+    assert view3d.cubes({"nothing": torch.zeros(2, 2, 2)}).axes
+
+
+# --- colors ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_level_has_the_color_that_is_printed():
+    values = torch.tensor([0.0, 0.01, 0.2, 1.0])
+    colors = Colors([values])
+    levels = colors.levels(values.double().numpy())
+    assert levels[0] == 0 and levels[-1] == 255 and levels[1] == 1
+    stops = colors.stops
+    assert stops[0] == (0.0, "rgb(237,237,237)") and stops[0][1] == stops[1][1]
+    printed = colors(values.double().numpy())
+    assert stops[-1] == (1.0, "rgb({},{},{})".format(*(round(255 * part) for part in printed[-1, :3])))
+
+
+def test_numbers_of_two_signs_have_zero_in_the_middle():
+    colors = Colors([torch.tensor([-1.0, 0.5])])
+    assert colors.signed and colors.levels(np.array([-1.0, 1e-9, 1.0])).tolist() == [1, 128, 255]
+    assert Colors([torch.tensor([0.0, 0.5])]).signed is False
+
+
+@pytest.mark.parametrize("values", [[0.5, 2.0], [1e-5, 1.0], [-3.0, 2.0], [5e3, 9e4], [0.0]])
+def test_the_color_bar_says_the_values_of_its_levels(values):
+    colors = Colors([torch.tensor(values)])
+    places, labels = colors.ticks
+    assert len(places) >= 2 and len(places) == len(labels)
+    for place, label in zip(places, labels, strict=True):
+        value = np.array([float(label.replace(",", ""))])
+        # One level is a 254th of the scale, and labels have three digits.
+        assert value == 0 or abs(float(colors.levels(value)[0]) - place) <= 1.5
+
+
+# --- scenes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_vector_travels_as_the_core_says():
+    core, vector = talking(), torch.randn(18)
+    states = travel(core, vector)
+    cube = EmbeddingReshaper(18, (3, 2, 3)).fold(vector[None])
+    assert torch.equal(states, core(cube, return_states=True)[1][0])
+    assert torch.equal(travel(core, vector[None]), states) and torch.equal(travel(core, cube[0]), states)
+    assert travel(core, vector[:16]).shape == states.shape  # padded
+
+
+def test_a_trainer_folds_with_its_own_reshaper_and_stays_as_it_was():
+    trainer = CubeTrainer({"embedding_dim": 18, "lattice_size": [4, 3, 2], "core": {"layout": "random"}})
+    trainer.initialize_components()
+    core = trainer.embedding_processor.train()
+    vector = torch.randn(18)
+    expected = core.eval()(trainer.embedding_reshaper.fold(vector[None]), return_states=True)[1][0]
+    core.train()
+    assert torch.equal(travel(trainer, vector), expected) and core.training
+
+
+def test_a_scene_shows_strength_or_a_channel_and_the_planes_worth_computing():
+    core, vector = talking(steps=4), torch.randn(18)
+    states = travel(core, vector)
+    strong, second = scene(core, vector), scene(core, vector, channel=2)
+    assert torch.equal(strong.values, states.norm(dim=-1)) and torch.equal(second.values, states[..., 2])
+    assert list(strong.cone) == light_cone(4, 4) and second.label == "channel 2 of a cell's state"
+    assert strong.loud[:2] == [6, 12] and repr(strong).endswith("tick by tick: 6, 12, 18, 24, 24")
+
+
+def test_a_dead_plane_stops_the_film():
+    dead = torch.zeros(4, 3, 2, dtype=torch.bool)
+    dead[2] = True
+    film = scene(talking(), torch.randn(18), damage=dead)
+    assert film.loud == [6, 12, 12, 12] and "6 dead" in repr(film)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"values": torch.zeros(2, 3)}, r"\(ticks, planes, rows, columns\); got \(2, 3\)"),
+        ({"values": torch.full((1, 1, 1, 1), torch.nan)}, "finite"),
+        ({"values": torch.zeros(2, 2, 2, 2), "dead": torch.zeros(2, 2, 2)}, "dead as a bool mask"),
+        ({"values": torch.zeros(2, 2, 2, 2), "marked": torch.zeros(2, 2, dtype=torch.bool)}, "marked as a bool mask"),
+        ({"values": torch.zeros(2, 2, 2, 2), "cone": light_cone(2, 4)}, "2 ticks takes as many ranges.*got 5"),
+    ],
+)
+def test_a_scene_that_does_not_fit_together_is_refused(wrong, says):
+    with pytest.raises(DataError, match=says):
+        Scene(**wrong)
+
+
+def test_what_cannot_be_shown_gets_a_sentence():
+    with pytest.raises(DataError, match=r"of several vectors take one: vectors\[0\]"):
+        view3d.show(talking(), torch.randn(3, 18))
+    with pytest.raises(ValueError, match="must be filled"):
+        view3d.show(talking(), torch.randn(19))
+    with pytest.raises(DataError, match="channels 0 to 3; got channel=4"):
+        view3d.show(talking(), torch.randn(18), channel=4)
+    with pytest.raises(DataError, match="initialize_components"):
+        view3d.show(CubeTrainer(), torch.randn(768))
+
+
+# --- to turn ---------------------------------------------------------------------------------------------------------
+
+
+def film():
+    dead = torch.zeros(4, 3, 2, dtype=torch.bool)
+    dead[2, 1, 0] = True
+    return scene(talking(steps=5), torch.randn(18), damage=dead)
+
+
+def test_each_frame_holds_every_cell_in_its_place():
+    shown = film()
+    figure = turning(shown)
+    cells = figure.data[CELLS]
+    assert [frame.name for frame in figure.frames] == [str(tick) for tick in range(6)]
+    for tick, frame in enumerate(figure.frames):
+        assert frame.traces == (CELLS, LINES)
+        for x, y, z, value in zip(cells.x, cells.y, cells.z, frame.data[0].customdata, strict=True):
+            assert value == pytest.approx(float(shown.values[tick, x, z, y]))  # plane, row, column
+    steps = figure.layout.sliders[0].steps
+    assert [step.args[0] for step in steps] == [(str(tick),) for tick in range(6)]
+
+
+def test_silent_cells_are_small_and_dead_ones_crossed():
+    shown = film()
+    for tick in range(shown.ticks):
+        size = tick_data(shown, tick)[CELLS]["marker"]["size"].reshape(shown.size)
+        values, dead = shown.values[tick].numpy(), shown.dead.numpy()
+        assert (size[dead] == 0).all() and (size[(values == 0) & ~dead] == 2).all()
+        assert (size[values != 0] > 5).all()
+    cross = turning(shown).data[DEAD]
+    ends = ~np.isnan(cross.x)
+    assert ends.tolist() == [True, True, False] * 2 and set(cross.x[ends]) == {2}
+    np.testing.assert_allclose(np.unique(cross.z[ends]), [0.65, 1.35], rtol=1e-6)
+    np.testing.assert_allclose(np.unique(cross.y[ends]), [-0.35, 0.35], rtol=1e-6)
+
+
+def test_the_planes_of_the_cone_have_a_line_and_so_have_marked_cells():
+    shown = film()
+    for tick, planes in enumerate(light_cone(4, 5)):
+        around = tick_data(shown, tick)[LINES]
+        assert sorted(set(around["x"][~np.isnan(around["x"])])) == list(planes)
+    marked = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
+    marked[0, 1, 0, 2] = True
+    around = tick_data(Scene(torch.zeros(1, 2, 3, 3), marked=marked), 0)[LINES]
+    points = {point for point in zip(*around.values(), strict=True) if not np.isnan(point[0])}
+    assert points == {(1, column, row) for column in (1.5, 2.5) for row in (-0.5, 0.5)}
+
+
+def test_a_view_is_for_jupyter_for_paper_and_for_the_reader_of_a_terminal(tmp_path, monkeypatch):
+    view = view3d.show(talking(), torch.randn(18), title="a walk")
+    import plotly.io
+
+    before = plotly.io.renderers.default
+    plotly.io.renderers.default = "plotly_mimetype"
+    try:
+        alive = view._repr_mimebundle_()
+        monkeypatch.setenv("CUBELIB_PRINTED", "1")
+        bundle = view._repr_mimebundle_()
+    finally:
+        plotly.io.renderers.default = before
+    assert set(alive) == set(bundle) - {"image/png"}
+    assert set(bundle) == {"application/vnd.plotly.v1+json", "image/png", "text/plain"}
+    assert len(bundle["application/vnd.plotly.v1+json"]["frames"]) == 4
+    assert bundle["text/plain"] == repr(view) and repr(view).startswith("View of strength of a cell's signal: 4×3×2")
+    assert view.save(tmp_path / "new" / "view.png").read_bytes().startswith(b"\x89PNG")
+    assert [ax.get_title() for ax in view.picture().axes[:4]] == ["tick 0", "tick 1", "tick 2", "tick 3"]
+
+
+def test_an_exported_notebook_gets_the_script_once_and_asks_no_network(monkeypatch):
+    import plotly.io
+    from plotly.io import _base_renderers
+
+    said = []
+    monkeypatch.setattr(_base_renderers.ipython_display, "display_html", lambda text, raw: said.append(text))
+    before = plotly.io.renderers.default
+    plotly.io.renderers.default = "plotly_mimetype+notebook"
+    try:
+        bundles = [view3d.show(talking(), torch.randn(18))._repr_mimebundle_() for _ in range(2)]
+    finally:
+        plotly.io.renderers.default = before
+    assert len(said) == 1 and "plotly.js v" in said[0]
+    for bundle in bundles:
+        assert set(bundle) == {"application/vnd.plotly.v1+json", "text/html", "text/plain"}
+        assert "Plotly.newPlot" in bundle["text/html"] and len(bundle["text/html"]) < 100_000
+        assert "http" not in bundle["text/html"].replace("https://plot.ly", "")
+
+
+def test_a_page_holds_all_it_needs_and_stays_below_five_megabytes(tmp_path):
+    core = CubicCore((8, 8, 8), in_channels=12, steps=12)
+    page = view3d.show(core, torch.randn(768)).save(tmp_path / "view.html")
+    assert page.stat().st_size < 5_000_000
+    text = page.read_text(encoding="utf-8")
+    assert (
+        "plotly.js v" in text and '<script src="http' not in text and "cdn.plot.ly" not in text.split("</script>")[-2]
+    )
+
+
+def test_an_older_file_stays_whole_and_wrong_endings_are_refused(tmp_path):
+    view = view3d.show(talking(), torch.randn(18))
+    with pytest.raises(UserError, match=r"ends in \.gif. Use \.html"):
+        view.save(tmp_path / "view.gif")
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match="cannot write"):
+        view.save(tmp_path / "file" / "view.png")
+    older = view.save(tmp_path / "view.png").read_bytes()
+    assert view.save(tmp_path / "view.png").read_bytes() == older
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "view.png"}  # nothing left aside
+
+
+def test_markup_in_a_title_stays_text():
+    title = '<script>alert(1)</script> <a href="javascript:alert(2)">&</a>'
+    figure = view3d.show(talking(), torch.randn(18), title=title).figure
+    assert figure.layout.title.text == as_shown(title) and "<" not in figure.layout.title.text
+    assert "<script>alert" not in figure.to_html(include_plotlyjs=False)
+    printed = view3d.show(talking(), torch.randn(18), title="$x^2$ <b>").picture()
+    assert printed.get_suptitle() == "$x^2$ <b>" and not printed._suptitle.get_parse_math()
+
+
+def test_marked_cells_are_printed_as_a_film_with_a_line():
+    values = lit((0, 0, 0, 0), (1, 1, 2, 2), shape=(2, 2, 3, 3))
+    view = view3d.play(values, marked=values > 0, label="change", title="two")
+    ax = view.picture().axes[0]
+    assert ax.get_title() == "two" and ax.collections and repr(view).startswith("View of change: 2×3×3 cells")
+
+
+def test_without_plotly_the_command_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+    with pytest.raises(ModuleNotFoundError, match=r"python -m pip install 'plotly>=7'"):
+        view3d.show(talking(), torch.randn(18))
+
+
+def test_the_figure_is_plain_json():
+    json.loads(view3d.show(talking(), torch.randn(18)).figure.to_json())

@@ -1,0 +1,319 @@
+"""The widgets without a browser: a control is moved, and what is shown is what the plain functions say."""
+
+import html
+import threading
+
+import numpy as np
+import pytest
+import torch
+from letter_cubes import DIM, MARKUP, trainer, vectors
+
+from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, DialogueDataset
+from cubelib.errors import DataError
+from cubelib.inference.ask import ask
+from cubelib.lattice import random_damage
+from cubelib.views.experiments import crossing, lesion, touched, vector_of
+from cubelib.views.widgets import AskTheCube, Knobs, LayoutExplorer, LesionLab, TrainingLive, WavePlayer
+from cubelib.views.widgets.layouts import CHANNEL, TOUCH
+
+
+def shown(figure, trace=0):
+    """The numbers of a trace of a figure."""
+    return torch.tensor(np.array(figure.data[trace].customdata, dtype=np.float64))
+
+
+# --- WavePlayer ------------------------------------------------------------------------------------------------------
+
+
+def test_the_wave_player_shows_each_tick_of_the_crossing():
+    cube = trainer()
+    player = WavePlayer(cube, "Hello")
+    found = crossing(cube, "Hello")
+    for tick in (0, 2, 3):
+        player.tick.value = tick
+        torch.testing.assert_close(
+            shown(player.lattice.figure).float(), found.strength[tick].flatten(), rtol=1e-6, atol=0
+        )
+        assert f"tick {tick} of 3" in player.facts.value and f"{found.cosine:.4f}" in player.facts.value
+    player.channel.value = 1
+    torch.testing.assert_close(shown(player.lattice.figure).float(), found.states[3, ..., 1].flatten())
+    sheets = player.lattice.figure.data[-2:]
+    torch.testing.assert_close(torch.tensor(sheets[0].customdata).float(), found.states[0, 0, ..., :3].flatten(0, 1).T)
+    torch.testing.assert_close(
+        torch.tensor(sheets[1].customdata).float(), found.states[-1, -1, ..., :3].flatten(0, 1).T
+    )
+
+
+def test_another_sentence_is_sent_and_a_mistake_gets_a_message_and_leaves_the_picture():
+    cube = trainer()
+    player = WavePlayer(cube, "Hello")
+    player.sentence.value = "something quite different"
+    assert torch.equal(player.crossing.output, crossing(cube, "something quite different").output)
+    before = shown(player.lattice.figure)
+    player.sentence.value = "  "
+    assert "nothing to send" in player.message.value and torch.equal(shown(player.lattice.figure), before)
+    player.sentence.value = "better"
+    assert player.message.value == ""
+    with pytest.raises(DataError, match="nothing to send"):
+        WavePlayer(cube, "")
+
+
+# --- LesionLab -------------------------------------------------------------------------------------------------------
+
+
+def lab(**options):
+    cubes = {"plain": trainer(), "other": trainer(random_seed=5)}
+    bank = AnswerBank.from_texts(["aaa", "bbb", "hello there", "hollow", "zzz"], cubes["plain"].embedding_loader)
+    return cubes, bank, LesionLab(cubes, "hello", bank=bank, k=3, **options)
+
+
+def test_the_slider_kills_a_share_and_all_cubes_are_asked():
+    cubes, bank, board = lab()
+    board.draw.value = 4
+    board.share.value = 25
+    dead = random_damage((4, 4, 4), 0.25, seed=4)
+    assert torch.equal(board.damage, dead)
+    expected = lesion(cubes, "hello", dead, bank=bank, k=3)
+    for name, one in expected.items():
+        assert torch.equal(board.found[name].output, one.output) and board.found[name].after == one.after
+        assert f"{one.cosine:.3f}</b> damaged" in board.table.value
+    assert "16 of 64 cells dead (25.0%)" in board.table.value
+    assert len(board.picture_box.figure.data[2].x) == 16 * 6  # a cross in each dead cell
+
+
+def test_a_click_kills_and_a_second_one_revives():
+    _, _, board = lab()
+    cells = board.picture_box.figure.data[0]
+    from plotly.callbacks import InputDeviceState, Points
+
+    def click(trace, index, **place):
+        trace._dispatch_on_click(Points(point_inds=[index], trace_name=trace.name, **place), InputDeviceState())
+
+    click(cells, 16 * 2 + 4 * 1 + 3)  # plane 2, row 1, column 3
+    assert board.damage.nonzero().tolist() == [[2, 1, 3]]
+    board.plane.value = 1
+    sheet = board.picture_box.figure.data[-1]
+    click(sheet, None, xs=[0], ys=[3])
+    assert board.damage.nonzero().tolist() == [[1, 3, 0], [2, 1, 3]]
+    assert sheet.text[3][0] == "×" and sum(mark == "×" for row in sheet.text for mark in row) == 1
+    click(sheet, None, xs=[0], ys=[3])
+    assert board.damage.nonzero().tolist() == [[2, 1, 3]]
+    board.revive.click()
+    assert not board.damage.any() and board.found["plain"].kept == 3
+
+
+def test_the_picture_is_of_the_chosen_cube():
+    cubes, _, board = lab()
+    board.kill([(1, 0, 0), (1, 0, 1)])
+    for name in ("other", "plain"):
+        board.shown.value = name
+        states = crossing(cubes[name], "hello", damage=board.damage).states
+        torch.testing.assert_close(
+            shown(board.picture_box.figure).float(), states.norm(dim=-1).amax(0).flatten(), rtol=1e-5, atol=0
+        )
+    assert [ax.get_title() for ax in board.picture().axes[:2]] == ["plain", "other"]
+
+
+def test_cubes_of_different_lattices_are_refused():
+    with pytest.raises(DataError, match="2 cubes of 2 lattices"):
+        LesionLab({"a": trainer(), "b": trainer(lattice_size=[5, 4, 4])}, "hello")
+
+
+# --- AskTheCube ------------------------------------------------------------------------------------------------------
+
+
+def asking(**options):
+    cube = trainer()
+    bank = AnswerBank.from_texts(["aaa", "bbb", MARKUP, "hollow", "zzz"], cube.embedding_loader)
+    return cube, bank, AskTheCube(cube, bank, "hello", k=5, **options)
+
+
+def test_the_answers_are_those_of_ask_and_right_ones_are_marked():
+    cube, bank, board = asking(right={"Hello": ["HOLLOW"]})
+    assert board.reply == ask(cube, "hello", bank, 5)
+    assert board.table.value.count("(right)") == 2 and "right answer at" in repr(board)
+    board.question.value = "zzzz"
+    assert board.reply == ask(cube, "zzzz", bank, 5) and "(right)" not in board.table.value
+    board.question.value = ""
+    assert "the question is" in board.message.value and board.reply.question == "zzzz"
+
+
+def test_right_answers_can_be_those_of_a_dataset():
+    pairs = DialogueDataset(vectors(3), vectors(3), ["Hello", "other", "hello "], ["hollow", "bbb", "aaa"])
+    board = asking(right=pairs)[2]
+    assert board.table.value.count("(right)") == 4  # two right answers, on both sides
+
+
+@pytest.mark.parametrize("place", ["question", "sentence", "lesion", "bank", "knob"])
+def test_markup_that_is_typed_stays_text(place):
+    if place == "question":
+        _, _, board = asking()
+        board.question.value = MARKUP
+        shown_html = board.table.value
+    elif place == "bank":
+        shown_html = asking()[2].table.value
+    elif place == "sentence":
+        board = LayoutExplorer(trainer(), vectors(), "hello")
+        board.sentence.value = MARKUP
+        shown_html = board.facts.value + board.message.value + html.escape(MARKUP)
+    elif place == "lesion":
+        cube = trainer()
+        bank = AnswerBank.from_texts([MARKUP, "b"], cube.embedding_loader)
+        shown_html = LesionLab({"<b>name</b>": cube}, MARKUP, bank=bank, k=1).table.value
+        assert "&lt;b&gt;name&lt;/b&gt;" in shown_html
+    else:
+        shown_html = Knobs(lambda text: text, text=MARKUP)._says.value
+    assert "<script" not in shown_html and "<img" not in shown_html and html.escape(MARKUP) in shown_html
+
+
+# --- TrainingLive ----------------------------------------------------------------------------------------------------
+
+
+def live(epochs=3, **options):
+    made = CubeTrainer(
+        {"embedding_dim": DIM, "lattice_size": [3, 4, 4], "epochs": epochs, "early_stopping_patience": 99}
+    )
+    made.initialize_components()
+    return made, TrainingLive(made, AutoencoderDataset(vectors(200)), AutoencoderDataset(vectors(40, 2)), **options)
+
+
+def test_training_that_is_watched_learns_what_training_unwatched_does():
+    made, board = live()
+    assert repr(board) == "TrainingLive(not started: up to 3 epochs)" and board.picture() is None
+    history = board.run()
+    assert board.run() is history  # it has been trained
+    alone = CubeTrainer(made.config)
+    alone.initialize_components()
+    expected = alone.fit(AutoencoderDataset(vectors(200)), AutoencoderDataset(vectors(40, 2)), progress=False)
+    assert history == expected
+    assert torch.equal(made.predict(vectors(5, 3)), alone.predict(vectors(5, 3)))
+    (ax,) = board.picture().axes
+    assert list(ax.lines[0].get_ydata()) == [row["autoencoder_cosine_similarity"] for row in history]
+    assert bytes(board.curve.value).startswith(b"\x89PNG") and board.bar.value == 3
+    assert board.stop_button.disabled and not board.start_button.disabled and "trained 3 epochs" in repr(board)
+
+
+def test_the_stop_button_stops_after_the_batch_and_keeps_the_best_weights():
+    reached = threading.Event()
+    made, board = live(epochs=10_000, on_epoch_end=lambda trainer, row: reached.set())
+    board.start_button.click()
+    assert reached.wait(120) and board.running and board.start_button.disabled
+    board.start()  # does nothing while it goes on
+    board.stop_button.click()
+    history = board.wait()
+    assert 1 <= history[-1]["epoch"] < 10_000 and made.stop_reason.startswith("stopped in epoch")
+    best = max(history, key=lambda row: row["score"])
+    again = made.evaluate(AutoencoderDataset(vectors(40, 2)))["cosine_similarity"]
+    assert again == pytest.approx(best["autoencoder_cosine_similarity"], abs=1e-6)
+
+
+def test_a_start_button_that_can_be_pressed_starts():
+    _, board = live(epochs=1)
+    draw, disabled = board.picture, []
+    board.picture = lambda: (disabled.append(board.start_button.disabled), draw())[1]
+    board.start().wait()
+    assert len(disabled) >= 2 and all(disabled)  # after the epoch and at the end
+    assert not board.running and not board.start_button.disabled
+    first = board._thread
+    board.start_button.click()
+    assert board._thread is not first
+    board.wait()
+
+
+def test_what_breaks_training_is_shown_and_raised_again():
+    made, _ = live()
+    board = TrainingLive(made, AutoencoderDataset(vectors(50)[:, :7]), AutoencoderDataset(vectors(40, 2)))
+    with pytest.raises(DataError, match="have 7 numbers"):
+        board.start().wait()
+    assert "have 7 numbers" in board.message.value and not board.start_button.disabled
+    with pytest.raises(ValueError, match="nothing is being trained"):
+        TrainingLive(made, None, None).wait()
+
+
+def test_lines_of_rivals_are_drawn():
+    _, board = live(epochs=1, lines={"PCA": 0.5})
+    board.start().wait()
+    assert "PCA 0.5000" in [text.get_text() for text in board.picture().axes[0].get_legend().get_texts()]
+
+
+# --- LayoutExplorer --------------------------------------------------------------------------------------------------
+
+
+def test_the_explorer_shows_strength_channels_and_who_notices():
+    cube = trainer()
+    board = LayoutExplorer(cube, vectors(), "hello")
+    vector = vector_of(cube, "hello")
+    folded = {name: reshaper.fold(vector[None])[0] for name, reshaper in board.reshapers.items()}
+    for trace, (name, face) in zip(board.figure.data, folded.items(), strict=True):
+        torch.testing.assert_close(torch.tensor(trace.customdata).float(), face.norm(dim=-1), msg=name)
+    board.what.value, board.channel.value = CHANNEL, 2
+    torch.testing.assert_close(board.faces["random"], folded["random"][..., 2], rtol=0, atol=1e-5)
+    board.what.value, board.number.value = TOUCH, 7
+    expected = touched(board.reshapers, vector, 7)
+    torch.testing.assert_close(board.faces["pca"], expected["pca"], rtol=0, atol=1e-7)
+    assert "number 7 noticed by 1, 1, 1, 1 and" in repr(board) and board.channel.disabled
+    board.sentence.value = ""
+    assert "nothing to send" in board.message.value
+
+
+# --- Knobs and all ---------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_knob_has_its_control_and_a_turn_runs_the_function():
+    from matplotlib.figure import Figure
+
+    calls = []
+
+    def run(**given):
+        calls.append(given)
+        return f"call {len(calls)}", Figure(figsize=(1, 1), facecolor="white")
+
+    board = Knobs(run, whole=range(2, 9), share=(0.0, 1.0), name=["a", None], on=True, text="x", start={"whole": 4})
+    assert calls == [{"whole": 4, "share": 0.0, "name": "a", "on": True, "text": "x"}]
+    board.controls["share"].value = 0.5
+    board.controls["name"].value = None
+    assert calls[-1] == {"whole": 4, "share": 0.5, "name": None, "on": True, "text": "x"} and board.text == "call 3"
+    assert repr(board) == "Knobs(whole 4, share 0.5, name None, on True, text x): call 3"
+    assert board.picture() is board.figure and bytes(board._image.value).startswith(b"\x89PNG")
+    slow = Knobs(run, button="run", whole=range(3))
+    count = len(calls)
+    slow.controls["whole"].value = 2
+    assert len(calls) == count
+    slow._run.click()
+    assert calls[-1] == {"whole": 2}
+    with pytest.raises(TypeError, match=r"odd=\{\} has no control"):
+        Knobs(run, odd={})
+
+
+def test_a_mistake_at_a_knob_is_a_message_and_a_fault_stays_a_fault():
+    def run(number):
+        if number == 1:
+            raise ValueError("<b>no</b>")
+        return str(1 // (2 - number))
+
+    board = Knobs(run, number=range(3))
+    board.controls["number"].value = 1
+    assert board.message.value == "&lt;b&gt;no&lt;/b&gt;" and board.text == "0"
+    with pytest.raises(ZeroDivisionError):
+        board.controls["number"].value = 2
+
+
+def test_each_widget_has_a_printed_twin_and_a_repr_that_says_what_is_seen(monkeypatch):
+    cube, trained = trainer(), live(epochs=1)[1]
+    trained.run()
+    boards = [
+        WavePlayer(cube, "hello"),
+        lab()[2],
+        asking()[2],
+        trained,
+        LayoutExplorer(cube, vectors(), "hello"),
+    ]
+    for board in boards:
+        assert "image/png" not in board._repr_mimebundle_()  # nobody waits for a picture of what is there
+    monkeypatch.setenv("CUBELIB_PRINTED", "1")
+    for board in boards:
+        bundle = board._repr_mimebundle_()
+        assert bundle["text/plain"] == repr(board) and repr(board).startswith(type(board).__name__)
+        assert "application/vnd.jupyter.widget-view+json" in bundle and bundle["image/png"].startswith("iVBOR")
+        assert board.picture().get_facecolor() == (1, 1, 1, 1)
+    assert "image/png" not in Knobs(lambda a: str(a), a=True)._repr_mimebundle_()
