@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,10 @@ ROWS = 8192  # vectors in double precision at a time: 50 MB of 768 numbers
 
 def covariance(vectors: Tensor | VectorFile) -> tuple[Tensor, Tensor]:
     """Mean `(dim,)` and covariance `(dim, dim)` of `(n, dim)` vectors, in float64."""
-    mean = sum(block.sum(0) for block in _doubles(vectors)) / len(vectors)
+    total = torch.zeros(vectors.shape[1], dtype=torch.float64)
+    for block in _doubles(vectors):
+        total = total.to(block) + block.sum(0)
+    mean = total / len(vectors)
     spread = torch.zeros(len(mean), len(mean)).to(mean)
     for block in _doubles(vectors):
         centered = block - mean
@@ -76,7 +79,8 @@ def spectral_order(vectors: Tensor | VectorFile) -> Tensor:
     degree = weights.sum(1).clamp_min(1e-12).rsqrt()  # a number that never varies has no edges
     vectors_of = torch.linalg.eigh(weights * degree[:, None] * degree[None, :]).eigenvectors
     fiedler = vectors_of[:, -min(2, len(degree))] * degree
-    return (fiedler * fiedler[fiedler.abs().argmax()].sign()).argsort(stable=True)
+    order: Tensor = (fiedler * fiedler[fiedler.abs().argmax()].sign()).argsort(stable=True)
+    return order
 
 
 class EmbeddingReshaper(nn.Module):
@@ -110,6 +114,11 @@ class EmbeddingReshaper(nn.Module):
         (torch.Size([2, 8, 8, 12]), True)
     """
 
+    order: Tensor
+    mean: Tensor
+    axes: Tensor
+    fitted: Tensor
+
     def __init__(
         self,
         dim: int = 768,
@@ -127,7 +136,7 @@ class EmbeddingReshaper(nn.Module):
         if not 0 < scale < math.inf:
             raise ValueError(f"EmbeddingReshaper: scale must be above 0 and finite; got {scale}.")
         self.dim, self.layout, self.scale = dim, layout, scale
-        self.cube_shape = tuple(cube_shape) if cube_shape else (8, 8, math.ceil(dim / 64))
+        self.cube_shape: tuple[int, int, int] = tuple(cube_shape) if cube_shape else (8, 8, math.ceil(dim / 64))  # type: ignore[assignment]
         if len(self.cube_shape) != 3 or min(self.cube_shape) < 1:
             raise ValueError(
                 f"EmbeddingReshaper: cube_shape is (rows, columns, channels), each at least 1; got {cube_shape}."
@@ -149,7 +158,7 @@ class EmbeddingReshaper(nn.Module):
         self.register_buffer("fitted", torch.tensor(layout not in ("spectral", "pca")))
 
     @classmethod
-    def for_dim(cls, dim: int, face: tuple[int, int] = (8, 8), **options: object) -> EmbeddingReshaper:
+    def for_dim(cls, dim: int, face: tuple[int, int] = (8, 8), **options: Any) -> EmbeddingReshaper:
         """A reshaper for vectors of `dim` numbers on a face of (rows, columns) cells, with as few channels as possible.
 
         Example:

@@ -42,28 +42,28 @@ def light_cone(depth: int, steps: int) -> list[range]:
     return [range(max(0, last - (steps - t)), min(t, last) + 1) for t in range(steps + 1)]
 
 
-def overlap(slab: int, now: range, then: range) -> range:
-    """The planes of `then` whose neighbors in this slab (−1 behind, 0 level, 1 ahead) are among the planes `now`.
+def overlap(depth_offset: int, now: range, then: range) -> range:
+    """The planes of `then` whose neighbors at a depth offset (−1, 0, 1) are among the planes `now`.
 
     Example:
         >>> list(overlap(-1, now=range(0, 2), then=range(0, 3)))
         [1, 2]
     """
-    return range(max(then.start, now.start - slab), min(then.stop, now.stop - slab))
+    return range(max(then.start, now.start - depth_offset), min(then.stop, now.stop - depth_offset))
 
 
-def sightings(now: range, then: range) -> list[tuple[range, tuple[int, ...]]]:
-    """The planes `then` in runs that look at the same slabs, and those slabs, where `now` holds all signals there are.
+def group_planes_by_neighbors(now: range, then: range) -> list[tuple[range, tuple[int, ...]]]:
+    """Groups the planes `then` by the depth offsets at which they have neighbors among the planes `now`.
 
     Example:
-        >>> sightings(now=range(0, 3), then=range(0, 4))  # plane 0 has nothing behind it, plane 3 only that
+        >>> group_planes_by_neighbors(now=range(0, 3), then=range(0, 4))  # nothing is behind plane 0
         [(range(0, 1), (0, 1)), (range(1, 2), (-1, 0, 1)), (range(2, 3), (-1, 0)), (range(3, 4), (-1,))]
     """
     runs: list[tuple[range, tuple[int, ...]]] = []
     for z in then:
-        slabs = tuple(slab for slab in (-1, 0, 1) if z + slab in now)
-        if runs and runs[-1][1] == slabs:
-            runs[-1] = (range(runs[-1][0].start, z + 1), slabs)
+        depth_offsets = tuple(depth_offset for depth_offset in (-1, 0, 1) if z + depth_offset in now)
+        if runs and runs[-1][1] == depth_offsets:
+            runs[-1] = (range(runs[-1][0].start, z + 1), depth_offsets)
         else:
-            runs.append((range(z, z + 1), slabs))
+            runs.append((range(z, z + 1), depth_offsets))
     return runs

@@ -26,12 +26,12 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
 from cubelib.lattice import counts
-from cubelib.lattice.cone import light_cone, overlap, sightings
-from cubelib.lattice.field import Field
+from cubelib.lattice.cone import group_planes_by_neighbors, light_cone, overlap
+from cubelib.lattice.global_channels import GlobalChannels
 from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORHOODS
 from cubelib.lattice.rule import RULES, Rule
 
-NUDGE = 0.1  # where nothing is carried: copies random cubes over four planes after 150 steps (notebook 03)
+INIT_STD = 0.1  # where nothing is carried: copies random cubes over four planes after 150 steps (notebook 03)
 
 
 class CubicCore(nn.Module):
@@ -47,7 +47,7 @@ class CubicCore(nn.Module):
         linear_path: whether a cell also adds a linear map of what it sees, beside its hidden layer. Without it a
             lattice learns several times as slowly.
         neighborhood: "moore" (26 neighbors) or "von_neumann" (6). In depth − 1 ticks a Moore cell of the back face
-            can hear every front cell up to depth − 1 rows and columns away; a von Neumann cell only the one straight
+            can hear every front cell up to depth − 1 rows and columns away; a von Neumann cell only the one linear
             in front of it, and each step aside costs a tick more.
         boundary: what cells on the rim of a plane see outside: "zero", "reflect" or "periodic". Along depth the
             lattice is always open.
@@ -57,9 +57,9 @@ class CubicCore(nn.Module):
         steps: ticks, at least depth − 1; None means depth − 1.
         bottleneck: channels a cell of the middle plane passes on; None means all. It makes the core a bottleneck of
             `latent_dim` numbers.
-        field: numbers that the whole front face writes together and every cell of the back face hears
-            (`cubelib.lattice.field`). 0, the default, for none: with a field the core is no longer local. Not with a
-            bottleneck, which it would go around.
+        global_channels: channels that the whole front face writes to and every cell of the back face reads
+            (`cubelib.lattice.global_channels`). With them the core is no longer local. Not with a bottleneck, which
+            they would bypass.
         cell_dropout: probability, in training, that a cell skips its update in a tick.
         cell_damage: probability, in training, that a cell is dead: zero at every tick of a call, so that it hands on
             nothing either. Each call draws its dead cells anew, the same for the whole batch.
@@ -92,54 +92,16 @@ class CubicCore(nn.Module):
         conduction: bool = True,
         steps: int | None = None,
         bottleneck: int | None = None,
-        field: int = 0,
+        global_channels: int = 0,
         cell_dropout: float = 0.0,
         cell_damage: float = 0.0,
         gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        size = tuple(lattice_size)
-        if len(size) != 3 or not all(isinstance(side, int) and side >= 1 for side in size):
-            raise ValueError(
-                f"CubicCore: lattice_size is (depth, rows, columns), three whole numbers of at least 1; got "
-                f"{lattice_size}. The default is (8, 8, 8)."
-            )
-        for name, value in (("in_channels", in_channels), ("hidden", hidden)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"CubicCore: {name} must be a whole number of at least 1; got {value}.")
-        if state_channels < in_channels:
-            raise ValueError(
-                f"CubicCore: a cell's state must hold its input: state_channels {state_channels} is less than "
-                f"in_channels {in_channels}. Use state_channels={in_channels} or more."
-            )
-        for name, value, allowed in (
-            ("rule", rule, RULES),
-            ("neighborhood", neighborhood, tuple(NEIGHBORHOODS)),
-            ("boundary", boundary, BOUNDARIES),
-        ):
-            if value not in allowed:
-                raise ValueError(f"CubicCore: {name}={value!r} is not known. Use one of {', '.join(allowed)}.")
-        if steps is not None and not isinstance(steps, int):
-            raise ValueError(
-                f"CubicCore: steps is a whole number of ticks, or None for depth − 1 = {size[0] - 1}; got {steps}."
-            )
-        if bottleneck is not None and not 1 <= bottleneck <= state_channels:
-            raise ValueError(
-                f"CubicCore: bottleneck is the number of channels the middle plane passes on, 1 to {state_channels} "
-                f"(state_channels), or None for no bottleneck; got {bottleneck}."
-            )
-        if not isinstance(field, int) or field < 0:
-            raise ValueError(f"CubicCore: field is a number of shared channels, 0 (none) or more; got {field}.")
-        if field and bottleneck is not None:
-            raise ValueError(
-                f"CubicCore: a field goes from the front face to the back face and around the bottleneck, so the code would "
-                f"not be all that passes; got field={field} and bottleneck={bottleneck}. Use field=0 or bottleneck=None."
-            )
-        if field and size[0] == 1:
-            raise ValueError("CubicCore: a field needs two faces, and this lattice has 1 plane. Use field=0.")
-        for name, value in (("cell_dropout", cell_dropout), ("cell_damage", cell_damage)):
-            if not 0.0 <= value < 1.0:
-                raise ValueError(f"CubicCore: {name} is a probability, 0 or more and below 1; got {value}.")
+        size = _check_options(
+            lattice_size, in_channels, state_channels, hidden, rule, neighborhood, boundary, steps, bottleneck,
+            global_channels, cell_dropout=cell_dropout, cell_damage=cell_damage,
+        )  # fmt: skip
         self.lattice_size = size
         self.in_channels, self.state_channels, self.hidden = in_channels, state_channels, hidden
         self.linear_path, self.neighborhood = linear_path, neighborhood
@@ -148,13 +110,15 @@ class CubicCore(nn.Module):
         self.bottleneck, self.gradient_checkpointing = bottleneck, gradient_checkpointing
         self.cell_dropout, self.cell_damage = cell_dropout, cell_damage
         self.cone = light_cone(size[0], self.steps)
-        # Where several processes share a batch: (rows of this one, size of the whole). Each draws the whole batch's
-        # dropout, so together they drop the cells that one process would.
-        self.share: tuple[slice, int] | None = None
-        nudge = 0.0 if conduction else NUDGE
-        self.rule = Rule(rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary, linear_path, nudge)
-        self.field = Field(size[1:], in_channels, field) if field else None
-        self._freeze_what_cannot_learn()
+        # If several processes share a batch: (rows of this one, size of the whole). Each draws the dropout of the whole
+        # batch, so together they drop the cells that one process would.
+        self.batch_shard: tuple[slice, int] | None = None
+        init_std = 0.0 if conduction else INIT_STD
+        self.rule = Rule(
+            rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary, linear_path, init_std
+        )
+        self.global_channels = GlobalChannels(size[1:], in_channels, global_channels) if global_channels else None
+        self._freeze_unused_parameters()
 
     # --- what the core is -------------------------------------------------------------------------------------------
 
@@ -185,30 +149,30 @@ class CubicCore(nn.Module):
 
     def __repr__(self) -> str:
         depth, rows, columns = self.lattice_size
-        extras = (
-            "no bottleneck"
-            if self.bottleneck is None
-            else f"bottleneck {self.bottleneck} → {self.latent_dim:,} numbers"
-        )
-        extras += "" if self.linear_path else ", no linear path"
-        extras += "" if self.field is None else f", field {self.field.size}"
+        extras = "no bottleneck"
+        if self.bottleneck is not None:
+            extras = f"bottleneck {self.bottleneck} → {self.latent_dim:,} numbers"
+        if not self.linear_path:
+            extras += ", no linear path"
+        if self.global_channels is not None:
+            extras += f", {self.global_channels.size} global channels"
         return (
             f"CubicCore({depth}×{rows}×{columns} cells, {self.state_channels} channels, {self.rule.kind} rule, "
             f"{self.neighborhood} neighborhood, {self.steps} ticks, {extras}, {self.parameter_count:,} parameters)"
         )
 
-    def _freeze_what_cannot_learn(self) -> None:
-        """Keeps out of the optimizer what nobody uses in `steps` ticks: silent slabs, planes that never act."""
-        looking = {
-            slab: {z for now, then in pairwise(self.cone) for z in overlap(slab, now, then)}
-            for slab in (BEHIND, LEVEL, AHEAD)
-        }
-        acting = {z for then in self.cone[1:] for z in then}
+    def _freeze_unused_parameters(self) -> None:
+        """Excludes from the optimizer what cannot affect the output within `steps` ticks."""
         rule = self.rule
-        used = [(rule.first_layer(slab), planes) for slab, planes in looking.items()]
-        for sheets, planes in (*used, (rule.gain or (), acting), (rule.bias, acting), (rule.out, acting)):
-            for z, sheet in enumerate(sheets):
-                sheet.requires_grad_(bool(planes) if len(sheets) == 1 else z in planes)
+        acting = {z for planes in self.cone[1:] for z in planes}
+        used = [(rule.gain or (), acting), (rule.bias, acting), (rule.out, acting)]
+        for depth_offset in (BEHIND, LEVEL, AHEAD):
+            looking = {z for now, then in pairwise(self.cone) for z in overlap(depth_offset, now, then)}
+            used.append((rule.first_layer(depth_offset), looking))
+        for parameters, planes in used:
+            for z, parameter in enumerate(parameters):
+                shared = len(parameters) == 1
+                parameter.requires_grad_(bool(planes) if shared else z in planes)
 
     @property
     def _all_planes(self) -> list[range]:
@@ -250,14 +214,16 @@ class CubicCore(nn.Module):
         alive = None if damage is None else (~damage).to(cube)[:, None, ..., None]  # (depth, 1, rows, columns, 1)
         schedule = self._all_planes if return_states else self.cone
         front = pad(cube, (0, self.state_channels - self.in_channels))[None]  # (1, b, rows, columns, c)
-        state = self._settle(_pad_planes(front, 0, len(schedule[0]) - 1), schedule[0], 0, alive)
+        state = self._apply_masks(_pad_planes(front, 0, len(schedule[0]) - 1), schedule[0], 0, alive)
         states = [state] if return_states else []
-        said = None if self.field is None else self.field.write(state[0, ..., : self.in_channels])
+        shared_code = (
+            None if self.global_channels is None else self.global_channels.write(state[0, ..., : self.in_channels])
+        )
         for t, (now, then) in enumerate(pairwise(schedule), start=1):
             if self.gradient_checkpointing and torch.is_grad_enabled():
-                state = checkpoint(self._tick, state, now, then, t, alive, said, use_reentrant=False)
+                state = checkpoint(self._tick, state, now, then, t, alive, shared_code, use_reentrant=False)
             else:
-                state = self._tick(state, now, then, t, alive, said)
+                state = self._tick(state, now, then, t, alive, shared_code)
             if return_states:
                 states.append(state)
         out = state[-1, ..., : self.in_channels].contiguous()  # (b, rows, columns, c)
@@ -270,28 +236,26 @@ class CubicCore(nn.Module):
         return (out, torch.stack(states).permute(2, 0, 1, 3, 4, 5)) if return_states else out
 
     def _tick(
-        self, state: Tensor, now: range, then: range, t: int, alive: Tensor | None, said: Tensor | None
+        self, state: Tensor, now: range, then: range, t: int, alive: Tensor | None, shared_code: Tensor | None
     ) -> Tensor:
         """S[t−1] on the planes `now` → S[t] on the planes `then`, both (planes, batch, rows, columns, channels)."""
         changes = []
-        for looking, slabs in sightings(now, then):
-            first, last = looking.start - now.start, looking.stop - now.start
-            seen = {slab: state[first + slab : last + slab] for slab in slabs}
-            changes.append(self.rule.change(seen, looking))
+        for planes, depth_offsets in group_planes_by_neighbors(now, then):
+            first, last = planes.start - now.start, planes.stop - now.start
+            seen = {depth_offset: state[first + depth_offset : last + depth_offset] for depth_offset in depth_offsets}
+            changes.append(self.rule.change(seen, planes))
         change = torch.cat(changes) if len(changes) > 1 else changes[0]
-        if said is not None and t == self.lattice_size[0] - 1:
-            answer = pad(self.field.answer(said), (0, self.state_channels - self.in_channels))[None]
-            change = change + _pad_planes(answer, len(then) - 1, 0)  # the back face is the last of the planes `then`
+        if self.global_channels is not None and shared_code is not None and t == self.lattice_size[0] - 1:
+            read = pad(self.global_channels.read(shared_code), (0, self.state_channels - self.in_channels))[None]
+            change = change + _pad_planes(read, len(then) - 1, 0)  # the back face is the last of the planes `then`
         if self.cell_dropout and self.training:
             # Inverted dropout: what is left is scaled up, so the expected change stays the same at test time.
-            rows, whole = self.share or (slice(None), change.shape[1])
-            keep = change.new_empty(len(then), whole, *change.shape[2:4], 1).bernoulli_(1.0 - self.cell_dropout)[
-                :, rows
-            ]
-            change = change * keep / (1.0 - self.cell_dropout)
-        return self._settle(self._carry(state, now, then) + change, then, t, alive)
+            shard, batch_size = self.batch_shard or (slice(None), change.shape[1])
+            keep = change.new_empty(len(then), batch_size, *change.shape[2:4], 1).bernoulli_(1.0 - self.cell_dropout)
+            change = change * keep[:, shard] / (1.0 - self.cell_dropout)
+        return self._apply_masks(self._shift(state, now, then) + change, then, t, alive)
 
-    def _carry(self, state: Tensor, now: range, then: range) -> Tensor:
+    def _shift(self, state: Tensor, now: range, then: range) -> Tensor:
         """What is there before any cell acts: with conduction the planes moved on by one, else the planes as they are.
 
         `then` asks for planes that `now` may not hold; those are silent, or cannot matter any more.
@@ -305,7 +269,7 @@ class CubicCore(nn.Module):
             moved = moved + _pad_planes(state[-1:], len(then) - 1, 0)  # the back face keeps what has arrived
         return moved
 
-    def _settle(self, state: Tensor, planes: range, t: int, alive: Tensor | None) -> Tensor:
+    def _apply_masks(self, state: Tensor, planes: range, t: int, alive: Tensor | None) -> Tensor:
         """Silences what must be silent: planes beyond the signal, channels beyond the bottleneck, dead cells."""
         if planes.stop > t + 1:
             reached = torch.arange(planes.start, planes.stop, device=state.device) <= t
@@ -343,3 +307,63 @@ def _pad_planes(values: Tensor, before: int, after: int) -> Tensor:
 def _finite(values: Tensor) -> bool:
     # The sum is one quick pass and infinite or NaN if any number is; only where it overflowed by itself look at each.
     return bool(torch.isfinite(values.sum())) or bool(torch.isfinite(values).all())
+
+
+def _check_options(
+    lattice_size: tuple[int, int, int],
+    in_channels: int,
+    state_channels: int,
+    hidden: int,
+    rule: str,
+    neighborhood: str,
+    boundary: str,
+    steps: int | None,
+    bottleneck: int | None,
+    global_channels: int,
+    **probabilities: float,
+) -> tuple[int, int, int]:
+    """Refuses options that cannot work; gives the lattice size as a tuple."""
+    size = tuple(lattice_size)
+    if len(size) != 3 or not all(isinstance(side, int) and side >= 1 for side in size):
+        raise ValueError(
+            f"CubicCore: lattice_size is (depth, rows, columns), three whole numbers of at least 1; got "
+            f"{lattice_size}. The default is (8, 8, 8)."
+        )
+    for name, width in (("in_channels", in_channels), ("hidden", hidden)):
+        if not isinstance(width, int) or width < 1:
+            raise ValueError(f"CubicCore: {name} must be a whole number of at least 1; got {width}.")
+    if state_channels < in_channels:
+        raise ValueError(
+            f"CubicCore: a cell's state must hold its input: state_channels {state_channels} is less than "
+            f"in_channels {in_channels}. Use state_channels={in_channels} or more."
+        )
+    for name, choice, allowed in (
+        ("rule", rule, RULES),
+        ("neighborhood", neighborhood, tuple(NEIGHBORHOODS)),
+        ("boundary", boundary, BOUNDARIES),
+    ):
+        if choice not in allowed:
+            raise ValueError(f"CubicCore: {name}={choice!r} is not known. Use one of {', '.join(allowed)}.")
+    if steps is not None and not isinstance(steps, int):
+        raise ValueError(
+            f"CubicCore: steps is a whole number of ticks, or None for depth − 1 = {size[0] - 1}; got {steps}."
+        )
+    if bottleneck is not None and not 1 <= bottleneck <= state_channels:
+        raise ValueError(
+            f"CubicCore: bottleneck is the number of channels that the middle plane passes on, 1 to {state_channels} "
+            f"(state_channels), or None for no bottleneck; got {bottleneck}."
+        )
+    if not isinstance(global_channels, int) or global_channels < 0:
+        raise ValueError(f"CubicCore: global_channels is a whole number, 0 for none; got {global_channels}.")
+    if global_channels and bottleneck is not None:
+        raise ValueError(
+            f"CubicCore: global channels would bypass the bottleneck; got global_channels={global_channels} and "
+            f"bottleneck={bottleneck}. Use global_channels=0 or bottleneck=None."
+        )
+    if global_channels and size[0] == 1:
+        raise ValueError("CubicCore: global channels need two faces; this lattice has 1 plane. Use global_channels=0.")
+    for name, probability in probabilities.items():
+        if not 0.0 <= probability < 1.0:
+            raise ValueError(f"CubicCore: {name} is a probability, 0 or more and below 1; got {probability}.")
+    depth, rows, columns = size
+    return depth, rows, columns

@@ -10,13 +10,32 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from cubelib.lattice.cone import overlap
+from cubelib.lattice.global_channels import GlobalChannels
 from cubelib.lattice.perceive import NEIGHBORHOODS, Offset, neighbor_index
+from cubelib.lattice.rule import Rule
 
-if TYPE_CHECKING:
-    from cubelib.lattice.core import CubicCore
+
+class CubicCore(Protocol):
+    """What is asked of a `cubelib.lattice.CubicCore`, which imports this module for its properties."""
+
+    lattice_size: tuple[int, int, int]
+    in_channels: int
+    state_channels: int
+    hidden: int
+    steps: int
+    linear_path: bool
+    neighborhood: str
+    boundary: str
+    bottleneck: int | None
+    cone: list[range]
+    rule: Rule
+    global_channels: GlobalChannels | None
+
+    @property
+    def bottleneck_plane(self) -> int: ...  # noqa: D102
 
 
 def carried_channels(core: CubicCore, t: int, z: int) -> int:
@@ -39,30 +58,34 @@ def parameter_count(core: CubicCore) -> int:
     Not counted: cells that never update in the light cone, weights that would read a neighbor outside the lattice or
     a channel that never carries anything, and weights that write a channel nobody hears.
     """
-    slabs = NEIGHBORHOODS[core.neighborhood]
+    neighborhood = NEIGHBORHOODS[core.neighborhood]
     one_each = core.rule.kind == "local"  # a network for each cell; else the cells share one, and any use counts
-    neighbors = {slab: _neighbors(core, offsets, one_each) for slab, offsets in slabs.items()}
+    neighbors = {depth_offset: _neighbors(core, offsets, one_each) for depth_offset, offsets in neighborhood.items()}
     writes: dict[int, int] = {}  # plane → channels written there, and heard, at some tick
-    # (plane, slab) → at each tick (channels read there, channels written, and heard); shared weights: plane 0 for all
+    # (plane, depth offset) → at each tick (channels read, channels written and heard); shared weights: plane 0 for all
     uses: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     for t, (now, then) in enumerate(pairwise(core.cone), start=1):
         for z in then:
             writes[z] = max(writes.get(z, 0), heard_channels(core, t, z))
-        for slab in slabs:
-            for z in overlap(slab, now, then):
-                use = (carried_channels(core, t - 1, z + slab), heard_channels(core, t, z))
-                uses[z if one_each else 0, slab].append(use)
+        for depth_offset in neighborhood:
+            for z in overlap(depth_offset, now, then):
+                use = (carried_channels(core, t - 1, z + depth_offset), heard_channels(core, t, z))
+                uses[z if one_each else 0, depth_offset].append(use)
     if not writes:
         return 0
     face = core.lattice_size[1] * core.lattice_size[2]
-    first = sum(neighbors[slab] * max(read for read, _ in pairs) for (_, slab), pairs in uses.items())
-    linear = sum(neighbors[slab] * _pairs(pairs) for (_, slab), pairs in uses.items()) if core.linear_path else 0
+    first = sum(neighbors[depth_offset] * max(read for read, _ in pairs) for (_, depth_offset), pairs in uses.items())
+    linear = (
+        sum(neighbors[depth_offset] * _pairs(pairs) for (_, depth_offset), pairs in uses.items())
+        if core.linear_path
+        else 0
+    )
     if one_each:
         last, tuning = face * sum(writes.values()), face * len(writes)
     else:
         last = max(writes.values())
         tuning = 1 if core.rule.kind == "shared" else 2 * face * len(writes)  # a bias; or a gain and a bias for each
-    return core.hidden * (first + last + tuning) + linear + _field(core)
+    return core.hidden * (first + last + tuning) + linear + _global_channels(core)
 
 
 def _pairs(uses: list[tuple[int, int]]) -> int:
@@ -96,17 +119,21 @@ def flops_per_sample(core: CubicCore, schedule: list[range]) -> int:
     """
     face = core.lattice_size[1] * core.lattice_size[2]
     width = core.hidden + core.state_channels if core.linear_path else core.hidden
-    flops = 2 * _field(core)
+    flops = 2 * _global_channels(core)
     for now, then in pairwise(schedule):
-        for slab, offsets in NEIGHBORHOODS[core.neighborhood].items():
-            flops += 2 * face * len(overlap(slab, now, then)) * len(offsets) * core.state_channels * width
+        for depth_offset, offsets in NEIGHBORHOODS[core.neighborhood].items():
+            flops += 2 * face * len(overlap(depth_offset, now, then)) * len(offsets) * core.state_channels * width
         flops += 2 * face * len(then) * core.hidden * core.state_channels
     return flops
 
 
-def _field(core: CubicCore) -> int:
-    """Weights of the field, each used once for one input: what the front face writes and the back face answers."""
-    return 0 if core.field is None else core.field.writing.numel() + core.field.answering.numel()
+def _global_channels(core: CubicCore) -> int:
+    """Weights of the global channels; each is used once for one input."""
+    return (
+        0
+        if core.global_channels is None
+        else core.global_channels.write_weights.numel() + core.global_channels.read_weights.numel()
+    )
 
 
 def _through_bottleneck(core: CubicCore, z: int, channels: int) -> int:

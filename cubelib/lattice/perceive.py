@@ -1,7 +1,7 @@
 """What a cell sees: itself and its nearest neighbors, with a rule for the rim of each plane.
 
 The lattice is a stack of planes along depth. A neighborhood therefore falls into three *slabs*: the plane behind the
-cell (depth − 1, where the signal comes from), the cell's own plane, and the plane ahead. Each slab is a list of
+cell (depth − 1, where the signal comes from), the cell's own plane, and the plane ahead. Each depth_offset is a list of
 (row, column) offsets:
 
     von Neumann  behind [·]   level [+]   ahead [·]      the 6 cells that share a face, and the cell itself
@@ -58,7 +58,7 @@ def neighbor_index(index: int, size: int, boundary: str) -> int | None:
 
 
 def widen(planes: Tensor, boundary: str) -> Tensor:
-    """Puts a frame one cell wide around each plane, holding what the cells on the rim see outside.
+    """Puts a frame one cell wide around each plane, that holds what rim cells see outside.
 
     Args:
         planes: states, `(…, rows, columns, channels)`.
@@ -71,7 +71,7 @@ def widen(planes: Tensor, boundary: str) -> Tensor:
         return pad(planes, (0, 0, 1, 1, 1, 1))
     for dim in (-3, -2):
         size = planes.shape[dim]
-        before, after = (planes.narrow(dim, neighbor_index(i, size, boundary), 1) for i in (-1, size))
+        before, after = (planes.narrow(dim, neighbor_index(i, size, boundary) or 0, 1) for i in (-1, size))
         planes = torch.cat([before, planes, after], dim)
     return planes
 

@@ -29,20 +29,23 @@ def reference_states(core: CubicCore, cube: Tensor, damage: Tensor | None = None
     depth, rows, columns = core.lattice_size
     states = torch.zeros(core.steps + 1, depth, rows, columns, core.state_channels, dtype=cube.dtype)
     states[0, 0, :, :, : core.in_channels] = cube
-    said = None if core.field is None else torch.zeros(core.field.size, dtype=cube.dtype)
+    global_channels = core.global_channels
+    if global_channels is not None:
+        code = torch.zeros(global_channels.size, dtype=cube.dtype)
     for t in range(core.steps + 1):
         for z, row, column in product(range(depth), range(rows), range(columns)):
             if t > 0 and z <= t:  # a cell that no signal can have reached stays silent
                 old = states[t - 1]
                 states[t, z, row, column] = _carried(core, old, z, row, column) + _update(core, old, z, row, column)
-            if said is not None and t == z == depth - 1:  # the signal arrives, and with it what the front face said
-                states[t, z, row, column, : core.in_channels] += said @ core.field.answering[row, column]
+            if global_channels is not None and t == z == depth - 1:  # the signal arrives, and the code with it
+                states[t, z, row, column, : core.in_channels] += code @ global_channels.read_weights[row, column]
             if core.bottleneck is not None and z == core.bottleneck_plane:
                 states[t, z, row, column, core.bottleneck :] = 0
             if damage is not None and damage[z, row, column]:
                 states[t, z, row, column] = 0
-            if said is not None and t == z == 0:
-                said = said + states[0, 0, row, column, : core.in_channels] @ core.field.writing[row, column]
+            if global_channels is not None and t == z == 0:
+                front = states[0, 0, row, column, : core.in_channels]
+                code = code + front @ global_channels.write_weights[row, column]
     return states
 
 
@@ -58,20 +61,22 @@ def _update(core: CubicCore, old: Tensor, z: int, row: int, column: int) -> Tens
     own = (z, row * columns + column)  # plane and cell; (0, 0) is where a parameter lies that all cells share
     network, network_cell = own if rule.kind == "local" else (0, 0)
     tuning, tuning_cell = own if rule.kind != "shared" else (0, 0)
-    excitation = torch.zeros(core.hidden, dtype=old.dtype)
-    straight = torch.zeros(core.state_channels, dtype=old.dtype)
-    for slab, offsets in NEIGHBORHOODS[core.neighborhood].items():
-        weights = rule.first_layer(slab)[network][network_cell]  # [W | V]
+    preactivation = torch.zeros(core.hidden, dtype=old.dtype)
+    linear = torch.zeros(core.state_channels, dtype=old.dtype)
+    for depth_offset, offsets in NEIGHBORHOODS[core.neighborhood].items():
+        weights = rule.first_layer(depth_offset)[network][network_cell]  # [W | V]
         for k, (row_shift, column_shift) in enumerate(offsets):
             near_row = neighbor_index(row + row_shift, rows, core.boundary)
             near_column = neighbor_index(column + column_shift, columns, core.boundary)
-            if not 0 <= z + slab < depth or near_row is None or near_column is None:
+            if not 0 <= z + depth_offset < depth or near_row is None or near_column is None:
                 continue  # nothing there: silence adds nothing
             block = weights[k * core.state_channels : (k + 1) * core.state_channels]
-            seen = old[z + slab, near_row, near_column]
-            excitation = excitation + seen @ block[:, : core.hidden]
+            seen = old[z + depth_offset, near_row, near_column]
+            preactivation = preactivation + seen @ block[:, : core.hidden]
             if core.linear_path:
-                straight = straight + seen @ block[:, core.hidden :]
+                linear = linear + seen @ block[:, core.hidden :]
     if rule.gain is not None:
-        excitation = excitation * rule.gain[tuning][tuning_cell]
-    return torch.relu(excitation + rule.bias[tuning][tuning_cell]) @ rule.out[network][network_cell] + straight
+        preactivation = preactivation * rule.gain[tuning][tuning_cell]
+    hidden = torch.relu(preactivation + rule.bias[tuning][tuning_cell])
+    change: Tensor = hidden @ rule.out[network][network_cell] + linear
+    return change

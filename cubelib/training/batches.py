@@ -103,13 +103,13 @@ class BatchSchedule:
         for _ in range(self.batch_count(epoch)):
             yield {task: next(order) for task, order in orders.items()}
 
-    def update_count(self, epoch: int) -> int:
+    def step_count(self, epoch: int) -> int:
         """Steps of the optimizer in an epoch: one for every `gradient_accumulation` batches."""
         return math.ceil(self.batch_count(epoch) / self._config.gradient_accumulation)
 
-    def updates_before(self, epoch: int) -> int:
+    def steps_before(self, epoch: int) -> int:
         """Steps of the optimizer in all epochs before this one."""
-        return sum(self.update_count(earlier) for earlier in range(1, epoch))
+        return sum(self.step_count(earlier) for earlier in range(1, epoch))
 
 
 def _times(share: float, epochs: int) -> int:

@@ -3,12 +3,17 @@
     weights.safetensors     the core's and the reshaper's tensors
     checkpoint.json         format version, configuration, history, and what the run depended on
 
-and, where a run can go on from it,
+and, in a state to resume from,
 
     optimizer.safetensors   the optimizer's memory
     best.safetensors        the core's tensors after the best epoch so far
 
-A checkpoint is written beside its place and renamed, so a folder under its final name is always complete.
+A run's folder holds
+
+    runs/dialogue-001/checkpoint     the cube after the best epoch: what evaluate, ask and export use
+    runs/dialogue-001/epochs/0010    the state after an epoch; the last two are kept
+
+A run may be killed at any time: each folder is whole from the moment it has its name.
 """
 
 from __future__ import annotations
@@ -17,14 +22,12 @@ import json
 import os
 import platform
 import shutil
-import subprocess
-import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import torch
@@ -33,22 +36,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cubelib.errors import CheckpointError
+from cubelib.files import reason, written_aside
 
-FORMAT = 3
-WEIGHTS, STATE = "weights.safetensors", "checkpoint.json"
-OPTIMIZER, BEST_WEIGHTS = "optimizer.safetensors", "best.safetensors"
+FORMAT = 4
+STATE = "checkpoint.json"
+TENSORS = {"weights.safetensors": "tensors", "optimizer.safetensors": "optimizer", "best.safetensors": "best"}
+PLAIN = ("config", "history", "trained_on", "seconds", "stop_reason", "provenance")  # what checkpoint.json holds
+BEST, EPOCHS = "checkpoint", "epochs"  # in the folder of a run
+KEPT = 2  # states of a run
 
 
-TENSORS = {WEIGHTS: "tensors", OPTIMIZER: "optimizer", BEST_WEIGHTS: "best"}  # file → attribute
-FILES = {STATE, *TENSORS}
-PLAIN = {  # attribute → the kinds of value it may hold
-    "config": dict,
-    "history": list,
-    "trained_on": dict,
-    "seconds": (float, int, NoneType),
-    "stop_reason": (str, NoneType),
-    "provenance": dict,
-}
+class CheckpointWarning(UserWarning):
+    """A state of a run could not be saved, or a damaged one was passed over; training goes on."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,13 @@ class Checkpoint:
 
     Attributes:
         tensors: name → tensor of the core and the reshaper.
-        config, history: of the trainer.
+        config, history: the trainer's.
         trained_on: task → fingerprint of the training items.
-        seconds: spent on training so far.
-        stop_reason: why training ended, None while it goes on.
-        optimizer: name → tensor of the optimizer's memory, None where nothing can go on from here.
-        best: name → tensor of the core after the best epoch, likewise.
-        provenance: what else the numbers depend on; of `provenance()` where nothing is given.
+        seconds: training time so far.
+        stop_reason: why training ended; None while it goes on.
+        provenance: versions and machine that the numbers depend on.
+        optimizer: name → tensor of the optimizer's memory; None if training cannot be resumed from here.
+        best: name → tensor of the core after the best epoch; likewise.
     """
 
     tensors: dict[str, Tensor]
@@ -72,90 +71,65 @@ class Checkpoint:
     trained_on: dict[str, str] = field(default_factory=dict)
     seconds: float | None = None
     stop_reason: str | None = None
+    provenance: dict[str, Any] = field(default_factory=lambda: provenance())
     optimizer: dict[str, Tensor] | None = None
     best: dict[str, Tensor] | None = None
-    provenance: dict[str, Any] = field(default_factory=lambda: provenance())
 
 
 def provenance() -> dict[str, Any]:
-    """What the numbers of a run depend on beside its configuration: versions, machine, threads, state of the code."""
+    """What the numbers of a run depend on besides its configuration."""
     return {
         "python": platform.python_version(),
+        "cubelib": version("cubelib"),
         "torch": torch.__version__,
         "numpy": version("numpy"),
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
-        "git": _git_state(),
     }
 
 
-@cache
-def _git_state() -> str | None:
-    here = Path(__file__).resolve().parent
-    if not shutil.which("git"):
-        return None
-    found = subprocess.run(
-        ["git", "-C", str(here), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or None
+# --- one checkpoint -------------------------------------------------------------------------------------------------
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint; an older one of the same name is replaced only once the new one is complete.
+    """Writes a checkpoint; it replaces an older one of the same name once it is complete.
 
     Raises:
         CheckpointError: the folder cannot be written, or is not a checkpoint; what was there before is still there.
     """
-    aside = None
     try:
-        if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= FILES):
+        if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {STATE, *TENSORS}):
             raise CheckpointError(
                 f"Saving the checkpoint {folder}: that is not a checkpoint, and would be lost. Choose a new folder."
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        parts = {name: getattr(checkpoint, attribute) for name, attribute in TENSORS.items()}
-        for name, tensors in parts.items():
-            if tensors is not None:
-                save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, aside / name)
-                (aside / name).chmod(0o644)  # mkdtemp and safetensors write for the owner alone
-        aside.chmod(0o755)
-        state = {name: getattr(checkpoint, name) for name in PLAIN}
-        files = [name for name, tensors in parts.items() if tensors is not None]
-        text = json.dumps({"format": FORMAT, "files": files, **state}, indent=1)
-        (aside / STATE).write_text(text + "\n", encoding="utf-8")
-        if folder.exists():
-            # A folder cannot replace another in one step: the old one steps aside first, and is complete there.
-            retired = aside.with_name(aside.name + "-old")
-            os.replace(folder, retired)
-            try:
-                os.replace(aside, folder)
-            except OSError:
-                os.replace(retired, folder)
-                raise
-            shutil.rmtree(retired)
-        else:
-            os.replace(aside, folder)
+        with written_aside(folder, replace=True) as aside:
+            aside.mkdir()
+            files = []
+            for name, attribute in TENSORS.items():
+                tensors = getattr(checkpoint, attribute)
+                if tensors is not None:
+                    save_file(
+                        {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, aside / name
+                    )
+                    files.append(name)
+            state = {"format": FORMAT, "files": files, **{name: getattr(checkpoint, name) for name in PLAIN}}
+            (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:
-        reason = error.strerror or error if isinstance(error, OSError) else error
         raise CheckpointError(
-            f"Saving the checkpoint {folder}: {reason}. Free the disk, or choose another folder (checkpoint_dir)."
+            f"Saving the checkpoint {folder}: {reason(error)}. Free the disk, or choose another folder."
         ) from error
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
-    """Reads a checkpoint folder.
+    """Reads a checkpoint folder, or the best cube in the folder of a run.
 
     Raises:
         CheckpointError: it is missing, cut short, damaged or of another format; nothing in it is changed.
     """
     folder = Path(folder)
-    if (folder / "checkpoint" / STATE).is_file():
-        folder = folder / "checkpoint"  # the folder of a run was given
-    advice = "Use another checkpoint, or train again"
+    if (folder / BEST / STATE).is_file():
+        folder = folder / BEST
+    file = STATE
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
         if state["format"] != FORMAT:
@@ -165,31 +139,22 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
                 "Train the cube again, or use the version of cubelib that wrote it."
             )
         plain = {name: state[name] for name in PLAIN}
-        rows = [state["files"], plain["history"]]
-        if not all(isinstance(value, PLAIN[name]) for name, value in plain.items()) or not (
-            all(isinstance(file, str) for file in rows[0]) and all(isinstance(row, dict) for row in rows[1])
-        ):
+        if not isinstance(plain["config"], dict) or not all(isinstance(row, dict) for row in plain["history"]):
             raise TypeError("its entries are not of the kinds that cubelib writes")
-        tensors = {}
-        for name in state["files"]:
-            tensors[TENSORS[name]] = load_file(folder / name)
-        checkpoint = Checkpoint(**tensors, **plain)
-    except FileNotFoundError as error:
+        tensors: dict[str, Any] = {}
+        for file in state["files"]:
+            tensors[TENSORS[file]] = load_file(folder / file)
+        return Checkpoint(**tensors, **plain)
+    except FileNotFoundError:
         raise CheckpointError(
-            f"Loading the checkpoint {folder}: there is no {STATE if error.filename else name}. Give a folder that "
-            "`python -m cubelib train` wrote, such as runs/autoencoder-001/checkpoint."
+            f"Loading the checkpoint {folder}: there is no {file}. Give a folder that `cubelib train` wrote, such as "
+            "runs/autoencoder-001/checkpoint."
         ) from None
     except OSError as error:
-        raise CheckpointError(f"Loading the checkpoint {folder}: {error.strerror or error}. {advice}.") from None
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"Loading the checkpoint {folder}: {name} is cut short or damaged ({error}). {advice}."
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"Loading the checkpoint {folder}: {STATE} is cut short or damaged ({error}). {advice}."
-        ) from None
-    return checkpoint
+        trouble = reason(error)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        trouble = f"{file} is cut short or damaged ({error})"
+    raise CheckpointError(f"Loading the checkpoint {folder}: {trouble}. Use another checkpoint, or train again.")
 
 
 def load_tensors(module: nn.Module, tensors: dict[str, Tensor], origin: str | Path) -> None:
@@ -202,22 +167,133 @@ def load_tensors(module: nn.Module, tensors: dict[str, Tensor], origin: str | Pa
     module.load_state_dict(tensors)
 
 
-def check_shapes(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origin: str | Path) -> None:
+def check_shapes(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], origin: str | Path) -> None:
     """Compares names and shapes.
 
     Raises:
         CheckpointError: tensors are missing, extra or of another shape; all differences are listed.
     """
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    right = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
-    if shapes != right:
-        differences = [
-            f"{name}: {shapes.get(name, 'missing')} in the file, {right.get(name, 'unknown')} in the model"
-            for name in sorted(shapes.keys() | right.keys())
-            if shapes.get(name) != right.get(name)
-        ]
+    in_file = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    in_model = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    differences = [
+        f"{name}: {in_file.get(name, 'missing')} in the file, {in_model.get(name, 'unknown')} in the model"
+        for name in sorted(in_file.keys() | in_model.keys())
+        if in_file.get(name) != in_model.get(name)
+    ]
+    if differences:
         raise CheckpointError(
             f"Loading the checkpoint {origin}: {len(differences)} tensors do not fit the model of its configuration. "
-            + "; ".join(differences)
-            + ". Restore the checkpoint.json that was written with these weights."
+            f"{'; '.join(differences)}. Restore the checkpoint.json that was written with these weights."
         )
+
+
+# --- the folder of a run --------------------------------------------------------------------------------------------
+
+
+class CheckpointManager:
+    """Saves the states of a run and removes all but the last two.
+
+    Args:
+        folder: of the run.
+        size: approximate bytes of one state.
+
+    Raises:
+        CheckpointError: the folder cannot be written or its disk has no room; said before anything is trained.
+    """
+
+    def __init__(self, folder: str | Path, size: int) -> None:
+        self.folder = Path(folder)
+        try:
+            (self.folder / EPOCHS).mkdir(parents=True, exist_ok=True)
+            if not os.access(self.folder / EPOCHS, os.W_OK):
+                raise PermissionError(13, os.strerror(13))
+            free = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise CheckpointError(
+                f"Saving the run in {self.folder}: {reason(error)}. Choose a folder that you may write to."
+            ) from None
+        needed = (KEPT + 2) * size  # for a moment one more than is kept, and the best cube
+        if free < needed:
+            raise CheckpointError(
+                f"Saving the run in {self.folder}: its checkpoints need about {needed / 1e6:,.0f} MB, and the disk has "
+                f"{free / 1e6:,.0f} MB left. Make room, or choose another folder."
+            )
+        _remove_leftovers(self.folder, f".{BEST}-*")
+        _remove_leftovers(self.folder / EPOCHS, ".*")
+
+    def save_state(self, state: Checkpoint) -> None:
+        """Saves the state after an epoch. If that fails, a warning says so and training goes on."""
+        epoch = state.history[-1]["epoch"]
+        self._save(f"The state after epoch {epoch}", self.folder / EPOCHS / f"{epoch:04d}", state)
+        for folder in saved_states(self.folder)[:-KEPT]:
+            retired = folder.with_name(f".{folder.name}-old")  # half removed, it must not look like a state
+            os.replace(folder, retired)
+        _remove_leftovers(self.folder / EPOCHS, ".*")
+
+    def save_best(self, best: Checkpoint) -> None:
+        """Saves the best cube so far; likewise."""
+        self._save("The best cube so far", self.folder / BEST, best)
+
+    def _save(self, what: str, folder: Path, checkpoint: Checkpoint) -> None:
+        try:
+            save_checkpoint(folder, checkpoint)
+        except CheckpointError as error:
+            warnings.warn(f"{what} is not saved; training goes on. {error}", CheckpointWarning, stacklevel=4)
+
+
+def _remove_leftovers(folder: Path, pattern: str) -> None:
+    """Removes what a killed process left half written."""
+    for leftover in folder.glob(pattern):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def saved_states(run: str | Path) -> list[Path]:
+    """The folders of the states that a run can be resumed from, oldest first."""
+    folders = [path for path in (Path(run) / EPOCHS).glob("[0-9]*") if path.name.isdecimal()]
+    return sorted(folders, key=lambda path: int(path.name))
+
+
+def newest_state(run: str | Path) -> Checkpoint:
+    """The newest whole state of a run; damaged ones are passed over with a warning.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    trouble: CheckpointError | None = None
+    for folder in reversed(saved_states(run)):
+        try:
+            state = load_checkpoint(folder)
+            if state.optimizer is None or state.best is None:
+                raise CheckpointError(f"Resuming {folder}: it holds a cube but no state to resume from.")
+        except CheckpointError as error:
+            trouble = trouble or error
+            continue
+        if trouble is not None:
+            warnings.warn(f"Resuming from epoch {int(folder.name)}. {trouble}", CheckpointWarning, stacklevel=3)
+        return state
+    raise trouble or CheckpointError(
+        f"Resuming {run}: there is no state to resume from (epochs/…). Give the folder of a run that was trained with "
+        "`cubelib train` or fit(…, folder=…)."
+    )
+
+
+def new_run_folder(parent: str | Path, mode: str) -> Path:
+    """Makes the first free one of mode-001, mode-002, … so that no run writes over another.
+
+    Raises:
+        CheckpointError: nothing can be written there; said before training starts.
+    """
+    for number in count(1):
+        folder = Path(parent) / f"{mode}-{number:03d}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not folder.exists():  # then something on the way to it is not a folder
+                raise CheckpointError(f"Saving runs in {parent}: it is not a folder. Set checkpoint_dir.") from None
+        except OSError as error:
+            raise CheckpointError(
+                f"Saving runs in {parent}: {reason(error)}. Set checkpoint_dir to a folder that you may write to."
+            ) from None
+        else:
+            return folder
+    raise AssertionError("count has no end")

@@ -8,14 +8,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from cubelib.errors import ConfigError
 from cubelib.training.config_blocks import Block, CoreConfig, DataConfig, MixedConfig
-from cubelib.training.losses import COSINE_WEIGHT, TEMPERATURE, Loss, make_loss
+
+if TYPE_CHECKING:
+    from cubelib.training.losses import Loss
 
 Mode = Literal["autoencoder", "dialogue", "mixed"]
 MODES: tuple[str, ...] = ("autoencoder", "dialogue", "mixed")
@@ -54,45 +56,41 @@ class TrainingConfig(Block):
     device: str = "cpu"
     """cpu, cuda, cuda:N, or auto for a GPU where there is one."""
     threads: Annotated[int, Field(ge=1)] | None = 2
-    """Most CPU threads of the command line's runs; None: as many as torch takes. In Python call
+    """Maximum number of CPU threads on the command line; None leaves it to torch. In Python, call
     torch.set_num_threads."""
     random_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Of the split, the first weights and the order of batches."""
+    """Seed for the data split, weight initialization and shuffling."""
     lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]  # noqa: RUF012 (pydantic copies it)
     """Cells along depth, rows and columns, each at least 1."""
     embedding_dim: Annotated[int, Field(ge=1)] = 768
     """Numbers in a vector; must be what the teacher gives."""
     batch_size: Annotated[int, Field(ge=1)] = 32
-    """Vectors a step."""
+    """Vectors per step."""
     learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
     """Step size of the optimizer."""
     epochs: Annotated[int, Field(ge=0)] = 50
-    """Most passes over the training vectors; 0 evaluates the untrained cube."""
+    """Maximum number of epochs; 0 only evaluates the untrained cube."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     """adam, adamw or sgd."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Pull of the weights toward zero."""
+    """Strength of the pull of weights toward zero."""
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
-    """How the learning rate moves over the steps of all epochs: constant; cosine: falls to 0; one_cycle: rises and
-    falls."""
+    """Learning-rate schedule over all steps: constant, cosine (falls to 0) or one_cycle (rises, then falls)."""
     warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Share of the steps in which the learning rate rises; None: 0.3 for one_cycle, 0 for the others."""
+    """Fraction of the steps in which the learning rate rises; None: 0.3 for one_cycle, else 0."""
     gradient_clipping: Annotated[float, Field(gt=0)] | None = None
-    """Longest gradient of all weights together; None: as long as it is."""
-    gradient_normalization: bool = False
-    """Give the gradient of each parameter length 1."""
+    """Maximum global gradient norm; None disables clipping."""
     gradient_accumulation: Annotated[int, Field(ge=1)] = 1
-    """Batches whose gradients are added up for one step: the same step as one batch that many times as large, in less
-    memory."""
+    """Batches per step: the same step as one batch that many times as large, in less memory."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
-    """Of the products: float32, bf16 (weights stay float32), or auto for bf16 on a GPU that has it; a CPU is slower
-    with it."""
-    temperature: Annotated[float, Field(gt=0)] = TEMPERATURE
-    """Of the contrastive losses; smaller looks harder at the closest wrong answers."""
-    cosine_weight: Annotated[float, Field(ge=0, le=1)] = COSINE_WEIGHT
-    """Of the loss combined: the weight of cosine; mse has 1 minus it."""
-    loss_function: Literal["auto", "cosine", "mse", "combined", "contrastive", "contrastive_cosine"] = "auto"
-    """auto, cosine, mse, combined, contrastive or contrastive_cosine; auto is cosine for the autoencoder and
+    """Of matrix products: float32, bf16 (weights stay float32; slower on a CPU), or auto for bf16 on a GPU that has
+    it."""
+    temperature: Annotated[float, Field(gt=0)] = 0.05
+    """Of the contrastive losses; lower gives more weight to hard negatives."""
+    loss_function: Literal["auto", "cosine", "squared_distance", "combined", "contrastive", "contrastive_cosine"] = (
+        "auto"
+    )
+    """auto, cosine, squared_distance, combined, contrastive or contrastive_cosine. auto: cosine for the autoencoder,
     contrastive for dialogue."""
     convergence_threshold: Annotated[float, Field(ge=0)] = 0.001
     """Rise of the validation score that counts as an improvement."""
@@ -101,18 +99,14 @@ class TrainingConfig(Block):
     stop_at_target: bool = False
     """Stop as soon as the validation cosine reaches target_similarity (in mixed mode both tasks')."""
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
-    """Epochs without such an improvement after which training counts as converged and stops; None: 1 for the
-    autoencoder, whose score climbs smoothly, 5 in the other modes."""
+    """Epochs without such an improvement after which training stops; None: 1 for the autoencoder, whose score climbs
+    smoothly, else 5."""
     log_interval: Annotated[int, Field(ge=1)] = 1
     """Epochs between lines of the log."""
     save_interval: Annotated[int, Field(ge=1)] = 5
-    """Epochs between saves of a state to go on from."""
-    keep_checkpoints: Annotated[int, Field(ge=1)] = 2
-    """How many of these states are kept, beside the best epoch's cube."""
+    """Epochs between saved states to resume from; the last two are kept."""
     checkpoint_dir: Path = Path("runs")
     """Folder that receives a new numbered folder for each run."""
-    tensorboard: bool = False
-    """Also write the curves for TensorBoard (python -m pip install tensorboard)."""
     core: CoreConfig = CoreConfig()
     data: DataConfig = DataConfig()
     mixed: MixedConfig = MixedConfig()
@@ -142,11 +136,11 @@ class TrainingConfig(Block):
                 f"core.bottleneck: {self.bottleneck} channels cannot pass where a cell has {self.state_channels} "
                 f"(core.state_channels); use {self.state_channels} or less"
             )
-        if self.core.field and (self.bottleneck is not None or depth == 1):
-            why = "it would go around the bottleneck" if depth > 1 else "it needs two planes"
+        if self.core.global_channels and (self.bottleneck is not None or depth == 1):
+            why = "they would bypass the bottleneck" if depth > 1 else "they need two planes"
             raise ValueError(
-                f"core.field: {self.core.field} shared channels cannot be used here, {why}; use 0, or mode dialogue "
-                "with core.bottleneck: null and a depth of 2 or more"
+                f"core.global_channels: {self.core.global_channels} cannot be used here, {why}; use 0, or mode "
+                "dialogue with core.bottleneck: null and a depth of 2 or more"
             )
         if self.batch_size * self.gradient_accumulation == 1 and "contrastive" in map(self.loss_for, self.tasks):
             raise ValueError(
@@ -174,7 +168,9 @@ class TrainingConfig(Block):
 
     def make_loss(self, task: str) -> Loss:
         """The loss that a task is trained with, on tensors: `loss(output, target)`."""
-        return make_loss(self.loss_for(task), self.temperature, self.cosine_weight)
+        from cubelib.training.losses import make_loss
+
+        return make_loss(self.loss_for(task), self.temperature)
 
     @property
     def in_channels(self) -> int:
@@ -206,6 +202,42 @@ class TrainingConfig(Block):
         if self.core.cell_dropout == "auto":
             return DIALOGUE_DROPOUT if self.mode == "dialogue" else 0.0
         return self.core.cell_dropout
+
+    @property
+    def core_options(self) -> dict[str, Any]:
+        """Keyword arguments of `CubicCore` besides the size and the input's channels, with "auto" resolved."""
+        resolved = {
+            "state_channels": self.state_channels,
+            "bottleneck": self.bottleneck,
+            "cell_dropout": self.cell_dropout,
+        }
+        return {**self.core.model_dump(exclude={"layout"}), **resolved}
+
+    @classmethod
+    def load(
+        cls,
+        config: TrainingConfig | Mapping[str, Any] | str | Path | None = None,
+        *,
+        mode: str | None = None,
+        device: str | None = None,
+    ) -> TrainingConfig:
+        """The configuration that a config, a dict, the path of a YAML file or None (the defaults) stands for.
+
+        Args:
+            config: what to start from.
+            mode, device: replace the settings of that name, unless None.
+
+        Raises:
+            ConfigError: the settings cannot be used.
+        """
+        if isinstance(config, (str, Path)):
+            config = cls.from_yaml(config)
+        elif isinstance(config, Mapping):
+            config = cls.from_dict(config)
+        elif config is None:
+            config = cls()
+        overrides = {name: value for name, value in {"mode": mode, "device": device}.items() if value is not None}
+        return cls.from_dict({**config.model_dump(), **overrides}, origin="CubeTrainer's arguments")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, origin: str = "a dict") -> TrainingConfig:
@@ -252,7 +284,7 @@ class TrainingConfig(Block):
         return self.model_dump(mode="json")
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML's safe loader, which would silently keep the last of two equal keys, made to refuse them."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -262,7 +294,8 @@ class _StrictLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice; remove one of them", node.start_mark
                 )
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 # No setting is a date; a folder may be called 2026-01-31.

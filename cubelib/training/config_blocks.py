@@ -1,19 +1,17 @@
 """The blocks of a TrainingConfig: the core, the data and the mixed mode.
 
-Every field is described beside its default; `cubelib.training.config` says how they are checked.
+Each field is described below its default; `train --help` and the YAML file show the same words.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from cubelib.data.filters import QualityFilter
-from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
-from cubelib.lattice.rule import RULES
-from cubelib.reshaper import Layout
+if TYPE_CHECKING:
+    from cubelib.data.filters import QualityFilter
 
 
 class Block(BaseModel):
@@ -27,7 +25,7 @@ class Block(BaseModel):
     @classmethod
     def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         # YAML reads `epochs: yes` as True, and pydantic True as 1.
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise ValueError(f"{'yes' if value else 'no'} is not a value it takes")
         return value
 
@@ -39,18 +37,18 @@ class CoreConfig(Block):
     """Numbers in a cell's state; raised to the input's channels where those are more."""
     hidden: Annotated[int, Field(ge=1)] = 8
     """Width of a cell's hidden layer."""
-    rule: Literal[RULES] = "local"
+    rule: Literal["shared", "genome", "local"] = "local"
     """shared: one network for all cells; genome: shared, tuned for each cell; local: a network for each cell."""
     linear_path: bool = True
     """Whether a cell also adds a linear map of what it sees; without it the cube learns several times as slowly."""
-    neighborhood: Literal[tuple(NEIGHBORHOODS)] = "moore"
+    neighborhood: Literal["von_neumann", "moore"] = "moore"
     """moore: 26 neighbors; von_neumann: 6."""
-    boundary: Literal[BOUNDARIES] = "periodic"
+    boundary: Literal["zero", "reflect", "periodic"] = "periodic"
     """What cells on the rim of a plane see outside."""
     conduction: bool = True
     """Whether states move one plane a tick by themselves."""
-    field: Annotated[int, Field(ge=0)] = 0
-    """Channels that all cells of the front face write to together and all of the back face read; 0: none."""
+    global_channels: Annotated[int, Field(ge=0)] = 0
+    """Channels that all cells of the front face write to and all cells of the back face read; 0 for none."""
     steps: Annotated[int, Field(ge=0)] | None = None
     """Ticks, at least depth − 1; None means depth − 1."""
     bottleneck: Annotated[int, Field(ge=1)] | Literal["auto"] | None = "auto"
@@ -60,9 +58,7 @@ class CoreConfig(Block):
     few, else 0."""
     cell_damage: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability, in training, that a cell is dead for a batch: always zero, and it hands on nothing."""
-    gradient_checkpointing: bool = False
-    """Recompute ticks in the backward pass to save memory."""
-    layout: Layout = "row_major"
+    layout: Literal["row_major", "channel_major", "pca", "spectral", "random"] = "row_major"
     """Which number goes to which cell; pca and spectral are fitted on the training vectors."""
 
     @field_validator("bottleneck", mode="before")
@@ -90,8 +86,6 @@ class FilterConfig(Block):
     """Fewest and most words of a text, null for no bound: [3, null]."""
     script: str | None = None
     """The script of the letters: latin, cyrillic, arabic, han, …"""
-    script_share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Least share of a text's letters that must be of the script."""
     cosine: Annotated[list[float | None], Field(min_length=2, max_length=2)] | None = None
     """Lowest and highest cosine between question and answer, null for no bound."""
     repeats: Annotated[int, Field(ge=1)] | None = None
@@ -101,11 +95,14 @@ class FilterConfig(Block):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> FilterConfig:
-        self.quality_filter()
+        if self.model_dump(exclude_defaults=True):
+            self.quality_filter()
         return self
 
     def quality_filter(self) -> QualityFilter:
         """The filter that these settings describe."""
+        from cubelib.data.filters import QualityFilter
+
         return QualityFilter(**self.model_dump())
 
 
@@ -131,16 +128,10 @@ class DataConfig(Block):
     """Of conversations: the column with the list of turns."""
     conversation_column: str | None = None
     """Of conversations with a turn in each row: the column that tells them apart; the turns are in text_column."""
-    role_column: str | None = None
-    """Of conversations with a turn in each row: the column that says who speaks."""
     context: Annotated[int, Field(ge=1)] = 1
     """Of conversations: turns in a question."""
     bad_rows: Literal["error", "skip"] = "error"
     """error: a row that cannot be used stops the run; skip: such rows are left out, and a warning counts them."""
-    hub_split: str = "train"
-    """Of a data set of the hub: which of its splits is read (cubelib divides it anew)."""
-    hub_config: str | None = None
-    """Of a data set of the hub: which of its configs; None: the only one."""
     language: str = "en"
     """Of the built-in dialogues (python -m cubelib corpora lists them)."""
     limit: Annotated[int, Field(ge=10)] | None = None

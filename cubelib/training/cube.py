@@ -1,4 +1,4 @@
-"""Cube: a core between two foldings, ready to be used.
+"""Cube: a lattice between two foldings.
 
     vectors (b, 768) ─fold→ cube (b, 8, 8, 12) ─CubicCore→ cube (b, 8, 8, 12) ─unfold→ vectors (b, 768)
 
@@ -28,17 +28,28 @@ from cubelib.training.config import MODES, TrainingConfig
 PREDICT_BATCH = 256
 
 
-class Cube:
-    """A cube of a configuration: what `CubeTrainer` is before it trains anything.
+class Cube(nn.Module):
+    """The module that a configuration describes; `CubeTrainer` is one that can be trained.
 
     Args:
         config: a TrainingConfig, a dict of its fields, or the path of a YAML file; None for the defaults.
         mode: overrides the configuration's mode.
         device: overrides the configuration's device.
 
+    Attributes:
+        core: the CubicCore, also as `embedding_processor`.
+        reshaper: the EmbeddingReshaper, also as `embedding_reshaper`.
+        encoder: the TeacherEncoder, also as `embedding_loader`. It is no part of the module's state.
+
+    All three exist once `initialize_components` was called; until then the long names are None.
+
     Raises:
         ConfigError: the configuration cannot be used.
     """
+
+    core: CubicCore
+    reshaper: EmbeddingReshaper
+    encoder: TeacherEncoder
 
     def __init__(
         self,
@@ -47,43 +58,49 @@ class Cube:
         mode: str | None = None,
         device: str | None = None,
     ) -> None:
-        if isinstance(config, (str, Path)):
-            config = TrainingConfig.from_yaml(config)
-        elif isinstance(config, Mapping):
-            config = TrainingConfig.from_dict(config)
-        overrides = {name: value for name, value in (("mode", mode), ("device", device)) if value is not None}
-        fields = (config or TrainingConfig()).model_dump()
-        self.config = TrainingConfig.from_dict({**fields, **overrides}, origin="CubeTrainer's arguments")
+        super().__init__()
+        self.config = TrainingConfig.load(config, mode=mode, device=device)
         self.device = find_device(self.config.device)
-        self.embedding_processor: CubicCore | None = None
-        self.embedding_reshaper: EmbeddingReshaper | None = None
-        self.embedding_loader: TeacherEncoder | None = None
 
     # --- components -------------------------------------------------------------------------------------------------
 
     def initialize_components(self) -> None:
-        """Builds the teacher encoder, the reshaper and the core; the same seed gives the same core."""
+        """Builds the encoder, the reshaper and the core; the same seed gives the same core."""
         config = self.config
         depth, rows, columns = config.lattice_size
-        self.embedding_loader = TeacherEncoder(config.data.teacher, cache_dir=config.data.cache_dir)
-        self.embedding_reshaper = EmbeddingReshaper(
+        self.encoder = TeacherEncoder(config.data.teacher, cache_dir=config.data.cache_dir)
+        self.reshaper = EmbeddingReshaper(
             config.embedding_dim,
             (rows, columns, config.in_channels),
             layout=config.core.layout,
-            # Unit vectors have numbers of size 1/√dim; cells work best with size one. A power of two is exact.
+            # A unit vector's numbers have a size of 1/√dim; cells learn best with size one. A power of two is exact.
             scale=2.0 ** round(math.log2(config.embedding_dim) / 2),
             seed=config.random_seed,
-        ).to(self.device)
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.random_seed)
-            self.embedding_processor = CubicCore(
-                (depth, rows, columns),
-                config.in_channels,
-                state_channels=config.state_channels,
-                bottleneck=config.bottleneck,
-                cell_dropout=config.cell_dropout,
-                **config.core.model_dump(exclude={"state_channels", "bottleneck", "cell_dropout", "layout"}),
-            ).to(self.device)
+            self.core = CubicCore((depth, rows, columns), config.in_channels, **config.core_options)
+        self.to(self.device)
+
+    @property
+    def initialized(self) -> bool:
+        """Whether `initialize_components` was called."""
+        return "core" in self._modules
+
+    @property
+    def embedding_processor(self) -> CubicCore | None:
+        """The core."""
+        return self.core if self.initialized else None
+
+    @property
+    def embedding_reshaper(self) -> EmbeddingReshaper | None:
+        """The reshaper."""
+        return self.reshaper if self.initialized else None
+
+    @property
+    def embedding_loader(self) -> TeacherEncoder | None:
+        """The encoder."""
+        return self.encoder if self.initialized else None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -91,7 +108,7 @@ class Cube:
         return self.config.tasks
 
     def set_mode(self, mode: str) -> None:
-        """Changes what is trained from the next `fit` on; what is "auto" changes with it, the weights stay.
+        """Changes what the next `fit` trains. Settings that are "auto" follow; the weights stay.
 
         Raises:
             ValueError: not autoencoder, dialogue or mixed.
@@ -99,9 +116,9 @@ class Cube:
         if mode not in MODES:
             raise ConfigError(f"CubeTrainer.set_mode: mode {mode!r} is not known. Use one of {', '.join(MODES)}.")
         self.config = self.config.model_copy(update={"mode": mode})
-        if self.embedding_processor is not None:
-            self.embedding_processor.bottleneck = self.config.bottleneck
-            self.embedding_processor.cell_dropout = self.config.cell_dropout
+        if self.initialized:
+            self.core.bottleneck = self.config.bottleneck
+            self.core.cell_dropout = self.config.cell_dropout
 
     # --- using the cube ---------------------------------------------------------------------------------------------
 
@@ -113,33 +130,31 @@ class Cube:
             damage: dead cells, bool `(depth, rows, columns)`; see `cubelib.lattice.random_damage`.
 
         Returns:
-            The same shape. Not normalized: only the direction is trained by the default losses.
+            The same shape. Not normalized: the default losses train the direction only.
 
         Raises:
             ValueError: before `initialize_components`, vectors of another width, or a mask of another lattice.
         """
-        core, reshaper = self._components("forward")
+        if not self.initialized:
+            raise ValueError("CubeTrainer.forward: there is no cube yet. Call initialize_components() first.")
         if embedding.ndim == 1:
             return self.forward(embedding[None], damage=damage)[0]
         damage = None if damage is None else damage.to(self.device)
-        return reshaper.unfold(core(reshaper.fold(embedding.to(self.device)), damage=damage))
-
-    __call__ = forward
+        return self.reshaper.unfold(self.core(self.reshaper.fold(embedding.to(self.device)), damage=damage))
 
     @torch.no_grad()
     def predict(self, vectors: Tensor | VectorFile, *, damage: Tensor | None = None) -> Tensor:
         """`forward` in evaluation mode and in batches, for any number of vectors `(n, dim)`; on the CPU."""
-        core, _ = self._components("predict")
-        was_training = core.training
-        core.eval()
+        was_training = self.training
+        self.eval()
         try:
             outputs = [self.forward(batch, damage=damage).cpu() for batch in blocks(vectors, PREDICT_BATCH)]
         finally:
-            core.train(was_training)
+            self.train(was_training)
         return torch.cat(outputs) if outputs else torch.empty(0, self.config.embedding_dim)
 
     def evaluate(self, dataset: EmbeddingDataset, *, damage: Tensor | None = None) -> dict[str, float]:
-        """Figures of the cube on a dataset. For a table with baselines and intervals see `cubelib.evaluation.report`.
+        """Metrics of the cube on a dataset. For a table with baselines and intervals see `cubelib.evaluation`.
 
         Args:
             dataset: what is judged.
@@ -147,27 +162,19 @@ class Cube:
 
         Returns:
             cosine_similarity, mse_loss and semantic_preservation; for a DialogueDataset also mrr, the mean reciprocal
-            rank of the right answer among all answers of the dataset.
+            rank of each answer among all answers of the dataset.
         """
-        per_item, outputs = torch.empty(2, len(dataset)), []
+        cosines, errors = torch.empty(2, len(dataset))
+        outputs = []
         for number, (input, target) in enumerate(zip(blocks(dataset.input), blocks(dataset.target), strict=True)):
             output = self.predict(input, damage=damage)
-            measures = (EmbeddingMetrics.cosine_per_item, EmbeddingMetrics.mse_per_item)
-            here = slice(number * BLOCK, (number + 1) * BLOCK)
-            per_item[:, here] = torch.stack([measure(output, target) for measure in measures])
-            outputs += [output] if dataset.target is not dataset.input else []
-        cosine, mse = per_item.mean(1).tolist()
-        figures = {"cosine_similarity": cosine, "mse_loss": mse, "semantic_preservation": cosine / (1.0 + mse)}
+            rows = slice(number * BLOCK, (number + 1) * BLOCK)
+            cosines[rows] = EmbeddingMetrics.cosine_per_item(output, target)
+            errors[rows] = EmbeddingMetrics.mse_per_item(output, target)
+            if dataset.target is not dataset.input:
+                outputs.append(output)
+        cosine, mse = float(cosines.mean()), float(errors.mean())
+        metrics = {"cosine_similarity": cosine, "mse_loss": mse, "semantic_preservation": cosine / (1.0 + mse)}
         if outputs:
-            figures["mrr"] = EmbeddingMetrics.calculate_mrr(torch.cat(outputs), dataset.target[:])
-        return figures
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The core's and the reshaper's tensors by name, as a checkpoint holds them."""
-        core, reshaper = self._components("tensors")
-        return nn.ModuleDict({"core": core, "reshaper": reshaper}).state_dict()
-
-    def _components(self, caller: str) -> tuple[CubicCore, EmbeddingReshaper]:
-        if self.embedding_processor is None or self.embedding_reshaper is None:
-            raise ValueError(f"CubeTrainer.{caller}: there is no cube yet. Call initialize_components() first.")
-        return self.embedding_processor, self.embedding_reshaper
+            metrics["mrr"] = EmbeddingMetrics.calculate_mrr(torch.cat(outputs), dataset.target[:])
+        return metrics

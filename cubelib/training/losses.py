@@ -1,9 +1,9 @@
 """Losses on plain tensors: outputs and targets, both `(batch, dim)` → one number to make small.
 
-All are called alike, `loss(output, target, bank=None)`, and are means over the items given. So a batch may be cut into
-parts, for several processes or for gradient accumulation: the parts' losses, weighed by their share of the items, add
-up to the loss of the whole batch. A contrastive loss also compares with the other items' targets; give each part
-`bank`, the targets of the whole batch.
+All are called as `loss(output, target, bank=None)` and are means over the items. So a batch may be cut into parts, for
+several processes or for gradient accumulation: the parts' losses, weighted by their fraction of the items, add up to
+the loss of the whole batch. A contrastive loss also needs negatives: give each part `bank`, the targets of the whole
+batch.
 
 Taught in notebooks 04 and 05.
 """
@@ -15,14 +15,13 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, cross_entropy, mse_loss, normalize
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
 from cubelib.errors import ConfigError
 
 Loss = Callable[..., Tensor]  # loss(output, target, bank=None)
 
 TEMPERATURE = 0.05
-COSINE_WEIGHT = 0.5
 
 
 def cosine(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
@@ -35,29 +34,27 @@ def cosine(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Ten
     return 1.0 - cosine_similarity(output, target, dim=1).mean()
 
 
-def mse(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
+def squared_distance(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
     """Mean over items of the squared distance |output − target|², 0 … ∞.
 
-    The sum over the numbers of a vector rather than their mean: for unit vectors it is 2 − 2·cosine, of the size of the
-    other losses, so a learning rate that suits one suits all.
+    This is the mean squared error times the numbers of a vector. For unit vectors it is 2 − 2·cosine, on the scale of
+    the other losses, so a learning rate that suits one suits all.
 
     Example:
-        >>> mse(torch.tensor([[0.6, 0.8]]), torch.tensor([[1.0, 0.0]])).item().__round__(4)
+        >>> squared_distance(torch.tensor([[0.6, 0.8]]), torch.tensor([[1.0, 0.0]])).item().__round__(4)
         0.8
     """
-    return mse_loss(output, target) * output.shape[1]
+    return (output - target).square().sum(1).mean()
 
 
-def combined(
-    output: Tensor, target: Tensor, cosine_weight: float = COSINE_WEIGHT, *, bank: Tensor | None = None
-) -> Tensor:
-    """Direction and length: cosine_weight · cosine + (1 − cosine_weight) · mse, 0 … ∞.
+def combined(output: Tensor, target: Tensor, *, bank: Tensor | None = None) -> Tensor:
+    """Direction and length: (cosine + squared_distance) / 2, 0 … ∞.
 
     Example:
-        >>> combined(2 * torch.eye(2), torch.eye(2), cosine_weight=0.75).item()      # the direction is right
-        0.25
+        >>> combined(2 * torch.eye(2), torch.eye(2)).item()      # the direction is right
+        0.5
     """
-    return cosine_weight * cosine(output, target) + (1.0 - cosine_weight) * mse(output, target)
+    return (cosine(output, target) + squared_distance(output, target)) / 2
 
 
 def contrastive(
@@ -65,15 +62,15 @@ def contrastive(
 ) -> Tensor:
     """Each output must be closer to its own target than to the other targets (InfoNCE).
 
-    loss = mean_i −log( exp(cos(oᵢ, tᵢ)/τ) / (exp(cos(oᵢ, tᵢ)/τ) + Σⱼ exp(cos(oᵢ, bⱼ)/τ)) ), where j leaves out tᵢ and
-    its copies: the same answer to another question is not a wrong answer.
+    loss = mean_i −log( exp(cos(oᵢ, tᵢ)/τ) / (exp(cos(oᵢ, tᵢ)/τ) + Σⱼ exp(cos(oᵢ, bⱼ)/τ)) ), where j skips tᵢ and its
+    copies: the same answer to another question is not a negative.
 
     Args:
         output: `(batch, dim)`.
         target: `(batch, dim)`.
-        temperature: τ; smaller looks harder at the closest wrong answers.
-        bank: `(m, dim)`, the targets to be told apart; None means the batch's own. Whether tᵢ itself is among them
-            makes no difference. Without any wrong answer the loss is 0.
+        temperature: τ; lower gives more weight to hard negatives.
+        bank: `(m, dim)`, targets to tell apart; None means the batch's own. It makes no difference whether tᵢ is among
+            them. Without negatives the loss is 0.
 
     Source: van den Oord, Li, Vinyals, Representation Learning with Contrastive Predictive Coding, 2018, eq. 4.
 
@@ -84,38 +81,37 @@ def contrastive(
     with torch.autocast(output.device.type, enabled=False):  # in half precision neighbors look like copies
         output, target = normalize(output, dim=1), normalize(target, dim=1)
         bank = target if bank is None else normalize(bank, dim=1)
-        right = (output * target).sum(1, keepdim=True)  # (b, 1)
+        positive = (output * target).sum(1, keepdim=True)  # (b, 1)
         # cos > 1 − 1e-4, written as a squared distance so that a target of length zero is a copy of itself too.
         lengths = target.square().sum(1, keepdim=True) + bank.square().sum(1)
         copies = lengths - 2 * target @ bank.T < 2e-4  # (b, m)
-        wrong = (output @ bank.T).masked_fill(copies, -torch.inf)
-        logits = torch.cat([right, wrong], 1) / temperature
+        negatives = (output @ bank.T).masked_fill(copies, -torch.inf)
+        logits = torch.cat([positive, negatives], 1) / temperature
         return cross_entropy(logits, torch.zeros(len(output), dtype=torch.long, device=output.device))
 
 
 def contrastive_cosine(
     output: Tensor, target: Tensor, temperature: float = TEMPERATURE, *, bank: Tensor | None = None
 ) -> Tensor:
-    """contrastive + cosine: find the right answer, and come close to it."""
+    """contrastive + cosine: find the answer, and come close to it."""
     return contrastive(output, target, temperature, bank=bank) + cosine(output, target)
 
 
 LOSSES: dict[str, Loss] = {
     "cosine": cosine,
-    "mse": mse,
+    "squared_distance": squared_distance,
     "combined": combined,
     "contrastive": contrastive,
     "contrastive_cosine": contrastive_cosine,
 }
 
 
-def make_loss(name: str, temperature: float = TEMPERATURE, cosine_weight: float = COSINE_WEIGHT) -> Loss:
+def make_loss(name: str, temperature: float = TEMPERATURE) -> Loss:
     """The loss of that name, called as `loss(output, target, bank=None)`.
 
     Args:
         name: a key of `LOSSES`.
         temperature: of the contrastive losses, above 0; the others have none.
-        cosine_weight: of combined, 0 … 1; the others have none.
 
     Raises:
         ConfigError: no such loss, or a temperature that cannot work.
@@ -128,13 +124,7 @@ def make_loss(name: str, temperature: float = TEMPERATURE, cosine_weight: float 
     if name not in LOSSES:
         raise ConfigError(f"make_loss: there is no loss {name!r}. Use one of {', '.join(LOSSES)}.")
     if not 0 < temperature < float("inf"):
-        raise ConfigError(
-            f"make_loss: a temperature divides cosines, so it is above 0 and finite; got {temperature}. "
-            f"The default is {TEMPERATURE}."
-        )
-    if not 0 <= cosine_weight <= 1:
-        raise ConfigError(f"make_loss: cosine_weight is a share, 0 to 1; got {cosine_weight}. 0.5 is the default.")
-    if name == "combined":
-        return partial(combined, cosine_weight=cosine_weight)
-    loss = LOSSES[name]
-    return partial(loss, temperature=temperature) if loss in (contrastive, contrastive_cosine) else loss
+        raise ConfigError(f"make_loss: a temperature is above 0 and finite; got {temperature}. Try {TEMPERATURE}.")
+    if name.startswith("contrastive"):
+        return partial(LOSSES[name], temperature=temperature)
+    return LOSSES[name]

@@ -13,95 +13,11 @@ from cubelib.data.datasets import AutoencoderDataset, DialogueDataset, Embedding
 from cubelib.data.splits import Split, leak_free_split
 from cubelib.encoders.encoder import TeacherEncoder
 from cubelib.errors import DataError
-from cubelib.training.config import DataConfig, TrainingConfig
+from cubelib.training.config import TrainingConfig
+from cubelib.training.config_blocks import DataConfig
 
 ARRAYS = (".npy", ".npz", ".safetensors")
 FIRST_RUN = 12_000  # sentences: with them the default cube converges in a minute; 16,000 come encoded
-
-
-def _source(data: DataConfig) -> str | list[Path]:
-    """What the readers are to read: the file, or those of a data set of the hub."""
-    if not data.file.startswith("hub:"):
-        return data.file
-    return readers.hub_table(data.file, split=data.hub_split, config=data.hub_config)
-
-
-def content_of(data: DataConfig) -> str:
-    """What the data hold, "auto" resolved: texts, conversations or vectors."""
-    if data.content != "auto":
-        return data.content
-    return "vectors" if data.file is not None and Path(data.file).suffix.lower() in ARRAYS else "texts"
-
-
-def _conversations(data: DataConfig) -> list[list[str]]:
-    if data.file is None:
-        return corpora.conversations(data.limit or corpora.DEFAULT_CONVERSATIONS)
-    return readers.read_conversations(
-        _source(data),
-        data.messages_column,
-        conversation_column=data.conversation_column,
-        text_column=data.text_column,
-        role_column=data.role_column,
-        bad_rows=data.bad_rows,
-    )
-
-
-def _autoencoder_dataset(data: DataConfig, encoder: TeacherEncoder) -> AutoencoderDataset:
-    if content_of(data) == "conversations":
-        conversations = _conversations(data)
-        groups = [number for number, turns in enumerate(conversations) for _ in turns]
-        return AutoencoderDataset.from_texts([turn for turns in conversations for turn in turns], encoder, groups)
-    if data.file is None:
-        return AutoencoderDataset.from_texts(corpora.sentences(data.limit or FIRST_RUN), encoder)
-    if content_of(data) == "vectors":
-        return AutoencoderDataset(readers.open_vectors(_source(data), data.vector_column, bad_rows=data.bad_rows))
-    texts = readers.read_texts(_source(data), data.text_column, bad_rows=data.bad_rows)
-    return AutoencoderDataset.from_texts(texts, encoder)
-
-
-def _dialogue_dataset(data: DataConfig, encoder: TeacherEncoder) -> DialogueDataset:
-    if content_of(data) == "conversations":
-        return DialogueDataset.from_conversations(_conversations(data), encoder, data.context)
-    if data.file is None:
-        pairs = corpora.dialogues(data.limit or corpora.DEFAULT_PAIRS, language=data.language)
-        return DialogueDataset.from_pairs(pairs, encoder)
-    if content_of(data) == "vectors":
-        if data.bad_rows == "skip":
-            raise DataError(
-                f"Reading {data.file}: bad_rows: skip would part questions from their answers in a file of vectors. "
-                "Remove the pairs that cannot be used, and leave bad_rows out."
-            )
-        return DialogueDataset.from_file(_source(data), None, data.question_column, data.answer_column)
-    pairs = readers.read_pairs(_source(data), data.question_column, data.answer_column, bad_rows=data.bad_rows)
-    return DialogueDataset.from_pairs(pairs, encoder)
-
-
-def _autoencoder_part(pairs: DialogueDataset) -> AutoencoderDataset:
-    """Every text of the pairs, question or answer, to be given back."""
-    texts = None if pairs.input_texts is None else [*pairs.input_texts, *pairs.target_texts]
-    groups = None if pairs.groups is None else [*pairs.groups, *pairs.groups]
-    return AutoencoderDataset(torch.cat([pairs.input[:], pairs.target[:]]), texts, groups)
-
-
-def load_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> EmbeddingDataset:
-    """The items of a run before any filter or split: an AutoencoderDataset in autoencoder mode, else pairs.
-
-    Raises:
-        DataError: the data cannot be used, or the vectors have another width than the configuration says.
-    """
-    load = _autoencoder_dataset if config.mode == "autoencoder" else _dialogue_dataset
-    if content_of(config.data) != "vectors":
-        _check_width(encoder.dim, config)  # before hours are spent on encoding
-    dataset = load(config.data, encoder)
-    _check_width(dataset.dim, config)
-    return dataset
-
-
-def _check_width(dim: int, config: TrainingConfig) -> None:
-    if dim != config.embedding_dim:
-        raise DataError(
-            f"The vectors have {dim} numbers but embedding_dim is {config.embedding_dim}. Set embedding_dim: {dim}."
-        )
 
 
 def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bool = False) -> dict[str, Split]:
@@ -129,6 +45,99 @@ def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bo
     split = replace(split, filtered=filtered)
     if config.mode != "mixed":
         return {config.mode: split}
-    parts = {name: _autoencoder_part(getattr(split, name)) for name in ("train", "validation", "test")}
-    texts = replace(split, **parts, test_groups=np.tile(split.test_groups, 2))  # questions, then answers
+    texts = replace(
+        split,
+        train=_all_texts(split.train),
+        validation=_all_texts(split.validation),
+        test=_all_texts(split.test),
+        test_groups=None if split.test_groups is None else np.tile(split.test_groups, 2),  # questions, then answers
+    )
     return {"autoencoder": texts, "dialogue": split}
+
+
+def load_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> EmbeddingDataset:
+    """The items of a run before any filter or split: an AutoencoderDataset in autoencoder mode, else pairs.
+
+    Raises:
+        DataError: the data cannot be used, or the vectors have another width than the configuration says.
+    """
+    if content_of(config.data) != "vectors":
+        _check_width(encoder.dim, config)  # before hours are spent on encoding
+    load = _sentences if config.mode == "autoencoder" else _pairs
+    dataset = load(config.data, encoder)
+    _check_width(dataset.dim, config)
+    return dataset
+
+
+def content_of(data: DataConfig) -> str:
+    """What the data hold, with "auto" resolved: texts, conversations or vectors."""
+    if data.content != "auto":
+        return data.content
+    return "vectors" if data.file is not None and Path(data.file).suffix.lower() in ARRAYS else "texts"
+
+
+def _sentences(data: DataConfig, encoder: TeacherEncoder) -> EmbeddingDataset:
+    if content_of(data) == "conversations":
+        texts, groups = [], []
+        for number, turns in enumerate(_conversations(data)):
+            texts += turns
+            groups += [number] * len(turns)
+        return AutoencoderDataset.from_texts(texts, encoder, groups)
+    if data.file is None:
+        return AutoencoderDataset.from_texts(corpora.sentences(data.limit or FIRST_RUN), encoder)
+    if content_of(data) == "vectors":
+        return AutoencoderDataset(readers.open_vectors(_source(data), data.vector_column, bad_rows=data.bad_rows))
+    texts = readers.read_texts(_source(data), data.text_column, bad_rows=data.bad_rows)
+    return AutoencoderDataset.from_texts(texts, encoder)
+
+
+def _pairs(data: DataConfig, encoder: TeacherEncoder) -> EmbeddingDataset:
+    if content_of(data) == "conversations":
+        return DialogueDataset.from_conversations(_conversations(data), encoder, data.context)
+    if data.file is None:
+        pairs = corpora.dialogues(data.limit or corpora.DEFAULT_PAIRS, language=data.language)
+        return DialogueDataset.from_pairs(pairs, encoder)
+    if content_of(data) == "vectors":
+        if data.bad_rows == "skip":
+            raise DataError(
+                f"Reading {data.file}: bad_rows: skip would separate questions from their answers in a file of "
+                "vectors. Remove the pairs that cannot be used, and leave bad_rows out."
+            )
+        return DialogueDataset.from_file(_source(data), None, data.question_column, data.answer_column)
+    pairs = readers.read_pairs(_source(data), data.question_column, data.answer_column, bad_rows=data.bad_rows)
+    return DialogueDataset.from_pairs(pairs, encoder)
+
+
+def _conversations(data: DataConfig) -> list[list[str]]:
+    if data.file is None:
+        return corpora.conversations(data.limit or corpora.DEFAULT_CONVERSATIONS)
+    return readers.read_conversations(
+        _source(data),
+        data.messages_column,
+        conversation_column=data.conversation_column,
+        text_column=data.text_column,
+        bad_rows=data.bad_rows,
+    )
+
+
+def _source(data: DataConfig) -> str | list[Path]:
+    """What the readers are given: the file, or those of a data set of the hub."""
+    file = str(data.file)
+    return readers.hub_table(file) if file.startswith("hub:") else file
+
+
+def _all_texts(pairs: EmbeddingDataset) -> AutoencoderDataset:
+    """Every text of the pairs, question or answer, to be given back."""
+    texts = groups = None
+    if pairs.input_texts is not None and pairs.target_texts is not None:
+        texts = [*pairs.input_texts, *pairs.target_texts]
+    if pairs.groups is not None:
+        groups = [*pairs.groups, *pairs.groups]
+    return AutoencoderDataset(torch.cat([pairs.input[:], pairs.target[:]]), texts, groups)
+
+
+def _check_width(dim: int, config: TrainingConfig) -> None:
+    if dim != config.embedding_dim:
+        raise DataError(
+            f"The vectors have {dim} numbers but embedding_dim is {config.embedding_dim}. Set embedding_dim: {dim}."
+        )

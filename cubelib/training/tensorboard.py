@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cubelib.training.loop import EpochLog
-
-if TYPE_CHECKING:
-    from cubelib.training.trainer import CubeTrainer
+from cubelib.training.trainer import CubeTrainer
 
 
 class TensorBoard:
-    """Writes the figures of every epoch; for `CubeTrainer.fit(…, on_epoch_end=TensorBoard("runs/mine"))`.
+    """Writes the metrics of every epoch; for `CubeTrainer.fit(…, on_epoch_end=TensorBoard("runs/mine"))`.
 
-    To look at them: `tensorboard --logdir runs`.
+    Watch them with `tensorboard --logdir runs`.
 
     Args:
         folder: receives the event files; what is there stays.
@@ -28,16 +25,15 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                f"Curves for TensorBoard need its package ({error}): python -m pip install tensorboard, or leave out "
-                "tensorboard."
+                f"Curves for TensorBoard need its package ({error}): python -m pip install tensorboard."
             ) from None
         self.folder = Path(folder)
         self._writer = SummaryWriter(str(folder))
 
-    def __call__(self, trainer: CubeTrainer, row: EpochLog) -> None:
-        """Writes an epoch's row; the first time also the untrained cube's."""
-        rows = trainer.training_history if row["epoch"] == 1 else [row]
-        for each in rows:
+    def __call__(self, trainer: CubeTrainer, log: EpochLog) -> None:
+        """Writes an epoch's log; the first time also the untrained cube's."""
+        logs = trainer.training_history if log["epoch"] == 1 else [log]
+        for each in logs:
             for name, value in each.items():
                 if name != "epoch" and value is not None:
                     self._writer.add_scalar(name, value, each["epoch"])

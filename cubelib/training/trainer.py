@@ -1,6 +1,4 @@
-"""CubeTrainer: teaches the cubic core a transformation of embeddings and keeps the best weights by validation.
-
-    vectors (b, 768) ─fold→ cube (b, 8, 8, 12) ─CubicCore→ cube (b, 8, 8, 12) ─unfold→ vectors (b, 768)
+"""CubeTrainer: teaches a cube a transformation of embeddings and keeps the best weights by validation.
 
 Taught in notebooks 04 and 05.
 """
@@ -11,17 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
 from tqdm.auto import tqdm
 
 from cubelib.data.datasets import EmbeddingDataset
 from cubelib.errors import CheckpointError, ConfigError, DataError
-from cubelib.training.checkpoint import Checkpoint, load_checkpoint, load_tensors, provenance, save_checkpoint
-from cubelib.training.checkpoint_manager import BEST, states_of
+from cubelib.training.checkpoint import (
+    BEST,
+    Checkpoint,
+    load_checkpoint,
+    load_tensors,
+    newest_state,
+    provenance,
+    save_checkpoint,
+)
 from cubelib.training.config import TrainingConfig
 from cubelib.training.cube import Cube
 from cubelib.training.loop import EpochLog
-from cubelib.training.run import Run, shown
+from cubelib.training.run import Run, progress_metrics
 
 Data = EmbeddingDataset | Mapping[str, EmbeddingDataset]  # mixed mode takes one dataset for each task
 Hook = Callable[["CubeTrainer", EpochLog], None]
@@ -35,6 +39,12 @@ class CubeTrainer(Cube):
         mode: overrides the configuration's mode.
         device: overrides the configuration's device.
 
+    Attributes:
+        training_history: a log of each epoch; number 0 is the untrained cube.
+        stop_reason: why training ended; begins with the setting that ended it.
+        seconds: training time.
+        trained_on: task → fingerprint of the training items.
+
     Raises:
         ConfigError: the configuration cannot be used.
 
@@ -45,7 +55,7 @@ class CubeTrainer(Cube):
         >>> trainer.get_info()["components_initialized"]
         True
         >>> vectors = torch.nn.functional.normalize(torch.randn(2, 768), dim=1)
-        >>> bool((trainer.forward(vectors) - vectors).abs().max() < 1e-6)      # untrained, no bottleneck: the identity
+        >>> bool((trainer.forward(vectors) - vectors).abs().max() < 1e-6)   # untrained, no bottleneck: the identity
         True
     """
 
@@ -59,13 +69,13 @@ class CubeTrainer(Cube):
         super().__init__(config, mode=mode, device=device)
         self.training_history: list[EpochLog] = []
         self.stop_reason: str | None = None
-        self.seconds: float | None = None  # that training took
-        self.trained_on: dict[str, str] = {}  # task → fingerprint of the training items
+        self.seconds: float | None = None
+        self.trained_on: dict[str, str] = {}
         self._run: Run | None = None
         self._resumed: Checkpoint | None = None  # a state that the next run goes on from
 
     def initialize_components(self) -> None:
-        """Builds the teacher encoder, the reshaper and the core; the same seed gives the same core."""
+        """Builds the encoder, the reshaper and the core; the same seed gives the same core."""
         super().initialize_components()
         self._run = self._resumed = None
 
@@ -83,11 +93,11 @@ class CubeTrainer(Cube):
             "learning_rate": self.config.learning_rate,
             "batch_size": self.config.batch_size,
             "target_similarity": self.config.target_similarity,
-            "components_initialized": core is not None,
+            "components_initialized": self.initialized,
             "parameters": core.parameter_count if core else None,
             "latent_dim": core.latent_dim if core else None,
             "core": repr(core) if core else None,
-            "reshaper": repr(self.embedding_reshaper) if core else None,
+            "reshaper": repr(self.reshaper) if core else None,
             "stop_reason": self.stop_reason,
         }
 
@@ -108,67 +118,62 @@ class CubeTrainer(Cube):
         on_batch_end: Hook | Sequence[Hook] = (),
         on_epoch_end: Hook | Sequence[Hook] = (),
     ) -> list[EpochLog]:
-        """Trains until there is a reason to stop (`stop_reason`, which begins with the setting that it comes from);
-        the best epoch's weights are kept.
+        """Trains until there is a reason to stop, and keeps the weights of the best epoch.
 
         The score of an epoch is the mean over tasks of the validation cosine (autoencoder) and mean reciprocal rank
-        (dialogue); with `cell_damage` it is measured with that share of the cells dead, over four draws. The reasons:
-        all `epochs` are trained; `early_stopping_patience` epochs have not raised the score, or by less than
-        `convergence_threshold`; with `stop_at_target` the cosine has reached `target_similarity`; `stop()` was called.
+        (dialogue); with `cell_damage` it is measured with that fraction of the cells dead, over four draws. Training
+        stops when all `epochs` are trained; when `early_stopping_patience` epochs have not raised the score by
+        `convergence_threshold`; with `stop_at_target`, when the cosine reaches `target_similarity`; or on `stop()`.
 
         Args:
             train: a dataset, or in mixed mode {"autoencoder": dataset, "dialogue": dataset}.
             validation: likewise; never trained on.
-            folder: where states to go on from and the best cube are saved while training (`CubeTrainer.resume`).
+            folder: where the best cube and states to resume from are saved (`CubeTrainer.resume`).
             progress: show a bar with the time left.
-            on_batch_end: called with the trainer and a row for each step of the optimizer (epoch, batch, batches,
+            on_batch_end: called with the trainer and a log of each step of the optimizer (epoch, batch, batches,
                 learning_rate, loss); or several such functions.
-            on_epoch_end: called with the trainer and the epoch's row of the history; or several.
+            on_epoch_end: called with the trainer and the epoch's log; or several.
 
         Returns:
-            The history: a row for each epoch, number 0 being the untrained cube.
+            The history: a log of each epoch; number 0 is the untrained cube.
 
         Raises:
             DataError: data that do not fit the mode or the vectors' width.
-            CheckpointError: the folder cannot be written; or a resumed run meets other data.
+            CheckpointError: the folder cannot be written; or a resumed run is given other data.
             FloatingPointError: the loss is no longer a number; the best weights so far are restored first.
         """
         run = self.prepare(train, validation)
+        batch_hooks, epoch_hooks = _as_list(on_batch_end), _as_list(on_epoch_end)
+        show_bar = progress and run.engine.is_main
         try:
             if folder is not None:
                 run.keep(folder)
-            steps = sum(run.loop.plan.update_count(epoch) for epoch in run.epochs_left())
             # Short runs show no bar.
-            with tqdm(
-                total=steps, desc="Training", unit="batch", delay=0.5, disable=not (progress and run.engine.is_main)
-            ) as bar:
+            with tqdm(total=run.steps_left, desc="Training", unit="batch", delay=0.5, disable=not show_bar) as bar:
+
+                def on_step(log: EpochLog) -> None:
+                    bar.update()
+                    for hook in batch_hooks:
+                        hook(self, log)
+
                 while run.stop_reason is None:
-                    self._fit_epoch(run, bar, several(on_batch_end), several(on_epoch_end))
+                    epoch_log = self._next_epoch(run, on_step if run.engine.is_main else None)
+                    if epoch_log is None:
+                        break
+                    bar.set_postfix({"loss": f"{epoch_log['loss']:.4f}", **progress_metrics(epoch_log)})
+                    if run.stop_reason is not None or epoch_log["epoch"] % self.config.save_interval == 0:
+                        run.save()
+                    for hook in epoch_hooks if run.engine.is_main else ():
+                        hook(self, epoch_log)
+                    if run.engine.processes == 1 and run.loop.stopped and run.stop_reason is None:
+                        run.stop_reason = f"stopped after epoch {epoch_log['epoch']}"
+                        run.save()
         except KeyboardInterrupt:
             run.stop_reason = f"interrupted in epoch {self.current_epoch + 1}"
             raise
         finally:
             self.finish()
         return self.training_history
-
-    def _fit_epoch(self, run: Run, bar: tqdm, on_batch_end: Sequence[Hook], on_epoch_end: Sequence[Hook]) -> None:
-        def after_batch(row: EpochLog) -> None:
-            bar.update()
-            for hook in on_batch_end:
-                hook(self, row)
-
-        row = self._next_epoch(run, after_batch if run.engine.is_main else None)
-        if row is None:
-            return
-        bar.set_postfix({"loss": f"{row['loss']:.4f}", **shown(row)})
-        if run.stop_reason is not None or row["epoch"] % self.config.save_interval == 0:
-            run.save()
-        if run.engine.is_main:
-            for hook in on_epoch_end:
-                hook(self, row)
-        if run.engine.processes == 1 and run.loop.stopped and run.stop_reason is None:
-            run.stop_reason = f"stopped after epoch {row['epoch']}"
-            run.save()
 
     def prepare(self, train: Data, validation: Data) -> Run:
         """Begins training without training anything yet, for a loop of one's own.
@@ -184,20 +189,21 @@ class CubeTrainer(Cube):
             [1, 2, 3]
             >>> trainer.finish()                                    # the best weights are in place
         """
-        _, reshaper = self._components("fit")
-        train, validation = self._by_task(train, "train"), self._by_task(validation, "validation")
-        if self._run is not None:
-            self.finish()
-        if not reshaper.fitted:
-            reshaper.fit(next(iter(train.values())).input)  # mixed: the autoencoder's, all texts
+        if not self.initialized:
+            raise ValueError("CubeTrainer.fit: there is no cube yet. Call initialize_components() first.")
+        train_data = self._by_task(train, "train")
+        validation_data = self._by_task(validation, "validation")
+        self.finish()
+        if not self.reshaper.fitted:
+            self.reshaper.fit(next(iter(train_data.values())).input)  # mixed: the autoencoder's, all texts
         resumed, self._resumed = self._resumed, None
-        self._run = Run(self, train, validation, resumed)
+        self._run = Run(self, train_data, validation_data, resumed)
         self.training_history, self.trained_on = self._run.history, self._run.trained_on
         self.stop_reason = None
         return self._run
 
-    def train_epoch(self) -> EpochLog:
-        """Trains the next epoch of what `prepare` has begun; its row of the history.
+    def train_epoch(self) -> EpochLog | None:
+        """Trains the next epoch of what `prepare` has begun; its log, or None if `stop()` ended it midway.
 
         Raises:
             ValueError: before `prepare`.
@@ -209,13 +215,13 @@ class CubeTrainer(Cube):
             )
         return self._next_epoch(self._run)
 
-    def _next_epoch(self, run: Run, after_batch: Callable[[EpochLog], None] | None = None) -> EpochLog | None:
+    def _next_epoch(self, run: Run, on_step: Callable[[EpochLog], None] | None = None) -> EpochLog | None:
         try:
-            return run.epoch(after_batch)
+            return run.epoch(on_step)
         except FloatingPointError as error:
             run.stop_reason = f"broke down in epoch {self.current_epoch + 1}"
             self.finish()
-            saved = "" if run.keeper is None else f" They are saved in {run.keeper.folder / BEST}."
+            saved = "" if run.checkpoints is None else f" They are saved in {run.checkpoints.folder / BEST}."
             raise FloatingPointError(
                 f"CubeTrainer.fit: training broke down in epoch {self.current_epoch + 1}. The weights of epoch "
                 f"{run.best['epoch']} are back in place.{saved} Lower learning_rate (now "
@@ -223,36 +229,37 @@ class CubeTrainer(Cube):
             ) from None
 
     def set_mode(self, mode: str) -> None:
-        """Changes what is trained from the next `fit` on; what is "auto" changes with it, the weights stay.
+        """Changes what the next `fit` trains. Settings that are "auto" follow; the weights stay.
 
         Raises:
-            ValueError: not autoencoder, dialogue or mixed; or while training goes on.
+            ValueError: not autoencoder, dialogue or mixed; or during training.
         """
         if self._run is not None:
             raise ConfigError("CubeTrainer.set_mode: training is going on. Call finish() first.")
         super().set_mode(mode)
 
     def stop(self) -> None:
-        """Asks a training that is going on to stop after its batch; the best weights so far are kept."""
+        """Asks a running training to stop after its current step; the best weights so far are kept."""
         if self._run is not None:
             self._run.loop.stopped = True
 
     def finish(self) -> None:
-        """Ends what `prepare` has begun: the best epoch's weights are put in place. `fit` does it by itself."""
-        if self._run is not None:
-            run, self._run = self._run, None
-            run.close()
-            self.seconds = run.seconds
-            best = run.best["epoch"]
-            kept = "the cube as it was before training" if best == 0 else f"the weights of epoch {best}"
-            self.stop_reason = f"{run.stop_reason or f'finished after epoch {self.current_epoch}'}; kept: {kept}"
+        """Ends what `prepare` has begun and puts the best epoch's weights in place. `fit` calls it."""
+        if self._run is None:
+            return
+        run, self._run = self._run, None
+        run.close()
+        self.seconds = run.seconds
+        best = run.best["epoch"]
+        kept = f"the weights of epoch {best}" if best else "the cube as it was before training"
+        self.stop_reason = f"{run.stop_reason or f'finished after epoch {self.current_epoch}'}; kept: {kept}"
 
     # --- saving and loading -----------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> Path:
         """Writes a checkpoint folder: weights, configuration and history."""
         checkpoint = Checkpoint(
-            self.tensors(),
+            self.state_dict(),
             self.config.to_dict(),
             self.training_history,
             self.trained_on,
@@ -269,7 +276,7 @@ class CubeTrainer(Cube):
 
         Args:
             folder: what `save` wrote, or the folder of a run.
-            device: another device than the one it was trained on.
+            device: a device other than the one it was trained on.
 
         Raises:
             CheckpointError: the folder is missing, damaged, or does not fit its own configuration.
@@ -282,36 +289,25 @@ class CubeTrainer(Cube):
     ) -> CubeTrainer:
         """A trainer that goes on where a run was interrupted: call `fit` with the same data and folder.
 
-        On one thread the weights at the end are those of a run that was never interrupted, bit for bit.
+        On one thread the final weights are those of an uninterrupted run, bit for bit. If the newest state is damaged,
+        the one before it is used and a warning says so.
 
         Args:
             folder: of the run, as given to `fit`.
-            epochs: train to this epoch instead of the configuration's. With a schedule other than constant the epochs
-                to come have other learning rates than they would have had.
-            early_stopping_patience: instead of the configuration's, for a run that stopped by it.
+            epochs: train to this epoch instead of the configuration's. With a schedule other than constant the
+                remaining epochs get learning rates that they would not have had.
+            early_stopping_patience: instead of the configuration's, for a run that it ended.
 
         Raises:
-            CheckpointError: there is no state to go on from, it is damaged, or has more epochs already.
+            CheckpointError: there is no whole state to resume from, or it has more epochs already.
         """
-        states = states_of(folder)
-        if not states:
-            raise CheckpointError(
-                f"Resuming {folder}: there is no state to go on from (epochs/…). Give the folder of a run that was "
-                "trained with fit(…, folder=…) or `python -m cubelib train`."
-            )
-        try:
-            checkpoint = load_checkpoint(states[-1])
-        except CheckpointError as error:
-            older = f" To go on from epoch {int(states[-2].name)}, remove {states[-1]}." if states[1:] else ""
-            raise CheckpointError(f"{error}{older}") from None
-        if checkpoint.optimizer is None or checkpoint.best is None:
-            raise CheckpointError(f"Resuming {states[-1]}: it holds a cube but no state to go on from.")
-        trained = checkpoint.history[-1]["epoch"]
+        state = newest_state(folder)
+        trained = state.history[-1]["epoch"]
         if epochs is not None and epochs < trained:
             raise CheckpointError(f"Resuming {folder}: it has {trained} epochs already. Give epochs={trained} or more.")
         changes = {"epochs": epochs, "early_stopping_patience": early_stopping_patience}
-        trainer = cls._from_checkpoint(checkpoint, folder, changes)
-        trainer._resumed = checkpoint
+        trainer = cls._from_checkpoint(state, folder, changes)
+        trainer._resumed = state
         return trainer
 
     @classmethod
@@ -323,24 +319,21 @@ class CubeTrainer(Cube):
             raise CheckpointError(str(error)) from None
         trainer = cls(config)
         trainer.initialize_components()
-        modules = nn.ModuleDict({"core": trainer.embedding_processor, "reshaper": trainer.embedding_reshaper})
-        load_tensors(modules, checkpoint.tensors, origin)
+        load_tensors(trainer, checkpoint.tensors, origin)
         trainer.training_history, trainer.trained_on = checkpoint.history, checkpoint.trained_on
         trainer.seconds, trainer.stop_reason = checkpoint.seconds, checkpoint.stop_reason
         return trainer
 
     def untrained(self) -> CubeTrainer:
         """The same cube before training: same configuration, seed and fitted layout, first weights."""
-        _, reshaper = self._components("untrained")
         twin = CubeTrainer(self.config)
         twin.initialize_components()
-        twin.embedding_reshaper.load_state_dict(reshaper.state_dict())
+        twin.reshaper.load_state_dict(self.reshaper.state_dict())
         return twin
 
-    # --- small things -----------------------------------------------------------------------------------------------
-
     def _by_task(self, data: Data, name: str) -> dict[str, EmbeddingDataset]:
-        by_task = dict(data) if isinstance(data, Mapping) else {self.config.mode: data}
+        """Checks the data of `fit` and gives them as task → dataset."""
+        by_task: dict[str, EmbeddingDataset] = dict(data) if isinstance(data, Mapping) else {self.config.mode: data}
         for dataset in by_task.values():
             if not isinstance(dataset, EmbeddingDataset):
                 raise DataError(
@@ -348,14 +341,14 @@ class CubeTrainer(Cube):
                     f"{type(dataset).__name__}. Wrap vectors: AutoencoderDataset(vectors)."
                 )
         if set(by_task) != set(self.tasks):
+            given = " and ".join(by_task) if isinstance(data, Mapping) else "one dataset"
             raise DataError(
                 f"CubeTrainer.fit: mode {self.config.mode} takes {name} data for {' and '.join(self.tasks)}; got "
-                f"{' and '.join(by_task) if isinstance(data, Mapping) else 'one dataset'}. Pass a dict with these keys."
+                f"{given}. Pass a dict with these keys."
             )
         for dataset in by_task.values():
             if not len(dataset):
-                needed = "chooses the best epoch" if name == "validation" else "is what the cube learns from"
-                raise DataError(f"CubeTrainer.fit: the {name} data are empty. Give at least one item: it {needed}.")
+                raise DataError(f"CubeTrainer.fit: the {name} data are empty. Give at least one item.")
             if dataset.dim != self.config.embedding_dim:
                 raise DataError(
                     f"CubeTrainer.fit: the {name} vectors have {dataset.dim} numbers, embedding_dim is "
@@ -364,10 +357,9 @@ class CubeTrainer(Cube):
         return {task: by_task[task] for task in self.tasks}
 
     def __repr__(self) -> str:
-        state = repr(self.embedding_processor) if self.embedding_processor else "not initialized"
+        state = repr(self.core) if self.initialized else "not initialized"
         return f"CubeTrainer({self.config.mode}, epoch {self.current_epoch}, {state})"
 
 
-def several(hooks: Hook | Sequence[Hook]) -> Sequence[Hook]:
-    """One hook or several, as several."""
+def _as_list(hooks: Hook | Sequence[Hook]) -> Sequence[Hook]:
     return [hooks] if callable(hooks) else hooks

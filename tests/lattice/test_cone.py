@@ -46,7 +46,11 @@ def test_light_cone_refuses_too_few_ticks_and_no_planes():
 
 def test_overlap_of_slabs():
     now, then = range(1, 4), range(2, 6)
-    assert {slab: list(overlap(slab, now, then)) for slab in (-1, 0, 1)} == {-1: [2, 3, 4], 0: [2, 3], 1: [2]}
+    assert {depth_offset: list(overlap(depth_offset, now, then)) for depth_offset in (-1, 0, 1)} == {
+        -1: [2, 3, 4],
+        0: [2, 3],
+        1: [2],
+    }
 
 
 def distance(core: CubicCore, here: tuple[int, ...], there: tuple[int, ...]) -> int:

@@ -99,8 +99,8 @@ def test_local_networks_that_cannot_learn_are_frozen():
 class ProbedCore(CubicCore):
     """A core that adds a zero to all that passes the bottleneck, in order to ask afterwards who heard it."""
 
-    def _settle(self, state, planes, t, alive):
-        state = super()._settle(state, planes, t, alive)
+    def _apply_masks(self, state, planes, t, alive):
+        state = super()._apply_masks(state, planes, t, alive)
         if self.bottleneck_plane in planes:
             at = self.bottleneck_plane - planes.start
             probe = torch.zeros_like(state[at]).requires_grad_()  # (batch, rows, columns, channels)

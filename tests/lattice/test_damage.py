@@ -111,7 +111,7 @@ def test_shares_of_a_batch_have_the_same_dead_cells(random_core, cell_dropout):
     core, cube = random_core(cell_damage=0.3, cell_dropout=cell_dropout).train(), cubes(8, 3, 2)
 
     def output(rows: slice, share: tuple[slice, int] | None) -> torch.Tensor:
-        core.share = share
+        core.batch_shard = share
         torch.manual_seed(0)
         return core(cube[rows])
 

@@ -13,7 +13,10 @@ from cubelib.lattice import CubicCore
     [
         ({"steps": 6}, r"in 6 ticks nothing can cross 8 planes.*Use steps=7 or more"),
         ({"steps": 7.5}, r"steps is a whole number of ticks, or None for depth − 1 = 7; got 7.5"),
-        ({"bottleneck": 17}, r"bottleneck is the number of channels the middle plane passes on, 1 to 16 .* got 17"),
+        (
+            {"bottleneck": 17},
+            r"bottleneck is the number of channels that the middle plane passes on, 1 to 16 .* got 17",
+        ),
         ({"bottleneck": 0}, r"1 to 16 \(state_channels\), or None for no bottleneck; got 0"),
         ({"lattice_size": (8, 0, 8)}, r"three whole numbers of at least 1; got \(8, 0, 8\).*default is \(8, 8, 8\)"),
         ({"lattice_size": (8, 8)}, r"lattice_size is \(depth, rows, columns\).*got \(8, 8\)"),

@@ -126,7 +126,7 @@ def test_fast_and_dense_paths_have_the_same_gradients(random_core, rule, linear_
 def test_the_core_is_readable_by_the_reference_alone(random_core, monkeypatch):
     """The reference calls no method of the core: it stays an independent witness."""
     core = random_core(SIZE)
-    for name in ("forward", "_tick", "_carry", "_settle"):
+    for name in ("forward", "_tick", "_shift", "_apply_masks"):
         monkeypatch.setattr(CubicCore, name, None)
     states = reference_states(core, torch.ones(*SIZE[1:], 2, dtype=torch.float64))
     assert states.shape == (4, 4, 3, 2, 3)

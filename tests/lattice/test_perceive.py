@@ -52,7 +52,9 @@ def test_neighborhood_sizes():
 @pytest.mark.parametrize(("name", "distance"), [("von_neumann", sum), ("moore", max)], ids=["manhattan", "chebyshev"])
 def test_neighborhoods_are_the_balls_of_their_distance(name, distance):
     slabs = NEIGHBORHOODS[name]
-    inside = {(slab, row, column) for slab in (BEHIND, LEVEL, AHEAD) for row, column in slabs[slab]}
+    inside = {
+        (depth_offset, row, column) for depth_offset in (BEHIND, LEVEL, AHEAD) for row, column in slabs[depth_offset]
+    }
     cube = [(z, row, column) for z in (-1, 0, 1) for row in (-1, 0, 1) for column in (-1, 0, 1)]
     assert inside == {cell for cell in cube if distance(map(abs, cell)) <= 1}
     assert all(len(set(offsets)) == len(offsets) for offsets in slabs.values())

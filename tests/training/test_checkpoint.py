@@ -11,16 +11,14 @@ from torch import nn
 
 from cubelib.errors import CheckpointError
 from cubelib.training.checkpoint import (
-    BEST_WEIGHTS,
-    OPTIMIZER,
     STATE,
-    WEIGHTS,
     Checkpoint,
     load_checkpoint,
     load_tensors,
     save_checkpoint,
 )
 
+WEIGHTS, OPTIMIZER, BEST_WEIGHTS = "weights.safetensors", "optimizer.safetensors", "best.safetensors"
 TENSORS = {
     "core.weight": torch.randn(3, 4, generator=torch.Generator().manual_seed(0)),
     "half": torch.ones(2).half(),
@@ -51,7 +49,7 @@ def test_a_checkpoint_is_two_files_and_neither_is_a_pickle(saved):
     assert sorted(path.name for path in saved.iterdir()) == [STATE, WEIGHTS]
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint"]  # nothing is left beside it
     assert not any(b"\x80\x02" in path.read_bytes()[:2] or b"PK" in path.read_bytes()[:2] for path in saved.iterdir())
-    assert json.loads((saved / STATE).read_text(encoding="utf-8"))["format"] == 3
+    assert json.loads((saved / STATE).read_text(encoding="utf-8"))["format"] == 4
 
 
 def test_a_state_to_go_on_from_comes_back_with_it(tmp_path):
@@ -126,7 +124,7 @@ def test_weights_that_are_cut_short_are_named_and_left_as_they_are(saved, length
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"format": 3', b'{"format": 3}', b"[1]", b"null", b'{"format": "\xe9"}']
+    "content", [b"", b"{", b'{"format": 4', b'{"format": 4}', b"[1]", b"null", b'{"format": "\xe9"}']
 )
 def test_a_damaged_description_is_named(saved, content):
     (saved / STATE).write_bytes(content)
@@ -136,7 +134,7 @@ def test_a_damaged_description_is_named(saved, content):
 
 def test_another_format_is_named(saved):
     (saved / STATE).write_text('{"format": 1}')
-    reason = re.escape("it has format 1 (written before cells had a linear path), this cubelib reads 3")
+    reason = re.escape("it has format 1 (written before cells had a linear path), this cubelib reads 4")
     with pytest.raises(CheckpointError, match=reason):
         load_checkpoint(saved)
 
@@ -144,7 +142,7 @@ def test_another_format_is_named(saved):
 @pytest.mark.parametrize("missing", [STATE, WEIGHTS])
 def test_a_missing_file_is_named(saved, missing):
     (saved / missing).unlink()
-    with pytest.raises(CheckpointError, match=rf"there is no {missing}. Give a folder that `python -m cubelib train`"):
+    with pytest.raises(CheckpointError, match=rf"there is no {missing}. Give a folder that `cubelib train`"):
         load_checkpoint(saved)
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -11,7 +13,11 @@ from pydantic import ValidationError
 
 from cubelib import TrainingConfig
 from cubelib.errors import ConfigError
-from cubelib.training.config import CoreConfig
+from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
+from cubelib.lattice.rule import RULES
+from cubelib.reshaper import LAYOUTS
+from cubelib.training.config_blocks import CoreConfig
+from cubelib.training.losses import LOSSES, TEMPERATURE
 
 SHIPPED = Path(__file__).parents[2] / "config" / "cube_training.yaml"
 
@@ -159,18 +165,18 @@ def test_the_constructor_and_assignment_check_too():
 @pytest.mark.parametrize(
     ("changes", "refused"),
     [
-        ({"mode": "dialogue", "core": {"field": 8}}, False),
-        ({"mode": "dialogue", "core": {"field": 8, "bottleneck": 4}}, True),
-        ({"mode": "autoencoder", "core": {"field": 8}}, True),
-        ({"mode": "mixed", "core": {"field": 8, "bottleneck": None}}, False),
-        ({"mode": "dialogue", "lattice_size": [1, 8, 8], "core": {"field": 8, "steps": 1}}, True),
+        ({"mode": "dialogue", "core": {"global_channels": 8}}, False),
+        ({"mode": "dialogue", "core": {"global_channels": 8, "bottleneck": 4}}, True),
+        ({"mode": "autoencoder", "core": {"global_channels": 8}}, True),
+        ({"mode": "mixed", "core": {"global_channels": 8, "bottleneck": None}}, False),
+        ({"mode": "dialogue", "lattice_size": [1, 8, 8], "core": {"global_channels": 8, "steps": 1}}, True),
     ],
 )
-def test_a_field_goes_with_no_bottleneck_and_two_planes(changes, refused):
+def test_global_channels_go_with_no_bottleneck_and_two_planes(changes, refused):
     if not refused:
-        assert TrainingConfig.from_dict(changes).core.field == 8
+        assert TrainingConfig.from_dict(changes).core.global_channels == 8
         return
-    with pytest.raises(ConfigError, match=r"core\.field: 8 shared channels cannot be used here"):
+    with pytest.raises(ConfigError, match=r"core\.global_channels: 8 cannot be used here"):
         TrainingConfig.from_dict(changes)
 
 
@@ -178,3 +184,21 @@ def test_a_curriculum_has_weights_of_its_own():
     with pytest.raises(ConfigError, match="autoencoder_weight: with plan: curriculum it moves from 1 to 0 by itself"):
         TrainingConfig.from_dict({"mode": "mixed", "mixed": {"plan": "curriculum", "autoencoder_weight": 0.5}})
     assert TrainingConfig.from_dict({"mode": "mixed", "mixed": {"plan": "curriculum"}}).mixed.plan == "curriculum"
+
+
+def test_the_choices_are_those_of_the_cube_and_the_losses():
+    """Written out in the configuration, which is read before torch is imported."""
+    choices = {name: set(get_args(field.annotation)) for name, field in CoreConfig.model_fields.items()}
+    assert choices["rule"] == set(RULES) and choices["boundary"] == set(BOUNDARIES)
+    assert choices["neighborhood"] == set(NEIGHBORHOODS) and choices["layout"] == set(LAYOUTS)
+    assert set(get_args(TrainingConfig.model_fields["loss_function"].annotation)) == {"auto", *LOSSES}
+    assert TrainingConfig().temperature == TEMPERATURE
+
+
+def test_reading_a_configuration_imports_no_torch():
+    code = (
+        "import sys; from cubelib import TrainingConfig; "
+        f"TrainingConfig.from_yaml({str(SHIPPED)!r}); print('torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""Steps: schedules against torch's own, gradients of length 1, and an optimizer's memory that comes back."""
+"""Steps: schedules against torch's own, and an optimizer's memory that comes back."""
 
 import pytest
 import torch
@@ -8,7 +8,6 @@ from cubelib import TrainingConfig
 from cubelib.training.optimizers import (
     load_optimizer_tensors,
     make_optimizer,
-    normalize_gradients,
     optimizer_tensors,
     rate_factor,
 )
@@ -56,14 +55,6 @@ def test_one_cycle_has_the_ends_and_the_middle_of_torch_s(warmup):
         schedule.step()
     assert found == pytest.approx(expected, abs=0.01)
     assert found[0] == pytest.approx(1 / 25) and found[round((warmup or 0.3) * 1000)] == 1.0 and found[-1] < 1e-4
-
-
-def test_a_gradient_has_length_one_whatever_it_was():
-    parameters = [nn.Parameter(torch.zeros(3)) for _ in range(3)]
-    parameters[0].grad, parameters[1].grad = torch.tensor([3e-4, 0.0, 4e-4]), torch.zeros(3)
-    normalize_gradients(parameters)
-    torch.testing.assert_close(parameters[0].grad, torch.tensor([0.6, 0.0, 0.8]), rtol=1e-3, atol=0)
-    assert parameters[1].grad.tolist() == [0.0] * 3 and parameters[2].grad is None
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])

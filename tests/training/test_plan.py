@@ -45,7 +45,7 @@ def test_alternating_gives_each_task_its_share_of_the_epochs(share, epochs):
     trained = [planned.weights(epoch) for epoch in range(1, epochs + 1)]
     assert all(list(weights.values()) == [1.0] for weights in trained)
     assert sum("autoencoder" in weights for weights in trained) == round(share * epochs)
-    assert planned.updates_before(epochs + 1) == sum(5 if "autoencoder" in weights else 3 for weights in trained)
+    assert planned.steps_before(epochs + 1) == sum(5 if "autoencoder" in weights else 3 for weights in trained)
 
 
 def test_a_curriculum_goes_from_one_task_to_the_other():
@@ -59,7 +59,7 @@ def test_a_curriculum_goes_from_one_task_to_the_other():
 
 def test_accumulated_batches_make_fewer_steps():
     planned = plan({"dialogue": 10}, batch_size=2, gradient_accumulation=3)
-    assert (planned.batch_count(1), planned.update_count(1), planned.updates_before(4)) == (5, 2, 6)
+    assert (planned.batch_count(1), planned.step_count(1), planned.steps_before(4)) == (5, 2, 6)
 
 
 def test_seeds_of_different_parts_differ_and_are_fit_for_torch():

@@ -195,15 +195,6 @@ def test_a_mistake_is_said_by_the_first_process_only(job, tmp_path, monkeypatch,
     assert not (tmp_path / "runs").exists()
 
 
-def test_accelerate_launch_that_cannot_be_understood_is_refused(job, monkeypatch, capsys):
-    """Without several GPUs it starts one process, which sees only that several were asked for."""
-    monkeypatch.setenv("MASTER_PORT", "29500")
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert main(["train", str(job)]) == 2
-    assert "torchrun --standalone --nproc-per-node 2 -m cubelib train" in capsys.readouterr().err
-
-
 def workers(launcher: int) -> dict[int, psutil.Process]:
     """Rank → process, of those that a launcher has started."""
     found = {}

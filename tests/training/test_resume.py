@@ -16,13 +16,18 @@ from small_cubes import small, vectors
 
 from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset
 from cubelib.errors import CheckpointError
-from cubelib.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cubelib.training.checkpoint_manager import CheckpointWarning, states_of
+from cubelib.training.checkpoint import (
+    Checkpoint,
+    CheckpointWarning,
+    load_checkpoint,
+    save_checkpoint,
+    saved_states,
+)
 
 SETTINGS = {
     "autoencoder": {"core": {"cell_dropout": 0.3, "bottleneck": 2}, "schedule": "one_cycle", "gradient_clipping": 0.5},
     "dialogue": {"optimizer": "adam", "schedule": "cosine", "warmup": 0.2, "gradient_accumulation": 2},
-    "mixed": {"mixed": {"plan": "alternating"}, "optimizer": "sgd", "gradient_normalization": True},
+    "mixed": {"mixed": {"plan": "alternating"}, "optimizer": "sgd"},
 }
 # What the killed processes run: the same data again, a new run or the one there is.
 SCRIPT = """
@@ -33,9 +38,9 @@ sys.path[:0] = {tests!r}
 torch.set_num_threads(1)
 from test_resume import data
 from cubelib import CubeTrainer
-from cubelib.training.checkpoint_manager import states_of
+from cubelib.training.checkpoint import saved_states
 mode, settings, folder = json.loads(sys.argv[1])
-if states_of(folder):
+if saved_states(folder):
     trainer = CubeTrainer.resume(folder)
 else:
     trainer = CubeTrainer(settings)
@@ -70,7 +75,7 @@ def trained(mode: str, folder: Path | None = None, **changes) -> CubeTrainer:
 
 
 def same_weights(one: CubeTrainer, other: CubeTrainer) -> bool:
-    mine, others = one.tensors(), other.tensors()
+    mine, others = one.state_dict(), other.state_dict()
     return mine.keys() == others.keys() and all(torch.equal(mine[name], others[name]) for name in mine)
 
 
@@ -90,7 +95,7 @@ def test_a_run_killed_at_any_moment_ends_like_one_that_was_not(tmp_path, mode):
             kills += 1
         ended = process.stdout.read() == "ended\n"
         process.wait()
-        for state in states_of(folder):
+        for state in saved_states(folder):
             load_checkpoint(state)  # under its own name every state is whole
     resumed = CubeTrainer.load(folder)
     assert kills and resumed.training_history == whole.training_history
@@ -99,8 +104,9 @@ def test_a_run_killed_at_any_moment_ends_like_one_that_was_not(tmp_path, mode):
 
 @pytest.mark.parametrize("mode", SETTINGS)
 @pytest.mark.parametrize("epoch", [0, 2, 5, 6])
-def test_from_every_state_the_end_is_the_same(tmp_path, mode, epoch):
-    whole = trained(mode, tmp_path / "run", keep_checkpoints=9)
+def test_from_every_state_the_end_is_the_same(tmp_path, mode, epoch, monkeypatch):
+    monkeypatch.setattr("cubelib.training.checkpoint.KEPT", 9)
+    whole = trained(mode, tmp_path / "run")
     shutil.copytree(tmp_path / "run" / "epochs" / f"{epoch:04d}", tmp_path / "other" / "epochs" / f"{epoch:04d}")
     resumed = CubeTrainer.resume(tmp_path / "other")
     assert resumed.current_epoch == epoch
@@ -131,8 +137,8 @@ def test_a_run_can_be_made_longer(tmp_path):
 
 
 def test_the_last_states_and_the_best_cube_are_kept(tmp_path):
-    trainer = trained("dialogue", tmp_path, epochs=7, save_interval=2, keep_checkpoints=2)
-    assert [path.name for path in states_of(tmp_path)] == ["0006", "0007"]
+    trainer = trained("dialogue", tmp_path, epochs=7, save_interval=2)
+    assert [path.name for path in saved_states(tmp_path)] == ["0006", "0007"]
     assert sorted(path.name for path in tmp_path.rglob(".*")) == []
     assert same_weights(CubeTrainer.load(tmp_path), trainer)
     scores = [row["score"] for row in trainer.training_history]
@@ -141,7 +147,7 @@ def test_the_last_states_and_the_best_cube_are_kept(tmp_path):
     assert all(torch.equal(best[name], kept[name]) for name in kept)
     assert f"the weights of epoch {scores.index(max(scores))}" in trainer.stop_reason
     found = load_checkpoint(tmp_path).provenance
-    assert {"python", "torch", "numpy", "machine", "threads", "git", "device", "processes"} <= found.keys()
+    assert {"python", "torch", "numpy", "machine", "threads", "cubelib", "device", "processes"} <= found.keys()
 
 
 def test_other_data_another_run_and_no_state_are_refused(tmp_path):
@@ -153,18 +159,33 @@ def test_other_data_another_run_and_no_state_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"it holds epochs of another run \(0001, 0002\)\. Choose a new folder"):
         trained("dialogue", tmp_path / "run")
     for place in ("run/checkpoint", "run/epochs/0002", "nowhere"):
-        with pytest.raises(CheckpointError, match="there is no state to go on from"):
+        with pytest.raises(CheckpointError, match="there is no state to resume from"):
             CubeTrainer.resume(tmp_path / place)
     with pytest.raises(CheckpointError, match="it has 2 epochs already"):
         CubeTrainer.resume(tmp_path / "run", epochs=1)
     with pytest.raises(CheckpointError, match="that is a checkpoint, not the folder of a run"):
         trained("dialogue", tmp_path / "run" / "epochs" / "0001")
-    state = tmp_path / "run" / "epochs" / "0002" / "optimizer.safetensors"
-    state.write_bytes(state.read_bytes()[:100])
-    with pytest.raises(
-        CheckpointError, match=r"0002: optimizer.safetensors is cut .* go on from epoch 1, remove .*0002\."
-    ):
-        CubeTrainer.resume(tmp_path / "run")
+
+
+def test_a_damaged_state_is_passed_over_for_the_one_before(tmp_path):
+    whole = trained("dialogue", tmp_path)
+    state = tmp_path / "epochs" / "0006" / "optimizer.safetensors"
+    state.write_bytes(b"")  # what a power failure leaves
+    with pytest.warns(CheckpointWarning, match=r"Resuming from epoch 5\. .*0006: optimizer.safetensors is cut short"):
+        resumed = CubeTrainer.resume(tmp_path)
+    resumed.fit(*data("dialogue"), progress=False)
+    assert resumed.training_history == whole.training_history and same_weights(resumed, whole)
+    (tmp_path / "epochs" / "0005" / "checkpoint.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"0006: optimizer.safetensors is cut short"):
+        CubeTrainer.resume(tmp_path)
+
+
+def test_leftovers_of_a_killed_run_are_removed(tmp_path):
+    trained("dialogue", tmp_path, epochs=1)
+    for leftover in (tmp_path / ".checkpoint-x1", tmp_path / "epochs" / ".0001-old"):
+        leftover.mkdir()
+    CubeTrainer.resume(tmp_path, epochs=2).fit(*data("dialogue"), folder=tmp_path, progress=False)
+    assert [path.name for path in tmp_path.rglob(".*")] == []
 
 
 def test_a_memory_of_other_parameters_is_refused(tmp_path):
@@ -201,7 +222,7 @@ def test_a_save_that_fails_on_the_way_is_said_and_training_goes_on(tmp_path, mon
     replace, failing = os.replace, []
 
     def full(source, target):
-        if "0003" in str(target):
+        if str(target).endswith("0003"):
             failing.append(target)
             raise OSError(28, "No space left on device")
         replace(source, target)
@@ -212,5 +233,5 @@ def test_a_save_that_fails_on_the_way_is_said_and_training_goes_on(tmp_path, mon
     ):
         trainer = trained("dialogue", tmp_path)
     assert failing and trainer.current_epoch == 6
-    assert [path.name for path in states_of(tmp_path)] == ["0005", "0006"]
+    assert [path.name for path in saved_states(tmp_path)] == ["0005", "0006"]
     assert same_weights(trainer, trained("dialogue"))

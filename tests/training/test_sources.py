@@ -76,7 +76,7 @@ def test_vectors_of_questions_and_answers_train_without_texts(tmp_path, encoder,
     assert torch.equal(one.input, dialogue.target)
     mixed = load_splits(config("mixed", file), encoder)["autoencoder"].train
     assert len(mixed) % 2 == 0 and mixed.input_texts is None
-    with pytest.raises(DataError, match="bad_rows: skip would part questions from their answers"):
+    with pytest.raises(DataError, match="bad_rows: skip would separate questions from their answers"):
         load_dataset(config("dialogue", file, bad_rows="skip"), encoder)
 
 
@@ -153,16 +153,14 @@ def test_built_in_conversations_are_grouped(encoder):
     assert len(set(dataset.groups)) == 20 and len(dataset) > 60
 
 
-def test_a_split_of_a_data_set_of_the_hub(tmp_path, encoder, monkeypatch):
+def test_a_data_set_of_the_hub(tmp_path, encoder, monkeypatch):
     file = tmp_path / "0000.jsonl"
     file.write_text("\n".join(map(json.dumps, pairs())), encoding="utf-8")
     asked = []
-    monkeypatch.setattr(
-        "cubelib.data.readers.hub_table", lambda name, split, config: asked.append((name, split, config)) or [file]
-    )
-    settings = config("dialogue", "hub:some/faq", hub_split="validation", hub_config="en")
+    monkeypatch.setattr("cubelib.data.readers.hub_table", lambda name: asked.append(name) or [file])
+    settings = config("dialogue", "hub:some/faq")
     assert len(load_dataset(settings, encoder)) == COUNT
-    assert asked == [("hub:some/faq", "validation", "en")]
+    assert asked == ["hub:some/faq"]
 
 
 def test_datasets_come_from_files_without_a_configuration(tmp_path, encoder):

@@ -132,7 +132,7 @@ def test_validation_items_are_never_trained_on():
 
 def test_mixed_mode_trains_both_tasks_by_their_weights_and_needs_both():
     data = {"dialogue": pairs(100, 1), "autoencoder": AutoencoderDataset(vectors(150, 4))}
-    settings = small(mode="mixed", loss_function="mse", epochs=3)
+    settings = small(mode="mixed", loss_function="squared_distance", epochs=3)
 
     def history(share: float, **changes) -> list[dict]:
         return trained(settings, data, data, mixed={"autoencoder_weight": share}, **changes).training_history
@@ -155,7 +155,9 @@ def test_mixed_mode_trains_both_tasks_by_their_weights_and_needs_both():
 
 @pytest.mark.parametrize("learning_rate", [9.9, 3.5])
 def test_a_loss_that_explodes_is_named_with_its_epoch_and_the_best_weights_come_back(learning_rate):
-    trainer = CubeTrainer(small(mode="dialogue", loss_function="mse", optimizer="sgd", learning_rate=learning_rate))
+    trainer = CubeTrainer(
+        small(mode="dialogue", loss_function="squared_distance", optimizer="sgd", learning_rate=learning_rate)
+    )
     trainer.initialize_components()
     before = weights(trainer)
     with pytest.raises(
