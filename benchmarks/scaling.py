@@ -70,7 +70,7 @@ def measure(cube: str, batch: int, items: int, epochs: int) -> Step:
         run.engine.wait()
         latency = time_of(lambda: torch.distributed.all_reduce(one))
         exchange = time_of(lambda: torch.distributed.all_reduce(block))
-    seconds = seconds_an_epoch(run, epochs) / run.loop.plan.batch_count(1)
+    seconds = seconds_an_epoch(run, epochs) / run.loop.schedule.batch_count(1)
     return Step(cube, batch, run.engine.processes, seconds, block.nbytes, latency, exchange)
 
 

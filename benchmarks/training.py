@@ -23,15 +23,12 @@ from torch.nn.functional import normalize
 
 from benchmarks.lattice import Bench
 from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset, TrainingConfig
-from cubelib.training.config import ROOT_KEY
 from cubelib.training.run import Run
 
-CONFIG = Path(__file__).parent.parent / "config" / f"{ROOT_KEY}.yaml"
 CUBES = {
-    "genome": TrainingConfig(),
-    "genome, row_major": TrainingConfig(core={"layout": "row_major"}),
-    "genome, dialogue": TrainingConfig(mode="dialogue"),
-    "local": TrainingConfig.from_yaml(CONFIG),
+    "default": TrainingConfig(),
+    "genome": TrainingConfig(core={"rule": "genome", "hidden": 32}),
+    "dialogue": TrainingConfig(mode="dialogue"),
 }
 HEADER = "| cube | loss | batch | threads | s an epoch | vectors/s | GFLOP/s | peak GFLOP/s | ratio | memory MB |"
 

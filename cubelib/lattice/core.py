@@ -78,6 +78,8 @@ class CubicCore(nn.Module):
         True
     """
 
+    lattice_size: tuple[int, int, int]
+
     def __init__(
         self,
         lattice_size: tuple[int, int, int] = (8, 8, 8),
@@ -98,17 +100,15 @@ class CubicCore(nn.Module):
         gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        size = _check_options(
-            lattice_size, in_channels, state_channels, hidden, rule, neighborhood, boundary, steps, bottleneck,
-            global_channels, cell_dropout=cell_dropout, cell_damage=cell_damage,
-        )  # fmt: skip
-        self.lattice_size = size
+        self.lattice_size = tuple(lattice_size)  # type: ignore[assignment]
         self.in_channels, self.state_channels, self.hidden = in_channels, state_channels, hidden
         self.linear_path, self.neighborhood = linear_path, neighborhood
         self.boundary, self.conduction = boundary, conduction
-        self.steps = size[0] - 1 if steps is None else steps
         self.bottleneck, self.gradient_checkpointing = bottleneck, gradient_checkpointing
         self.cell_dropout, self.cell_damage = cell_dropout, cell_damage
+        _check_options(self, rule, steps, global_channels)
+        size = self.lattice_size
+        self.steps = size[0] - 1 if steps is None else steps
         self.cone = light_cone(size[0], self.steps)
         # If several processes share a batch: (rows of this one, size of the whole). Each draws the dropout of the whole
         # batch, so together they drop the cells that one process would.
@@ -309,61 +309,45 @@ def _finite(values: Tensor) -> bool:
     return bool(torch.isfinite(values.sum())) or bool(torch.isfinite(values).all())
 
 
-def _check_options(
-    lattice_size: tuple[int, int, int],
-    in_channels: int,
-    state_channels: int,
-    hidden: int,
-    rule: str,
-    neighborhood: str,
-    boundary: str,
-    steps: int | None,
-    bottleneck: int | None,
-    global_channels: int,
-    **probabilities: float,
-) -> tuple[int, int, int]:
-    """Refuses options that cannot work; gives the lattice size as a tuple."""
-    size = tuple(lattice_size)
+def _check_options(core: CubicCore, rule: str, steps: int | None, global_channels: int) -> None:
+    """Refuses options that cannot work, before anything is built from them."""
+    size = core.lattice_size
     if len(size) != 3 or not all(isinstance(side, int) and side >= 1 for side in size):
         raise ValueError(
-            f"CubicCore: lattice_size is (depth, rows, columns), three whole numbers of at least 1; got "
-            f"{lattice_size}. The default is (8, 8, 8)."
+            f"CubicCore: lattice_size is (depth, rows, columns), three whole numbers of at least 1; got {size}. The "
+            "default is (8, 8, 8)."
         )
-    for name, width in (("in_channels", in_channels), ("hidden", hidden)):
+    for name, width in (("in_channels", core.in_channels), ("hidden", core.hidden)):
         if not isinstance(width, int) or width < 1:
             raise ValueError(f"CubicCore: {name} must be a whole number of at least 1; got {width}.")
-    if state_channels < in_channels:
+    if core.state_channels < core.in_channels:
         raise ValueError(
-            f"CubicCore: a cell's state must hold its input: state_channels {state_channels} is less than "
-            f"in_channels {in_channels}. Use state_channels={in_channels} or more."
+            f"CubicCore: a cell's state must hold its input: state_channels {core.state_channels} is less than "
+            f"in_channels {core.in_channels}. Use state_channels={core.in_channels} or more."
         )
-    for name, choice, allowed in (
-        ("rule", rule, RULES),
-        ("neighborhood", neighborhood, tuple(NEIGHBORHOODS)),
-        ("boundary", boundary, BOUNDARIES),
-    ):
+    choices = {"rule": RULES, "neighborhood": tuple(NEIGHBORHOODS), "boundary": BOUNDARIES}
+    for name, allowed in choices.items():
+        choice = rule if name == "rule" else getattr(core, name)
         if choice not in allowed:
             raise ValueError(f"CubicCore: {name}={choice!r} is not known. Use one of {', '.join(allowed)}.")
     if steps is not None and not isinstance(steps, int):
         raise ValueError(
             f"CubicCore: steps is a whole number of ticks, or None for depth − 1 = {size[0] - 1}; got {steps}."
         )
-    if bottleneck is not None and not 1 <= bottleneck <= state_channels:
+    if core.bottleneck is not None and not 1 <= core.bottleneck <= core.state_channels:
         raise ValueError(
-            f"CubicCore: bottleneck is the number of channels that the middle plane passes on, 1 to {state_channels} "
-            f"(state_channels), or None for no bottleneck; got {bottleneck}."
+            "CubicCore: bottleneck is the number of channels that the middle plane passes on, 1 to "
+            f"{core.state_channels} (state_channels), or None for no bottleneck; got {core.bottleneck}."
         )
     if not isinstance(global_channels, int) or global_channels < 0:
         raise ValueError(f"CubicCore: global_channels is a whole number, 0 for none; got {global_channels}.")
-    if global_channels and bottleneck is not None:
+    if global_channels and core.bottleneck is not None:
         raise ValueError(
             f"CubicCore: global channels would bypass the bottleneck; got global_channels={global_channels} and "
-            f"bottleneck={bottleneck}. Use global_channels=0 or bottleneck=None."
+            f"bottleneck={core.bottleneck}. Use global_channels=0 or bottleneck=None."
         )
     if global_channels and size[0] == 1:
         raise ValueError("CubicCore: global channels need two faces; this lattice has 1 plane. Use global_channels=0.")
-    for name, probability in probabilities.items():
-        if not 0.0 <= probability < 1.0:
-            raise ValueError(f"CubicCore: {name} is a probability, 0 or more and below 1; got {probability}.")
-    depth, rows, columns = size
-    return depth, rows, columns
+    for name in ("cell_dropout", "cell_damage"):
+        if not 0.0 <= getattr(core, name) < 1.0:
+            raise ValueError(f"CubicCore: {name} is a probability, 0 or more and below 1; got {getattr(core, name)}.")

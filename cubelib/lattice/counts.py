@@ -35,7 +35,7 @@ class CubicCore(Protocol):
     global_channels: GlobalChannels | None
 
     @property
-    def bottleneck_plane(self) -> int: ...  # noqa: D102
+    def bottleneck_plane(self) -> int: ...
 
 
 def carried_channels(core: CubicCore, t: int, z: int) -> int:
