@@ -1,4 +1,4 @@
-"""Does the cube answer held-out questions better than its rivals? Prints the tables of docs/dialogue.md.
+"""Does the cube answer held-out questions better than its baselines? Prints the tables of docs/dialogue.md.
 
     python benchmarks/dialogue.py --limit 12000 --seeds 5  all models, test figures, tests
     python benchmarks/dialogue.py --limit 12000 --seeds 2 --study "cube, field 8"  a row of what was tried
@@ -27,9 +27,9 @@ from torch.nn.functional import normalize
 
 from cubelib import CubeTrainer, DialogueDataset, TeacherEncoder, TrainingConfig
 from cubelib.data import corpora, readers
-from cubelib.data.datasets import leak_free_split
+from cubelib.data.splits import leak_free_split
 from cubelib.evaluation.baselines import Ridge
-from cubelib.evaluation.report.bank import RelevantAnswers
+from cubelib.evaluation.relevant_answers import RelevantAnswers
 from cubelib.metrics.intervals import paired_test
 from cubelib.training.losses import LOSSES
 from cubelib.training.sources import load_splits
@@ -106,8 +106,8 @@ def load(data: str | None, seed: int, limit: int | None = None) -> Material:
     print(f"Seed {seed}: {split.report()}", flush=True)
     tests, items = len(split.test), len(split.test) + len(split.validation)
     answers = RelevantAnswers(split, np.arange(items))
-    most = max(map(len, answers.right))
-    right = torch.tensor([[*entries, *[entries[0]] * (most - len(entries))] for entries in answers.right])
+    most = max(map(len, answers.relevant))
+    right = torch.tensor([[*entries, *[entries[0]] * (most - len(entries))] for entries in answers.relevant])
     sides = [(part.input[:], part.target[:]) for part in (split.train, split.validation, split.test)]
     bank = normalize(answers.vectors[:], dim=1)
     return Material(*sides, bank, {"test": right[:tests], "validation": right[tests:]}, split.test_groups)
@@ -189,7 +189,7 @@ def show_leads(runs: Runs, groups: list[np.ndarray]) -> None:
     """Leads of the first model, paired by test question. A group of copies is one unit, also across seeds."""
     first, *others = runs
     print(f"\nLead of {first}: all seeds together, 95 % interval, p by sign flips of groups; then MRR seed by seed.\n")
-    print(f"| rival | {' | '.join(f'{figure} | p' for figure in FIGURES)} | MRR by seed (p) |")
+    print(f"| baseline | {' | '.join(f'{figure} | p' for figure in FIGURES)} | MRR by seed (p) |")
     print(f"|---|{'---:|---:|' * len(FIGURES)}---|")
     for name in others:
         pairs, cells = [(one[1], other[1]) for one, other in zip(runs[first], runs[name], strict=True)], []

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cubelib.training.runs import peak_memory
 
 from cubelib import AutoencoderDataset, CubeTrainer, TrainingConfig
-from cubelib.data.datasets import VectorFile, leak_free_split
+from cubelib.data.splits import leak_free_split
+from cubelib.data.vectors import VectorFile
+from cubelib.device import peak_memory
 
 CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
 DIM = 768

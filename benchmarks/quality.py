@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 
 import torch
-from cubelib.training.runs import peak_memory
 from tqdm import tqdm
 
 from cubelib import CubeTrainer, TrainingConfig
 from cubelib.data.text import table
-from cubelib.evaluation.report import BEFORE, CUBE, TaskReport, build_report
-from cubelib.evaluation.report.figures import LABELS
+from cubelib.device import peak_memory
+from cubelib.evaluation import TaskReport, build_report
+from cubelib.evaluation.table import BEFORE, CUBE, LABELS
 from cubelib.training.sources import load_splits
 
 CONFIG = Path(__file__).parents[1] / "config" / "cube_training.yaml"
@@ -52,7 +52,7 @@ def spread(values: list[float], signed: bool = False) -> str:
 
 def quality_table(reports: list[TaskReport]) -> str:
     """Models as rows: each figure over seeds, and the cube's lead in the primary metric."""
-    figures = reports[0].figures
+    figures = reports[0].metrics
     head = [
         "model",
         "parameters",

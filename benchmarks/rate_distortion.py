@@ -29,9 +29,11 @@ from torch import Tensor
 
 from cubelib import CubeTrainer, EmbeddingMetrics, TeacherEncoder
 from cubelib.data import corpora
-from cubelib.data.datasets import AutoencoderDataset, Split, leak_free_split
+from cubelib.data.datasets import AutoencoderDataset
+from cubelib.data.splits import Split, leak_free_split
 from cubelib.data.text import table
-from cubelib.evaluation.baselines import PCA, AutoencoderMLP, Baseline, LocalPCA
+from cubelib.evaluation.baselines import PCA, Baseline, LocalPCA
+from cubelib.evaluation.networks import AutoencoderMLP
 from cubelib.metrics.intervals import paired_test
 from cubelib.training.losses import cosine
 
@@ -82,7 +84,7 @@ def per_item(output: Tensor, split: Split) -> Tensor:
     return EmbeddingMetrics.cosine_per_item(output, split.test.input[:])
 
 
-def rivals(size: int, seed: int, parameters: int) -> list[Baseline]:
+def baselines(size: int, seed: int, parameters: int) -> list[Baseline]:
     """What the cube is compared with, at the same size."""
     hidden = math.ceil((parameters - size - 768) / (2 * (768 + size + 1)))
     options = {"loss": cosine, "rounds": EPOCHS[size], "weight_decay": RECIPE["weight_decay"], "seed": seed}
@@ -106,7 +108,7 @@ def compare(size: int, seed: int, count: int | None = None) -> dict[str, Any]:
     if count is None:
         models["cube from PCA"] = cube(size, seed, split, layout="pca")
     validation = split.validation.input[:]
-    for model in rivals(size, seed, parameters):
+    for model in baselines(size, seed, parameters):
         model.fit(split.train.input, split.train.input, (validation, validation))
         models[model.name.partition(",")[0]] = (
             per_item(model.predict(split.test.input), split),

@@ -13,16 +13,14 @@ import argparse
 import time
 
 import torch
-from cubelib.training.runs import peak_memory
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset
-from cubelib.data.datasets import Split, leak_free_split
+from cubelib.data.splits import Split, leak_free_split
+from cubelib.device import peak_memory
 from cubelib.evaluation.baselines import Baseline
-from cubelib.evaluation.report import build_report
-from cubelib.evaluation.report.measure import Bench
-from cubelib.evaluation.report.rivals import CHOICES, fit, rivals
+from cubelib.evaluation.report import CHOICES, Bench, build_report, choose_baselines, fit_baselines
 
 DIM, TOPICS = 768, 50
 
@@ -69,8 +67,8 @@ def main() -> None:
         f"| step | s to fit | s to measure | GB peak |\n| --- | ---: | ---: | ---: |\n| answer bank | – | "
         f"{time.perf_counter() - started:.1f} | {peak_memory():.2f} |"
     )
-    chosen = rivals(trainer, options.task, DIM, options.baselines)
-    for model in [trainer, *fit(chosen, options.task, split)]:
+    chosen = choose_baselines(trainer, options.task, options.baselines)
+    for model in [trainer, *fit_baselines(chosen, options.task, split)[0]]:
         name, took = (model.name, model.seconds) if isinstance(model, Baseline) else ("cube", 0.0)
         started = time.perf_counter()
         bench.measure(name, model.predict)

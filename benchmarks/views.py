@@ -69,7 +69,7 @@ KNOWN = vectors(100, 0)
 def new_cube(**settings: Any) -> CubeTrainer:
     cube = CubeTrainer({"mode": "dialogue", **settings})
     cube.initialize_components()
-    cube.embedding_loader = TeacherEncoder(known)
+    cube.encoder = TeacherEncoder(known)
     return cube
 
 
@@ -107,7 +107,7 @@ def kernel() -> None:
     row("WavePlayer", "another channel", milliseconds(sets(player.channel, [0, 1, 2])))
     lab = LesionLab({"plain": cube, "other": new_cube(random_seed=5)}, "text 0", bank=bank)
     row("LesionLab, two cubes", "a click on a cell", milliseconds(lambda n: lab.toggle((n % 8, 3, 4))))
-    row("LesionLab, two cubes", "another share", milliseconds(sets(lab.share, [5, 10, 20])))
+    row("LesionLab, two cubes", "another share", milliseconds(sets(lab.percent, [5, 10, 20])))
     row("LesionLab, two cubes", "another sentence", milliseconds(sets(lab.sentence, texts)))
     asking = AskTheCube(cube, bank, "text 0")
     row("AskTheCube", "another question", milliseconds(sets(asking.question, texts)))

@@ -1,116 +1,124 @@
-"""python -m cubelib train CONFIG | evaluate RUN | ask RUN | export RUN | encode FILE | corpora | doctor
+"""The command line: `python -m cubelib COMMAND`, or `cubelib COMMAND`.
 
-Exit codes: 0 done; 2 something in the command, configuration or data is to be mended; 1 training failed, or the doctor
-found something missing. One sentence says what, and what to do.
+Exit codes: 0 done; 1 training failed, or the doctor found something missing; 2 a mistake in the command, configuration
+or data, explained by one sentence on stderr; 130 interrupted (Ctrl-C); 143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
-from importlib import import_module
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
 
-from cubelib.device import rank
-from cubelib.errors import UserError
+from cubelib.errors import ConfigError, UserError
 
-# A thread that waits for the other spins for a moment and then sleeps. By default it spins for ever, and on a busy
-# machine a step takes up to eighty times as long as on a quiet one; so, three times. GNU's OpenMP reads this when torch
-# is imported, which no import above does.
+# A thread that waits for another spins for a moment, then sleeps. By default it spins forever, and on a busy machine a
+# step takes up to eighty times as long as on an idle one; with this, three times. GNU's OpenMP reads it when torch is
+# imported, which none of the imports above does.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
-USAGE = """\
-usage: python -m cubelib train CONFIG [--learning-rate 0.002 --core.rule local …]
-       python -m cubelib train --resume RUN [--epochs 80]
-       python -m cubelib evaluate RUN [--baselines quick --out FOLDER]
-       python -m cubelib ask RUN ["How are you?" --k 5 --bank answers.txt]
-       python -m cubelib export RUN --to NAME [--format onnx]
-       python -m cubelib encode FILE [--columns question,answer --processes 2 …]
-       python -m cubelib corpora
-       python -m cubelib doctor [--deep]
-
-  train     train, evaluate and save the cube that a YAML file describes; every setting can be
-            given as an option as well. --resume goes on with a run that was interrupted
-  evaluate  print the report of a saved cube again, measured anew
-  ask       send a question through a trained cube and show the nearest answers
-  export    write a trained cube for others: for sentence-transformers, or as ONNX
-  encode    turn the texts of a file into a file of vectors
-  corpora   list the texts that come with the installed packages
-  doctor    say what is installed, what is missing, and the command that mends it
-
-python -m cubelib COMMAND --help has all options of a command.
-
-example: python -m cubelib train config/cube_training.yaml --mode dialogue
-"""
-
-COMMANDS = {
-    "train": "commands",
-    "evaluate": "commands",
-    "ask": "ask",
-    "export": "export",
-    "encode": "encode",
-    "corpora": "commands",
-    "doctor": "doctor",
-}  # name → the module with NAME_command(arguments), and NAME_parser() or NAME_help()
+COUNTS = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+TORCHRUN = (*COUNTS, "MASTER_ADDR", "MASTER_PORT")  # the variables that it sets
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns the exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    name, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
-    if name in ("-h", "--help"):
-        print(USAGE)
-        return 0
-    if name not in COMMANDS:
-        wrong = f"cubelib: unknown command {name!r}. Use one of {', '.join(COMMANDS)}.\n\n" if name else ""
-        print(wrong + USAGE, file=sys.stderr)
-        return 2
-    try:
-        return _run(name, rest)
-    except (UserError, ModuleNotFoundError) as error:
-        if rank() == 0:  # the others say the same
-            print(f"cubelib {name}: {error}", file=sys.stderr)
-        return 2
-    except FloatingPointError as error:  # perhaps of one process alone
-        print(f"cubelib {name}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as interrupt:
-        print(f"cubelib {name}: interrupted. {interrupt}".rstrip(), file=sys.stderr)
-        return 130
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, handled like Ctrl-C: what was learned is saved."""
 
 
-def _run(name: str, rest: list[str]) -> int:
-    module = import_module(f"cubelib.cli.{COMMANDS[name]}")  # only what this command needs has to be installed
-    if {"-h", "--help"} & set(rest):
-        parser = getattr(module, f"{name}_parser", None)
-        print(parser().format_help() if parser else getattr(module, f"{name}_help")())
-        return 0
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
-        outcome = getattr(module, f"{name}_command")(rest)
-    text, well = outcome if isinstance(outcome, tuple) else (outcome, True)
-    if text:
-        print(text)
-    return 0 if well else 1
-
-
-def _show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
-    """A warning for people: what was skipped or cut, without the line of code that noticed."""
-    if rank() > 0:
-        return
-    print(
-        f"Warning: {message}" if issubclass(category, UserWarning) else f"{category.__name__}: {message}",
-        file=sys.stderr,
-    )
-
-
-if __name__ == "__main__":
-    if rank() > 0:  # what there is to say, the first process says
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for as long as it runs)
+def run() -> None:
+    """The program `cubelib`: `main`, with the signals and streams of a shell around it."""
+    signal.signal(signal.SIGTERM, _terminate)
+    if not _speaks():
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the program ends)
     try:
         code = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # a reader that has seen enough: … | head
+    except BrokenPipeError:  # the reader has seen enough: … | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    name = " ".join(["cubelib", *words[:1]])
+    try:
+        _check_processes()
+    except ConfigError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]  # takes the rest as *_
+            return _run_command(words)
+    except FloatingPointError as error:
+        code, message = 1, str(error)
+    except (UserError, ModuleNotFoundError) as error:
+        code, message = 2, str(error)
+    except Terminated as signaled:
+        code, message = 143, f"terminated. {signaled}"
+    except KeyboardInterrupt as interrupt:
+        code, message = 130, f"interrupted. {interrupt}"
+    if _speaks() or code == 1:  # training may fail in one process alone
+        print(f"{name}: {message.rstrip()}", file=sys.stderr)
+    return code
+
+
+def _run_command(words: list[str]) -> int:
+    import typer
+
+    from cubelib.cli.commands import app
+
+    program = "cubelib" if Path(sys.argv[0]).stem == "cubelib" else "python -m cubelib"
+    command = typer.main.get_command(app)
+    if not words:
+        print(command.get_help(command.context_class(command, info_name=program)), file=sys.stderr)
+        return 2
+    try:
+        with command.make_context(program, list(words)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.TyperException as error:
+        where = getattr(error, "ctx", None)  # of the command that was misunderstood
+        subject = where.command_path if where else program
+        raise ConfigError(f"{error.format_message().rstrip('.')}. See {subject} --help.") from None
+    return 0
+
+
+def _speaks() -> bool:
+    """Whether this is the only process, or the first of several, which would all say the same."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _check_processes() -> None:
+    """Several processes have to know of each other, or each would train alone and only the first would save."""
+    if "RANK" not in os.environ and "WORLD_SIZE" not in os.environ:
+        return
+    for name in TORCHRUN:
+        value = os.environ.get(name, "")
+        if not value or (name in COUNTS and not value.isdecimal()):
+            raise ConfigError(
+                f"{name} is {value!r}, not what torchrun sets. Start several processes with torchrun --standalone "
+                f"--nproc-per-node 2 -m cubelib train CONFIG; for a single one unset {', '.join(COUNTS)}."
+            )
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """A warning for people: what was skipped or cut, without the line of code that noticed."""
+    if _speaks():
+        title = "Warning" if issubclass(category, UserWarning) else category.__name__
+        print(f"{title}: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run()

@@ -17,9 +17,9 @@ def trainer(mode="dialogue", **settings):
     """A cube of 4×4×4 cells that changes what goes through it, as if it were trained."""
     made = CubeTrainer({"embedding_dim": DIM, "lattice_size": [4, 4, 4], "mode": mode, **settings})
     made.initialize_components()
-    made.embedding_loader = TeacherEncoder(letters)
+    made.encoder = TeacherEncoder(letters)
     torch.manual_seed(0)
-    for sheet in made.embedding_processor.rule.out:
+    for sheet in made.core.rule.out:
         torch.nn.init.normal_(sheet, std=0.2)
     return made
 

@@ -1,5 +1,6 @@
-"""What the documents promise: their code runs, their links lead somewhere, their diagram names what exists."""
+"""What the documents promise: their code runs, what they link and name exists, nothing is left out."""
 
+import pkgutil
 import re
 from pathlib import Path
 
@@ -9,31 +10,29 @@ import yaml
 import cubelib
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-RUN = ("examples", "data", "training", "damage", "views", "export")
+DOCUMENTS = [path for folder in (".", "docs", "benchmarks/results") for path in sorted((ROOT / folder).glob("*.md"))]
 
 
 def python_blocks(path: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
 
 
+every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+
+
 @pytest.mark.filterwarnings("ignore::cubelib.data.readers.SkippedRows")  # docs/data.md shows one
-@pytest.mark.parametrize("name", ["README.md", *(f"docs/{name}.md" for name in RUN)])
-def test_the_python_blocks_run_in_order(name, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize("path", list(filter(python_blocks, DOCUMENTS)), ids=lambda path: path.name)
+def test_the_python_blocks_run_in_order(path, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some write files
-    blocks = python_blocks(ROOT / name)
-    assert blocks
     session: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, name, "exec"), session)
-    if name == "docs/examples.md":
-        assert _promised(blocks) <= set(capsys.readouterr().out.split("\n"))
+    for block in python_blocks(path):
+        exec(compile(block, path.name, "exec"), session)
+    if path.name == "examples.md":
+        assert _promised(python_blocks(path)) <= set(capsys.readouterr().out.split("\n"))
 
 
 def _promised(blocks: list[str]) -> set[str]:
-    """What the comments behind print say will be printed, where they give it whole."""
+    """What the comments after print say will be printed, where they give it in full."""
     comments = re.findall(r"print\(.*\)  # (.*)", "\n".join(blocks))
     known = ("torch.Size", "True", "EmbeddingReshaper(")
     tails = [comment[comment.index(word) :] for comment in comments for word in known if word in comment]
@@ -41,12 +40,23 @@ def _promised(blocks: list[str]) -> set[str]:
     return set(tails)
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_relative_links_lead_to_files(path):
-    prose = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("    ")]
-    links = re.findall(r"\]\(([^)#:]+)\)", "\n".join(prose))
-    missing = [link for link in links if not (path.parent / link).exists()]
-    assert not missing
+@every_document
+def test_what_a_document_links_or_names_exists(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("    "))  # formulas are indented
+    links = re.findall(r"\]\(([^)#:]+)[)#]", text)
+    files = re.findall(r"`((?:cubelib|tests|docs|scripts|benchmarks|config|notebooks)/[\w/.]+)`", text)
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    for name in re.findall(r"`(cubelib(?:\.\w+)+)", text):
+        pkgutil.resolve_name(name)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/architecture.mmd"])
+def test_the_maps_show_every_room(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "cubelib").glob("*/__init__.py")} | {"reshaper.py"}
+    assert [room for room in sorted(rooms) if room not in text] == []
 
 
 def test_the_diagram_names_public_parts():

@@ -1,9 +1,16 @@
 """A sentence-transformers folder of a real, untrained, very small model."""
 
 import json
+import random
 from pathlib import Path
 
 WORDS = ["red", "green", "blue", "cat", "dog", "house", "tree", "sea", "runs", "sleeps", "shines", "sings"]
+
+
+def sentences(count: int) -> list[str]:
+    """Different sentences of 2 to 11 words, none too long for the tiny model."""
+    chooser = random.Random(0)
+    return [" ".join([*chooser.choices(WORDS, k=chooser.randint(1, 10)), str(number)]) for number in range(count)]
 
 
 def make_tiny_model(folder: Path) -> Path:

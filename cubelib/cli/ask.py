@@ -1,139 +1,130 @@
-"""`cubelib ask`: send questions through a trained cube."""
+"""What `python -m cubelib ask` does: questions to a trained cube, in a terminal."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cubelib.cli.parsing import CommandParser
-from cubelib.data.datasets import EmbeddingDataset
-from cubelib.data.text import normalize_text, shorten
+from cubelib.data.text import counted, normalize_text, shorten
 from cubelib.errors import ConfigError, DataError, UserError
-from cubelib.inference.answers import AnswerBank
-from cubelib.inference.ask import Known, Reply, ask, plain
-from cubelib.training.sources import load_splits
-from cubelib.training.trainer import CubeTrainer
+
+if TYPE_CHECKING:
+    from cubelib.inference.answers import AnswerBank
+    from cubelib.inference.ask import Reply
+    from cubelib.training.trainer import CubeTrainer
 
 PROMPT = "question> "
 
-
-def ask_parser() -> argparse.ArgumentParser:
-    """The options of `python -m cubelib ask`."""
-    parser = CommandParser(
-        "ask",
-        "Send questions through a trained cube and show the nearest answers: without the cube, and after "
-        "it. Without a question it asks for them, until an empty line.",
-        epilog='example: python -m cubelib ask runs/dialogue-001 "How are you today?"',
-    )
-    parser.add_argument("run", metavar="RUN", help="the folder of a run, or of a checkpoint")
-    parser.add_argument("questions", metavar="QUESTION", nargs="*", help="in quotation marks; several may follow")
-    parser.add_argument(
-        "--bank",
-        metavar="FILE",
-        help="answers to choose from: .txt with one on each line, a table, or a folder written by AnswerBank.save "
-        "(default: all answers of the data that the run was trained on)",
-    )
-    parser.add_argument("--column", metavar="NAME", default="answer", help="of a table (default: %(default)s)")
-    parser.add_argument("--k", metavar="N", type=int, default=5, help="answers to show (default: %(default)s)")
-    parser.add_argument("--device", metavar="NAME", default="cpu", help="of the cube: cpu, cuda, … (default: cpu)")
-    return parser
+TrainingAnswers = dict[str, list[str]]  # normalized question → its answers in the training data
 
 
-def ask_command(arguments: Sequence[str]) -> str:
-    """What `python -m cubelib ask` does with the words after it; the text to print.
+def ask_in_terminal(
+    run: str, questions: Sequence[str], bank_file: str | None, column: str, k: int, device: str
+) -> None:
+    """Prints the reply to each question; without questions, asks for them until an empty line.
 
-    Without a question, on a terminal, it asks for them and prints as it goes.
+    Args:
+        run: folder of a run, or of a checkpoint.
+        questions: texts.
+        bank_file: answers to choose from, or None for all answers of the run's data.
+        column: of the file, where it is a table.
+        k: how many answers to show.
+        device: of the cube.
 
     Raises:
-        ConfigError: an option is missing, unknown or no number.
+        ConfigError: there is no question, or an empty one.
         CheckpointError: the run cannot be loaded.
         DataError: a question, the data or the file of answers cannot be used.
-
-    Example:
-        >>> try:
-        ...     ask_command(["runs/dialogue-001", "Why?", "--k", "many"])
-        ... except ConfigError as error:
-        ...     print(error)
-        argument --k: invalid int value: 'many'. See python -m cubelib ask --help.
     """
-    options = ask_parser().parse_intermixed_args(arguments)
-    if options.k < 1:
-        raise ConfigError(f"--k is how many answers to show, at least 1; got {options.k}.")
-    empty = [question for question in options.questions if not question.strip()]
-    if empty or not (options.questions or sys.stdin.isatty()):
-        given = f"a question is empty: {empty[0]!r}" if empty else "there is no question, and no terminal to ask at"
-        raise ConfigError(f'{given}. Write one in quotation marks, such as "How are you today?".')
-    trainer = CubeTrainer.load(options.run, device=options.device)
-    if options.bank is None:
-        bank, known, about = _trained_bank(trainer, options.run)
+    for question in questions:
+        if not question.strip():
+            raise ConfigError(f'a question is empty: {question!r}. Write one in quotation marks: "How are you today?".')
+    if not questions and not sys.stdin.isatty():
+        raise ConfigError('there is no question. Write one in quotation marks: "How are you today?".')
+
+    from cubelib.inference.answers import AnswerBank
+    from cubelib.inference.ask import ask
+    from cubelib.training.trainer import CubeTrainer
+
+    trainer = CubeTrainer.load(run, device=device)
+    known: TrainingAnswers = {}
+    if bank_file is None:
+        bank, known, description = _bank_of_run(trainer, run)
     else:
-        bank, known = _given_bank(trainer, options.bank, options.column), {}
-        about = f"Bank: {_counted(bank)} of {options.bank}."
-    if options.questions:
-        replies = [_told(ask(trainer, question, bank, options.k), known) for question in options.questions]
-        return "\n\n".join([about, *replies])
-    print(f"{about} An empty line ends.\n")
-    while question := _line():
+        if Path(bank_file).is_dir():
+            bank = AnswerBank.load(bank_file)
+        else:
+            bank = AnswerBank.from_file(bank_file, trainer.encoder, column)
+        description = f"Bank: {_count(bank, 'answer')} of {bank_file}."
+    if questions:
+        replies = [with_provenance(ask(trainer, question, bank, k), known) for question in questions]
+        print("\n\n".join([description, *replies]))
+        return
+    print(f"{description} An empty line ends.\n")
+    for question in _typed_questions():
         try:
-            print(f"\n{_told(ask(trainer, question, bank, options.k), known)}\n")
+            print(f"\n{with_provenance(ask(trainer, question, bank, k), known)}\n")
         except UserError as error:
             print(f"\n{error}\n")
-    return ""
 
 
-def _line() -> str:
+def _typed_questions() -> Iterator[str]:
     try:
-        return input(PROMPT).strip()
+        while question := input(PROMPT).strip():
+            yield question
     except EOFError:
-        return ""
+        return
 
 
-def _given_bank(trainer: CubeTrainer, path: str, column: str) -> AnswerBank:
-    if Path(path).is_dir():
-        return AnswerBank.load(path)
-    return AnswerBank.from_file(path, trainer.embedding_loader, column)
+def _bank_of_run(trainer: CubeTrainer, run: str) -> tuple[AnswerBank, TrainingAnswers, str]:
+    """All answers of a run's data, those of its training data by question, and a sentence about both."""
+    from cubelib.inference.answers import AnswerBank
+    from cubelib.training.sources import load_splits
 
-
-def _trained_bank(trainer: CubeTrainer, run: str) -> tuple[AnswerBank, Known, str]:
-    """Every answer of the data of a run, what the training data answer to each question, and a line about both."""
-    splits = load_splits(trainer.config, trainer.embedding_loader, progress=True)
-    task = "dialogue" if "dialogue" in splits else "autoencoder"
-    parts: list[EmbeddingDataset] = [getattr(splits[task], name) for name in ("train", "validation", "test")]
-    train = parts[0]
+    splits = load_splits(trainer.config, trainer.encoder, progress=True)
+    task, noun = ("dialogue", "answer") if "dialogue" in splits else ("autoencoder", "sentence")
+    train = splits[task].train
     if train.target_texts is None:
         raise DataError(
             f"Asking {run}: it was trained on vectors without texts, so none of its answers can be read. Give texts "
             "with --bank FILE; its teacher must be the encoder that made the vectors (data.teacher)."
         )
-    bank = AnswerBank.from_dataset(*parts)
-    things = "answers" if task == "dialogue" else "sentences"
+    bank = AnswerBank.from_dataset(train, splits[task].validation, splits[task].test)
     if trainer.trained_on.get(task) != train.fingerprint():
-        about = f"The data have changed since the cube was trained, so which {things} it has seen is not known."
-        return bank, {}, f"Bank: {_counted(bank, things)}. {about}"
-    known: Known = {}
+        changed = f"The data have changed since the cube was trained, so which {noun}s it has seen is not known."
+        return bank, {}, f"Bank: {_count(bank, noun)}. {changed}"
+    known: TrainingAnswers = {}
     for question, answer in zip(train.input_texts or [], train.target_texts, strict=True):
         known.setdefault(normalize_text(question), []).append(answer)
     seen = len({normalize_text(text) for text in train.target_texts})
-    return bank, known, f"Bank: {_counted(bank, things)}, {seen:,} of them in the training data."
+    return bank, known, f"Bank: {_count(bank, noun)}, {seen:,} of them in the training data."
 
 
-def _counted(bank: AnswerBank, things: str = "answers") -> str:
-    return f"{len(bank):,} different {things if len(bank) != 1 else things.removesuffix('s')}"
+def _count(bank: AnswerBank, noun: str) -> str:
+    return counted(len(bank), f"different {noun}")
 
 
-def _told(reply: Reply, known: Known) -> str:
-    """The reply, and whether the cube was trained on this very question."""
-    answers = known.get(normalize_text(reply.question))
-    if answers is None:
+def with_provenance(reply: Reply, known: TrainingAnswers) -> str:
+    """The reply, and whether the cube was trained on this very question.
+
+    Example:
+        >>> from cubelib.inference.answers import Answer
+        >>> from cubelib.inference.ask import Reply
+        >>> answers = [Answer("Yes.", 0.5, 0)]
+        >>> print(with_provenance(Reply("Tea?", answers, answers), {"tea?": ["Yes.", "YES.", "No."]}).splitlines()[-1])
+        This very question is in the training data, answered with “Yes.” and 1 more.
+    """
+    from cubelib.inference.ask import plain
+
+    answers: dict[str, str] = {}
+    for answer in known.get(normalize_text(reply.question), []):
+        answers.setdefault(normalize_text(answer), answer)
+    if not answers:
         return str(reply)
-    different = list({normalize_text(answer): answer for answer in reversed(answers)}.values())[
-        ::-1
-    ]  # the first of equal ones
-    if [normalize_text(answer) for answer in different] == [normalize_text(reply.question)]:
+    if list(answers) == [normalize_text(reply.question)]:
         return f"{reply}\nThis very sentence is in the training data."
-    more = f" and {len(different) - 1:,} more" * (len(different) > 1)
-    return (
-        f"{reply}\nThis very question is in the training data, answered with {shorten(plain(different[0]), 40)}{more}."
-    )
+    first = shorten(plain(next(iter(answers.values()))), 40)
+    more = f" and {len(answers) - 1:,} more" if len(answers) > 1 else ""
+    return f"{reply}\nThis very question is in the training data, answered with {first}{more}."

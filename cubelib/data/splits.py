@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from cubelib.data.near_copies import Directions, Groups, closest, join_near
+from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.filters import FilterReport
+from cubelib.data.near_copies import NearCopySearch, join, search_for
 from cubelib.data.text import normalize_text, shorten
+from cubelib.data.vectors import Array
 from cubelib.errors import DataError
-
-if TYPE_CHECKING:
-    from cubelib.data.datasets import EmbeddingDataset
-    from cubelib.data.filters import FilterReport
 
 SIDES = ("training", "validation", "test")
 
@@ -31,7 +30,7 @@ class Border:
     Attributes:
         sides: their names.
         cosine: of the two vectors.
-        texts: what they were encoded from, where that is known.
+        texts: what they were encoded from, if that is known.
     """
 
     sides: tuple[str, str]
@@ -39,8 +38,10 @@ class Border:
     texts: tuple[str, str] | None
 
     def __str__(self) -> str:
-        quoted = "" if self.texts is None else " ({} / {})".format(*map(shorten, self.texts))
-        return f"{self.cosine:.4f}{quoted}"
+        if self.texts is None:
+            return f"{self.cosine:.4f}"
+        one, other = self.texts
+        return f"{self.cosine:.4f} ({shorten(one)} / {shorten(other)})"
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,9 @@ class Split:
         near_copy: the cosine from which two vectors count as copies.
         borders: the closest pair across each border: training–test, training–validation, validation–test. Below
             near_copy by construction, and measured all the same.
-        filtered: what filters did before the items were divided, where there were any.
+        filtered: what filters removed before the split, if there were any.
         test_groups: which group each test item belongs to, `(n,)`; intervals resample whole groups. None if not known.
+        approximate: whether copies were looked for with an approximate index, which may miss a few.
     """
 
     train: EmbeddingDataset
@@ -66,7 +68,8 @@ class Split:
     near_copy: float
     borders: tuple[Border, Border, Border]
     filtered: FilterReport | None = None
-    test_groups: np.ndarray | None = field(default=None, compare=False)
+    test_groups: Array | None = field(default=None, compare=False)
+    approximate: bool = False
 
     @property
     def closest(self) -> float:
@@ -82,45 +85,53 @@ class Split:
             '32 training, 4 validation and 4 test items in 40 groups of copies (largest 1)'
         """
         copies = f"texts with a cosine of {self.near_copy:g} or more" if self.near_copy < 1 else "equal vectors"
+        if self.approximate:
+            copies += ", looked for with an approximate index (faiss), which may miss a few"
         together = "" if self.train.groups is None else " and of items that belong together"
-        first, *others = self.borders
+        train_test, train_validation, validation_test = self.borders
         return (
             f"{len(self.train):,} training, {len(self.validation):,} validation and {len(self.test):,} test items in "
             f"{self.groups:,} groups of copies{together} (largest {self.largest_group:,}); copies are {copies}; the "
-            f"closest training and test texts have {first}"
-            + "".join(f", {border.sides[0]} and {border.sides[1]} {border}" for border in others)
+            f"closest training and test texts have {train_test}, training and validation {train_validation}, "
+            f"validation and test {validation_test}"
         )
 
 
-def copy_groups(dataset: EmbeddingDataset, near_copy: float, *, progress: bool = False) -> np.ndarray:
+def copy_groups(dataset: EmbeddingDataset, near_copy: float, *, progress: bool = False) -> Array:
     """A group number for each item, `(n,)`: items joined by copies, also through a chain of copies, share one.
 
     Two items are joined when a text of one, question or answer, is a copy of a text of the other: their vectors have a
-    cosine of at least near_copy, or the texts differ in case and white space only; and when the dataset's own `groups`
-    say so. The order of the items changes nothing about who is with whom.
+    cosine of at least near_copy, or the texts differ in case and white space only; and when they are in the same of the
+    dataset's own `groups`. The order of the items makes no difference.
 
     Args:
         dataset: the items.
         near_copy: above 0. With 1 only equal vectors and equal texts are copies, found in linear time.
         progress: show a bar.
+
+    Raises:
+        ModuleNotFoundError: more than 100,000 different vectors, and faiss is not installed.
     """
-    return _groups(dataset, near_copy, _directions(dataset, near_copy), progress)
+    return _groups(dataset, near_copy, search_for(dataset.sides, progress=progress))
 
 
-def _directions(dataset: EmbeddingDataset, near_copy: float) -> Directions:
-    return Directions(dataset.sides, near_copy)
-
-
-def _groups(dataset: EmbeddingDataset, near_copy: float, directions: Directions, progress: bool) -> np.ndarray:
-    groups = Groups(len(dataset))
-    groups.join(np.arange(len(directions.same_as)) % len(dataset), directions.same_as % len(dataset))
-    groups.join_equal(normalize_text(text) for texts in dataset.texts if texts is not None for text in texts)
-    if dataset.groups is not None:
-        groups.join_equal(dataset.groups)
-    groups.labels()
+def _groups(dataset: EmbeddingDataset, near_copy: float, search: NearCopySearch) -> Array:
+    count = len(dataset)
+    texts = (normalize_text(text) for side in dataset.texts if side is not None for text in side)
+    labels: Array = np.arange(count)
+    for same_as in (search.same_as, _first_equal(texts), _first_equal(dataset.groups or [])):
+        labels = join(labels, np.arange(len(same_as)) % count, same_as % count)
     if near_copy < 1:
-        join_near(directions, near_copy, groups, progress=progress)
-    return groups.labels()
+        item_of = search.positions % count
+        for one, other in search.near_pairs(near_copy):
+            labels = join(labels, item_of[one], item_of[other])
+    return labels
+
+
+def _first_equal(values: Iterable[Hashable]) -> Array:
+    """For each value the position of the first that equals it, `(n,)`."""
+    first: dict[Hashable, int] = {}
+    return np.array([first.setdefault(value, position) for position, value in enumerate(values)], np.int64)
 
 
 def leak_free_split(
@@ -132,90 +143,103 @@ def leak_free_split(
     seed: int = 0,
     progress: bool = False,
 ) -> Split:
-    """Divides a dataset so that no question, answer or near-copy of one is on two sides, nor any of its `groups`.
+    """Divides a dataset so that no copy of a question or answer is on two sides, nor any of its `groups`.
 
-    Groups of copies are shuffled with the seed; groups are dealt out whole to test, then validation, until each has its
+    Groups of copies are shuffled with the seed and dealt out whole, to test, then to validation, until each has its
     share; a group that would overfill a part goes to training.
 
     Args:
         dataset: what to divide.
-        validation_fraction: share of the items, rounded.
-        test_fraction: share of the items, rounded.
+        validation_fraction: fraction of the items, rounded.
+        test_fraction: fraction of the items, rounded.
         near_copy: cosine from which two vectors are copies, above 0; 1 for equal vectors only. Texts that differ in
-            case and white space only are copies whatever their vectors.
+            case and white space only are always copies.
         seed: for the shuffle.
         progress: show bars while copies are looked for.
 
-    Returns:
-        The three parts, and what there is to know about them.
-
     Raises:
-        DataError: too few independent items for three parts, or shares and thresholds that make no sense.
+        DataError: too few independent items for three parts, or a fraction or threshold out of range.
+        ModuleNotFoundError: more than 100,000 different vectors, and faiss is not installed.
     """
-    if not (
-        0 < near_copy <= 1 and min(validation_fraction, test_fraction) > 0 and validation_fraction + test_fraction < 1
-    ):
+    fractions = (validation_fraction, test_fraction)
+    if not 0 < near_copy <= 1 or min(fractions) <= 0 or sum(fractions) >= 1:
         raise DataError(
             "leak_free_split: near_copy must be above 0 and at most 1, the two fractions above 0 and together below 1; "
             f"got near_copy={near_copy}, validation_fraction={validation_fraction}, test_fraction={test_fraction}."
         )
-    directions = _directions(dataset, near_copy)
-    group_of = _groups(dataset, near_copy, directions, progress)
+    search = search_for(dataset.sides, progress=progress)
+    group_of = _groups(dataset, near_copy, search)  # (n,)
     sizes = np.bincount(group_of)
-    part_of = np.zeros(len(sizes), np.int64)  # of groups; 0 is training
-    room = [0, *(max(1, round(len(dataset) * fraction)) for fraction in (validation_fraction, test_fraction))]
-    for group in np.random.default_rng(seed).permutation(len(sizes)):
-        part = next((part for part in (2, 1) if sizes[group] <= room[part]), 0)
-        part_of[group] = part
-        room[part] -= sizes[group]
-    if len(np.unique(part_of)) < len(SIDES):
-        advice = "Add data, or raise the fractions."
-        if sizes.max() > len(dataset) / 2:
-            advice = (
-                f"{_what_joins(dataset)} Add other data, or remove what joins them, for example with filters: repeats."
-            )
-        raise DataError(
-            "leak_free_split: training, validation and test need a group of copies each. Number of items: "
-            f"{len(dataset)}; number of groups (cosine {near_copy:g} or more): {len(sizes)}, the largest of "
-            f"{sizes.max()}; room for {round(len(dataset) * validation_fraction)} validation and "
-            f"{round(len(dataset) * test_fraction)} test items. {advice}"
-        )
+    validation_size, test_size = (max(1, round(len(dataset) * fraction)) for fraction in fractions)
+    side_of_group = _deal_out(sizes, validation_size, test_size, seed)
+    if len(np.unique(side_of_group)) < len(SIDES):
+        raise DataError(_too_few_groups(dataset, sizes, near_copy, validation_size, test_size))
     if sizes.max() > len(dataset) / 2:
         warnings.warn(
-            f"{sizes.max():,} of {len(dataset):,} items hang together by copies and must all be trained on, so that "
-            f"the test items are those with nothing in common with them, an unusual choice. {_what_joins(dataset)} "
-            "The filter repeats removes such texts.",
+            f"{sizes.max():,} of {len(dataset):,} items hang together by copies and must all be trained on, so the "
+            f"test items are the few that have nothing in common with them. {_what_joins(dataset)} The filter repeats "
+            "removes such texts.",
             stacklevel=2,
         )
-    side_of = part_of[group_of]  # of items
-    parts = [dataset.subset(torch.from_numpy(np.flatnonzero(side_of == side))) for side in range(len(SIDES))]
-    borders = tuple(_border(dataset, directions, side_of, *sides, progress) for sides in ((0, 2), (0, 1), (1, 2)))
+    side_of = side_of_group[group_of]  # (n,)
+    train, validation, test = (dataset.subset(torch.from_numpy(np.flatnonzero(side_of == side))) for side in range(3))
+    train_test, train_validation, validation_test = (
+        _border(dataset, search, side_of, *sides) for sides in ((0, 2), (0, 1), (1, 2))
+    )
     return Split(
-        *parts, len(sizes), int(sizes.max()), near_copy, borders, test_groups=group_of[side_of == SIDES.index("test")]
+        train,
+        validation,
+        test,
+        groups=len(sizes),
+        largest_group=int(sizes.max()),
+        near_copy=near_copy,
+        borders=(train_test, train_validation, validation_test),
+        test_groups=group_of[side_of == SIDES.index("test")],
+        approximate=search.approximate,
+    )
+
+
+def _deal_out(sizes: Array, validation_size: int, test_size: int, seed: int) -> Array:
+    """The side of each group, `(groups,)`: 0 training, 1 validation, 2 test."""
+    side_of_group = np.zeros(len(sizes), np.int64)
+    room = [0, validation_size, test_size]
+    for group in np.random.default_rng(seed).permutation(len(sizes)):
+        for side in (2, 1):
+            if sizes[group] <= room[side]:
+                side_of_group[group] = side
+                room[side] -= sizes[group]
+                break
+    return side_of_group
+
+
+def _too_few_groups(
+    dataset: EmbeddingDataset, sizes: Array, near_copy: float, validation_size: int, test_size: int
+) -> str:
+    advice = "Add data, or raise the fractions."
+    if sizes.max() > len(dataset) / 2:
+        advice = f"{_what_joins(dataset)} Add other data, or remove what joins them, for example with filters: repeats."
+    return (
+        f"leak_free_split: training, validation and test need a group of copies each. Number of items: {len(dataset)}; "
+        f"number of groups (cosine {near_copy:g} or more): {len(sizes)}, the largest of {sizes.max()}; room for "
+        f"{validation_size} validation and {test_size} test items. {advice}"
     )
 
 
 def _what_joins(dataset: EmbeddingDataset) -> str:
-    """The text that the most items share, for people who wonder what holds them together."""
+    """The text that most items share, to explain what holds them together."""
     texts = Counter(normalize_text(text) for side in dataset.texts if side is not None for text in side)
-    if not texts or texts.most_common(1)[0][1] < 3:
-        return "Copies, near-copies and groups join items, also in chains."
-    text, count = texts.most_common(1)[0]
-    return f"Copies and groups join items, also in chains; {shorten(text)} occurs {count:,} times."
+    for text, count in texts.most_common(1):
+        if count >= 3:
+            return f"Copies and groups join items, also in chains; {shorten(text)} occurs {count:,} times."
+    return "Copies, near-copies and groups join items, also in chains."
 
 
-def _border(
-    dataset: EmbeddingDataset, directions: Directions, side_of: np.ndarray, one: int, other: int, progress: bool
-) -> Border:
-    count = len(dataset)
-    sides = side_of[directions.first % count]
-    cosine, *positions = closest(
-        directions, np.flatnonzero(sides == one), np.flatnonzero(sides == other), progress=progress
-    )
-    sources = [dataset.texts[position // count] for position in positions]
-    texts = (
-        None
-        if None in sources
-        else tuple(source[position % count] for source, position in zip(sources, positions, strict=True))
-    )
-    return Border((SIDES[one], SIDES[other]), cosine, texts)
+def _border(dataset: EmbeddingDataset, search: NearCopySearch, side_of: Array, one: int, other: int) -> Border:
+    side = side_of[search.positions % len(dataset)]  # of each different vector
+    cosine, *pair = search.closest(np.flatnonzero(side == one), np.flatnonzero(side == other))
+    texts = []
+    for position in search.positions[pair].tolist():
+        side_texts = dataset.texts[position // len(dataset)]
+        if side_texts is not None:
+            texts.append(side_texts[position % len(dataset)])
+    return Border((SIDES[one], SIDES[other]), cosine, (texts[0], texts[1]) if len(texts) == 2 else None)

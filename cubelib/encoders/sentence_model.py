@@ -1,156 +1,165 @@
-"""A sentence-transformers model on this machine: who it is, without loading it, and its vectors, when they are needed.
-
-Its identity is the SHA-256 of its weights and a tag for all other files that shape a vector; the cache files vectors
-under both. The model is loaded at the first text, from local files only. The only kind that ever opens a connection is
-`HubModel`, and only for what is not on this machine yet.
+"""sentence-transformers models in local folders: checked, loaded without a connection, and run in several processes.
 
 Taught in notebook 01.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from tqdm.auto import tqdm
+import numpy.typing as npt
+from tqdm import tqdm
 
-from cubelib.data.hub import download
 from cubelib.device import find_device
-from cubelib.encoders.fingerprint import check_files, shaping_files, vector_tag, weights_sha256
-from cubelib.encoders.text_model import unit_rows
+from cubelib.encoders.teacher import check_files, fingerprint, folder_checksums
+from cubelib.encoders.text_model import TextModel
 from cubelib.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-HUB = "hub:"
-
-_NO_LIMIT = 1e9  # tokens; transformers writes "no limit" as 1e30
-_FETCHED = ["*.safetensors", "*.json", "*.txt", "*.model"]  # no pickles, no code
+_UNLIMITED = 10**9  # tokens; transformers writes "no limit" as 1e30
 
 
-class SentenceModel:
-    """A sentence-transformers model whose files are known by their SHA-256.
+class SentenceModel(TextModel):
+    """A sentence-transformers model in a local folder.
 
     Args:
-        name: what it was asked for by.
-        files: name → SHA-256 of the files in its folder that shape its vectors.
+        name: the name it was asked for by.
+        checksums: file name → SHA-256 of the files that decide its vectors; compared when it is loaded.
         device: where it runs: "cpu", "cuda", "cuda:1", "mps", or "auto".
-        known_dim: numbers in a vector, if that is known before it is loaded.
-
-    Attributes:
-        sha256, tag, known_dim, longest, state: see `cubelib.encoders.text_model.TextModel`.
+        find_folder: gives its folder; called with `progress` when it is loaded.
+        hint: what to do if a file has changed.
+        dim: numbers in a vector, if known.
 
     Raises:
         ConfigError: this machine has no such device.
     """
 
-    def __init__(self, name: str, files: Mapping[str, str], device: str, known_dim: int | None = None) -> None:
-        self.name = name
-        self.sha256 = weights_sha256(files)
-        self.tag = vector_tag(files)
-        self.known_dim = known_dim
-        self.longest: int | None = None
-        self._files = files
-        self._device = _sentence_device(device)
-        self._model: SentenceTransformer | None = None
+    def __init__(
+        self,
+        name: str,
+        checksums: Mapping[str, str],
+        device: str,
+        find_folder: Callable[[bool], Path],
+        *,
+        hint: str,
+        dim: int | None = None,
+    ) -> None:
+        super().__init__(name, *fingerprint(checksums), dim)
+        self._checksums, self._find_folder, self._hint = checksums, find_folder, hint
+        self._device = sentence_device(device)
+        self._pool: Any = None
 
-    def checked_folder(self, progress: bool = True) -> Path:
-        """The model's folder, after a look at whether its files are still the ones they were."""
-        raise NotImplementedError
-
-    @property
-    def state(self) -> str:
-        return "model loaded" if self._model else "model not loaded"
-
-    def load(self, progress: bool = False) -> None:
-        """Check the files, then load them, once. Raises what `TeacherEncoder.encode` says."""
-        if self._model is not None:
-            return
-        folder = self.checked_folder(progress)
-        with tqdm(desc=f"Loading {self.name}", bar_format="{desc} … {elapsed}", leave=False, disable=not progress):
-            self._model = _load_offline(folder, self._device)
-        limit = self._model.max_seq_length or math.inf
-        counts = hasattr(self._model.tokenizer, "num_special_tokens_to_add")  # those without read a text to its end
-        self.longest = int(limit) if counts and limit < _NO_LIMIT else None
-
-    def vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """Encode one batch: `(n, dim)` float32, rows of unit length."""
+    def too_long(self, texts: Sequence[str]) -> list[str]:
         self.load()
-        rows = self._model.encode(list(texts), batch_size=len(texts), show_progress_bar=False)
-        return unit_rows(rows, texts, self)
-
-    def too_long(self, texts: Sequence[str]) -> list[bool]:
-        """For each text whether it has more tokens than the model reads. Only texts of many bytes are looked at."""
-        self.load()
-        if self.longest is None:
-            return [False] * len(texts)
-        tokenizer = self._model.tokenizer
+        if self.max_tokens is None:
+            return []
         prompt = self._model.prompts.get(self._model.default_prompt_name) or ""
-        around = len(prompt.encode()) + tokenizer.num_special_tokens_to_add() + 1  # and one for a leading blank
-        found = [around + _most_tokens(text) > self.longest for text in texts]
-        doubtful = [prompt + text for text, long in zip(texts, found, strict=True) if long]
-        if doubtful:
-            counted = iter(tokenizer(doubtful, truncation=False, padding=False, verbose=False)["input_ids"])
-            found = [long and len(next(counted)) > self.longest for long in found]
-        return found
+        tokenizer = self._model.tokenizer
+        # ASCII text has at most one token per letter, so most texts need not be tokenized to know that they fit.
+        letters = self.max_tokens - tokenizer.num_special_tokens_to_add() - len(prompt) - 1  # 1: for a leading blank
+        suspects = [text for text in texts if len(text) > letters or not (prompt + text).isascii()]
+        if not suspects:
+            return []
+        prompted = [prompt + text for text in suspects]
+        tokens = tokenizer(prompted, truncation=False, padding=False, verbose=False)["input_ids"]
+        return [text for text, ids in zip(suspects, tokens, strict=True) if len(ids) > self.max_tokens]
+
+    @contextmanager
+    def worker_pool(self, devices: Sequence[str]) -> Iterator[None]:
+        import torch
+
+        self.load()
+        self._model.worker_setup = _WorkerSetup(max(1, torch.get_num_threads() // len(devices)))
+        self._pool, self.processes = self._model.start_multi_process_pool(list(devices)), len(devices)
+        del self._model.worker_setup
+        try:
+            yield
+        finally:
+            self._model.stop_multi_process_pool(self._pool)
+            self._pool, self.processes = None, 1
+
+    def _load(self, progress: bool) -> SentenceTransformer:
+        folder = self._find_folder(progress)
+        check_files(folder, self._checksums, self._hint)
+        model = _load_local(folder, self._device)
+        limit = model.max_seq_length
+        counts_tokens = hasattr(model.tokenizer, "num_special_tokens_to_add")  # the others read a text to its end
+        if counts_tokens and limit is not None and limit < _UNLIMITED:
+            self.max_tokens = limit
+        return model
+
+    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
+        self.load()
+        rows: npt.NDArray[Any] = self._model.encode(
+            texts, batch_size=batch_size, pool=self._pool, chunk_size=batch_size, show_progress_bar=False
+        )
+        return rows
 
 
-class LocalFolder(SentenceModel):
-    """A folder made by `SentenceTransformer.save_pretrained`.
+@dataclass
+class _WorkerSetup:
+    """Travels to each worker as a part of the model, and sets the worker up while it is unpickled there.
 
-    Args:
-        folder: its path.
-        device: where it runs.
-        name: what it was asked for by; the path if left out.
-
-    Raises:
-        DataError: it holds no such model, or one that needs pickles or code of its own.
+    The pool of sentence-transformers has no hook for this. Without it each worker would use all cores, print a
+    traceback at Ctrl-C, and live on if this process is killed.
     """
 
-    def __init__(self, folder: str | Path, device: str, name: str | None = None) -> None:
-        self._folder = Path(folder).resolve()
-        files = shaping_files(self._folder) if (self._folder / "modules.json").is_file() else {}
-        if not any(name.endswith(".safetensors") for name in files):
-            lacking = "safetensors weights" if files else "modules.json"
-            raise DataError(
-                f"TeacherEncoder: {folder} is no folder of a sentence-transformers model with safetensors weights: "
-                f"it has no {lacking}. Make one with SentenceTransformer(...).save_pretrained({str(folder)!r})."
-            )
-        _refuse_foreign_code(self._folder)
-        super().__init__(name or str(folder), files, device, known_dim=_written_width(self._folder))
+    threads: int
 
-    def checked_folder(self, progress: bool = True) -> Path:
-        check_files(self._folder, self._files, "It has changed since; make a new TeacherEncoder of it.")
-        return self._folder
+    def __setstate__(self, state: Mapping[str, int]) -> None:
+        import torch
+
+        torch.set_num_threads(state["threads"])
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        tqdm.set_lock(threading.RLock())  # the usual lock is shared, and would be reported as leaked
+        threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-class HubModel(LocalFolder):
-    """A sentence-transformers model of the Hugging Face hub, downloaded if it is not on this machine yet.
+def _end_with_parent() -> None:
+    while (parent := multiprocessing.parent_process()) is None:  # known a moment after this thread starts
+        time.sleep(0.1)
+    parent.join()
+    os._exit(1)
 
-    Args:
-        name: "hub:organization/name", or "hub:organization/name@revision".
-        device: where it runs.
+
+def local_model(folder: str | Path, device: str, name: str | None = None) -> SentenceModel:
+    """The model in a folder made by `SentenceTransformer.save_pretrained`.
 
     Raises:
-        ConfigError, DataError, UserError, ModuleNotFoundError: see `cubelib.data.hub.download`, and `LocalFolder`.
+        DataError: there is no such model in the folder, or only as a pickle.
     """
+    path = Path(folder).resolve()
+    checksums = folder_checksums(path) if (path / "modules.json").is_file() else {}
+    if not any(file.endswith(".safetensors") for file in checksums):
+        lacking = "safetensors weights" if checksums else "modules.json"
+        raise DataError(
+            f"TeacherEncoder: {folder} has no {lacking}, so it is not a sentence-transformers model. Make one with "
+            f"SentenceTransformer(...).save_pretrained({str(folder)!r})."
+        )
+    for pickle in path.rglob("pytorch_model.bin"):
+        if not any(pickle.parent.glob("*.safetensors")):
+            raise DataError(f"TeacherEncoder: {pickle} is a pickle, which can run code. Save it as model.safetensors.")
+    hint = "It has changed since; make a new TeacherEncoder."
+    return SentenceModel(name or str(folder), checksums, device, lambda _: path, hint=hint)
 
-    def __init__(self, name: str, device: str) -> None:
-        _sentence_device(device)  # a mistake in it is told before anything is downloaded
-        repository, _, revision = name.removeprefix(HUB).partition("@")
-        required = ["modules.json", "*.safetensors"]
-        folder = download(repository, kind="model", revision=revision or None, patterns=_FETCHED, required=required)
-        super().__init__(folder, device, name)
 
+def sentence_device(name: str) -> str:
+    """The device of that name for sentence-transformers, which also runs on Apple GPUs.
 
-def _sentence_device(name: str) -> str:
+    Raises:
+        ConfigError: no such device here.
+    """
     import torch
 
     if name != "mps":
@@ -160,94 +169,71 @@ def _sentence_device(name: str) -> str:
     return name
 
 
-def _most_tokens(text: str) -> int:
-    """No tokenizer makes more of a text than it has bytes, as it stands or taken apart by the usual normalizations."""
-    if text.isascii():
-        return len(text)
-    forms = [text, unicodedata.normalize("NFD", text), unicodedata.normalize("NFKD", text)]  # NFC, NFKC are no longer
-    return max(len(form.encode()) for form in forms)
+def _load_local(folder: Path, device: str) -> SentenceTransformer:
+    """Loads a folder without a connection, pickles or code of its own.
 
-
-def _refuse_foreign_code(folder: Path) -> None:
-    for module in json.loads((folder / "modules.json").read_text(encoding="utf-8")):
-        if not module["type"].startswith("sentence_transformers."):
-            raise DataError(
-                f"TeacherEncoder: the model in {folder} runs code of its own ({module['type']}), which cubelib does "
-                "not. Load it yourself and pass its encode method: TeacherEncoder(model.encode, name='...')."
-            )
-    for pickle in sorted(folder.rglob("pytorch_model.bin")):
-        if not any(pickle.parent.glob("*.safetensors")):
-            raise DataError(
-                f"TeacherEncoder: {pickle} is a pickle, which can run code. Save the model again with a recent "
-                "sentence-transformers; it writes model.safetensors instead."
-            )
-
-
-def _written_width(folder: Path) -> int | None:
-    """Numbers in a vector as the model's settings say; None where they leave it open, then its first vectors tell."""
-    width = None
-    try:
-        if _settings(folder / "config_sentence_transformers.json").get("truncate_dim"):
-            return None
-        for module in json.loads((folder / "modules.json").read_text(encoding="utf-8")):
-            kind, settings = module["type"].rsplit(".", 1)[-1], _settings(folder / module["path"] / "config.json")
-            if settings.get("module_output_name") not in (None, "sentence_embedding"):
-                return None
-            if kind == "Pooling":
-                modes = settings.get("pooling_mode") or [
-                    name for name, used in settings.items() if name.startswith("pooling_mode_") and used
-                ]
-                # Vectors pooled in several ways stand one after the other.
-                count = 1 if isinstance(modes, str) else len(modes)
-                width = count * settings.get("word_embedding_dimension", settings.get("embedding_dimension"))
-            elif kind == "Dense":
-                width = settings["out_features"]
-            elif kind not in ("Transformer", "Normalize", "LayerNorm", "Dropout"):
-                return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # of another kind; loading it will tell
-        return None
-    return width if isinstance(width, int) and width > 0 else None
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-@contextmanager
-def _no_connection() -> Iterator[None]:
-    """While it lasts, the hub's library refuses to open a connection; after it, `HubModel` can download again."""
-    from huggingface_hub import constants
-
-    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def _load_offline(folder: Path, device: str) -> SentenceTransformer:
+    Raises:
+        ModuleNotFoundError: sentence-transformers is not installed; the message has the command.
+        DataError: the folder cannot be loaded, or tensors are missing.
+    """
     try:
         from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"TeacherEncoder: texts outside the caches need the real model, and {error.name} is not installed. "
-            "Install it with: python -m pip install sentence-transformers"
+            f"TeacherEncoder: texts outside the cache need the model, and {error.name} is not installed. Install it "
+            "with: python -m pip install sentence-transformers"
         ) from error
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    safetensors_only: dict[str, Any] = {"use_safetensors": True}
     try:
-        with _no_connection():
-            return SentenceTransformer(
-                str(folder), device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
+        with _no_progress_bars():
+            model = SentenceTransformer(
+                str(folder), device=device, local_files_only=True, model_kwargs=safetensors_only
             )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+            missing = _missing_tensors(model)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        problem = " ".join(str(error).split()).rstrip(".")
         raise DataError(
-            f"TeacherEncoder: sentence-transformers cannot load the model in {folder}: {reason}. Its files may be "
-            "damaged or incomplete, or of a kind that this version of the library does not know."
+            f"TeacherEncoder: sentence-transformers cannot load the model in {folder}: {problem}. Are files damaged or "
+            "missing? If it needs code of its own, load it yourself and pass TeacherEncoder(model.encode, name='...')."
         ) from error
+    if missing:
+        raise DataError(
+            f"TeacherEncoder: the model in {folder} lacks {len(missing)} tensors, such as {missing[0]}; random numbers "
+            "would take their place. Save or download it again."
+        )
+    return model
+
+
+def _missing_tensors(model: SentenceTransformer) -> list[str]:
+    """Tensors that are in no file. transformers fills them with random numbers, and only logs it."""
+    from sentence_transformers.base.modules import Transformer
+
+    missing: set[str] = set()
+    for module in model.modules():
+        if isinstance(module, Transformer):
+            network = module.auto_model
+            _, report = type(network).from_pretrained(
+                network.name_or_path,
+                config=network.config,
+                device_map="meta",  # reads names and shapes, no numbers
+                output_loading_info=True,
+                use_safetensors=True,
+                local_files_only=True,
+            )
+            missing |= report["missing_keys"]
+    # Many BERT models lack the pooler. That does no harm: sentence-transformers pools the token vectors itself.
+    return sorted(name for name in missing if not name.startswith("pooler."))
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
     finally:
-        if bars:
-            logging.enable_progress_bar()
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

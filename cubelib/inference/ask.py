@@ -3,34 +3,33 @@
     question ─teacher→ vector ─────────→ nearest answers without the cube
                           └──── cube ──→ nearest answers after the cube
 
-Side by side they show what training changed. The job behind `python -m cubelib ask`.
+Side by side they show what training changed.
 
 Taught in notebook 05.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
 
 from cubelib.data.text import escape, shorten, table
 from cubelib.errors import DataError
 from cubelib.inference.answers import Answer, AnswerBank
 from cubelib.training.trainer import CubeTrainer
 
-WIDTH = 100  # of what is shown
-
-Known = dict[str, list[str]]
+WIDTH = 100  # columns of a printed reply
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What was found for a question.
+    """The answers found for a question, with and without the cube.
 
     Attributes:
         question: as it was asked.
         before: the answers nearest to the question's own vector, without the cube, the best first.
-        after: those nearest to what the cube made of it.
+        after: those nearest to the cube's output for it.
 
     Example:
         >>> yes, no = Answer("Yes, with milk, please.", 0.25, 0), Answer("No.", 0.5, 1)
@@ -46,26 +45,25 @@ class Reply:
     after: list[Answer]
 
     def __str__(self) -> str:
-        place = len(str(len(self.after))) + 1
-        column = (WIDTH - place) // 2 - 10  # letters of an answer; its score and the space around take ten
-        head = " " * (place + 3) + _fitted("without the cube", column + 10) + "after the cube"
+        rank_width = len(str(len(self.after))) + 1
+        width = (WIDTH - rank_width) // 2 - 10  # columns of an answer; its score and the space around it take ten
         lines = [
-            f"{number:>{place}}" + "".join(f"  {answer.score:6.3f}  {_fitted(answer.text, column)}" for answer in both)
-            for number, both in enumerate(zip(self.before, self.after, strict=True), start=1)
+            _cut(f"“{plain(self.question)}”", WIDTH),
+            " " * (rank_width + 3) + set_cell_size("without the cube", width + 10) + "after the cube",
         ]
-        return "\n".join([_cut(f"“{plain(self.question)}”", WIDTH), head, *(line.rstrip() for line in lines)])
+        for rank, (before, after) in enumerate(zip(self.before, self.after, strict=True), start=1):
+            left = set_cell_size(_cut(plain(before.text), width), width)
+            right = _cut(plain(after.text), width)
+            lines.append(f"{rank:>{rank_width}}  {before.score:6.3f}  {left}  {after.score:6.3f}  {right}")
+        return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
-        rows = [
-            [
-                str(number),
-                escape(shorten(one.text)),
-                f"{one.score:.3f}",
-                escape(shorten(other.text)),
-                f"{other.score:.3f}",
-            ]
-            for number, (one, other) in enumerate(zip(self.before, self.after, strict=True), start=1)
-        ]
+        rows = []
+        for rank, (before, after) in enumerate(zip(self.before, self.after, strict=True), start=1):
+            cells = [str(rank)]
+            for answer in (before, after):
+                cells += [escape(shorten(answer.text)), f"{answer.score:.3f}"]
+            rows.append(cells)
         answers = table(["place", "without the cube", "cosine", "after the cube", "cosine"], rows)
         return f"{escape(shorten(self.question, 200))}\n\n{answers}"
 
@@ -87,9 +85,9 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
         >>> from cubelib import TeacherEncoder
         >>> trainer = CubeTrainer({"embedding_dim": 48, "lattice_size": [4, 4, 4]})
         >>> trainer.initialize_components()
-        >>> trainer.embedding_loader = TeacherEncoder(lambda texts: [[len(text)] + 47 * [1] for text in texts])
-        >>> bank = AnswerBank.from_texts(["Yes.", "No, thank you."], trainer.embedding_loader)
-        >>> reply = ask(trainer, "Some more tea?", bank, k=1)      # an untrained cube changes nothing
+        >>> trainer.encoder = TeacherEncoder(lambda texts: [[len(text)] + 47 * [1] for text in texts])
+        >>> bank = AnswerBank.from_texts(["Yes.", "No, thank you."], trainer.encoder)
+        >>> reply = ask(trainer, "Some more tea?", bank, k=1)  # an untrained cube changes nothing
         >>> reply.before == reply.after, reply.after[0].text
         (True, 'No, thank you.')
     """
@@ -101,7 +99,7 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
     if encoder.dim != dim:
         raise DataError(
             f"Asking: the cube takes vectors of {dim} numbers, and its teacher {encoder.name} makes {encoder.dim}. It "
-            "was trained on vectors of another encoder. Set trainer.embedding_loader to TeacherEncoder(that one)."
+            "was trained on vectors of another encoder. Set trainer.encoder = TeacherEncoder(that one)."
         )
     vector = encoder.encode([question])  # (1, dim)
     (before,), (after,) = bank.nearest(vector, k), bank.nearest(trainer.predict(vector), k)
@@ -109,30 +107,18 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
 
 
 def plain(text: str) -> str:
-    """A text on one line, without letters that would do something to a terminal."""
-    shown = "".join(
-        letter if letter.isprintable() or letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
-    return " ".join(shown.split())
+    """A text on one line, without characters that would control a terminal.
+
+    Example:
+        >>> plain("two\\nlines \\x1b[31mred")
+        'two lines �[31mred'
+    """
+    visible = [letter if letter.isprintable() or letter.isspace() else "\N{REPLACEMENT CHARACTER}" for letter in text]
+    return " ".join("".join(visible).split())
 
 
-def _columns(letter: str) -> int:
-    """How many places a letter takes in a terminal."""
-    return 0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-
-
-def _cut(text: str, columns: int) -> str:
-    """The beginning of a text, as much as fits."""
-    if sum(map(_columns, text)) <= columns:
+def _cut(text: str, width: int) -> str:
+    """The beginning of a text, as much as fits into so many columns of a terminal."""
+    if cell_len(text) <= width:
         return text
-    used = end = 0
-    while used + _columns(text[end]) < columns:
-        used += _columns(text[end])
-        end += 1
-    return text[:end].rstrip() + "…"
-
-
-def _fitted(text: str, columns: int) -> str:
-    """A text in just so many columns."""
-    shown = _cut(plain(text), columns)
-    return shown + " " * (columns - sum(map(_columns, shown)))
+    return set_cell_size(text, width - 1).rstrip() + "…"

@@ -68,8 +68,8 @@ def own_networks(
 
     Args:
         seen: for each depth offset the plane that is looked at, `(batch, rows, columns, channels)`.
-        weights: for each depth offset `[W | V]`, `(cells, offsets · channels, hidden + channels)`; without a linear path W
-            alone.
+        weights: for each depth offset `[W | V]`, `(cells, offsets · channels, hidden + channels)`; without the
+            linear path W alone.
         bias: `(cells, hidden)`.
         out: W_out, `(cells, hidden, channels)`.
         neighborhoods: for each depth offset the offsets that are seen.

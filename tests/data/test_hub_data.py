@@ -83,13 +83,6 @@ def test_shards_come_in_order_and_only_those_of_the_split(hub):
     assert read_pairs(hub_table("hub:org/one", split="test")) == PAIRS[5:]
 
 
-def test_what_is_here_needs_no_connection(hub):
-    read_pairs("hub:org/one")
-    asked = len(hub.requests)
-    assert read_pairs("hub:org/one") == PAIRS
-    assert len(hub.requests) == asked > 0
-
-
 def test_a_download_that_lost_a_shard_is_completed(hub):
     hub_table("hub:org/one")[1].unlink()
     assert read_pairs("hub:org/one") == PAIRS
@@ -98,18 +91,10 @@ def test_a_download_that_lost_a_shard_is_completed(hub):
 @pytest.mark.parametrize(
     ("name", "choice", "message"),
     [
-        (
-            "two",
-            {},
-            "Reading hub:org/two: which config is meant? Found: en, ru. Choose one: hub_table('hub:org/two', conf",
-        ),
-        ("two", {"config": "rus"}, "Reading hub:org/two: there is no config 'rus'. Did you mean 'ru'? Found: en, ru."),
-        (
-            "two",
-            {"config": "ru", "split": "test"},
-            "Reading hub:org/two: there is no split 'test'. Found: train, validat",
-        ),
-        ("none", {}, "Reading hub:org/none: the data set has no Parquet files, neither made by the hub nor its own."),
+        ("two", {}, "two: which config is meant? Found: en, ru. Choose one: hub_table('hub:org/two', config='…')"),
+        ("two", {"config": "rus"}, "Reading hub:org/two: there is no config 'rus'. Found: en, ru."),
+        ("two", {"config": "ru", "split": "test"}, "two: there is no split 'test'. Found: train, validation."),
+        ("none", {}, "Reading hub:org/none: the data set has no Parquet files."),
     ],
 )
 def test_what_is_not_clear_is_asked_with_what_there_is(hub, name, choice, message):
@@ -129,14 +114,14 @@ def test_a_config_may_have_an_odd_name(hub):
 
 
 def test_a_data_set_that_is_not_there_is_named(hub):
-    with pytest.raises(ConfigError, match="there is no dataset 'org/three'"):
+    with pytest.raises(ConfigError, match="there is no dataset org/three"):
         read_pairs("hub:org/three")
-    with pytest.raises(ConfigError, match=r"'org' is no name of a dataset|there is no dataset 'org'"):
+    with pytest.raises(ConfigError, match=r"'org' is not the name of a dataset|there is no dataset org"):
         read_pairs("hub:org")
 
 
 def test_terms_that_must_be_accepted_are_named(hub):
-    with pytest.raises(ConfigError, match="accepted its terms"):
+    with pytest.raises(ConfigError, match="accept the terms"):
         hub_table("hub:org/gated")
 
 
@@ -174,5 +159,5 @@ def test_a_part_that_another_program_put_there_is_not_taken_for_the_whole(hub, d
 def test_without_a_connection_the_reason_is_named(data, tmp_path, monkeypatch):
     with ConvertedHub(data) as hub:
         use(hub, tmp_path, monkeypatch)
-    with pytest.raises(UserError, match="It needs a connection"):
+    with pytest.raises(UserError, match="Check the connection"):
         read_pairs("hub:org/one")

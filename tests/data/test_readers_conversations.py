@@ -8,10 +8,8 @@ from itertools import count, product
 import pyarrow
 import pyarrow.parquet
 import pytest
-import torch
 from test_readers import DIFFICULT, write, write_rows
 
-from cubelib.data.datasets import DialogueDataset
 from cubelib.data.readers import SkippedRows, SkippedTurns, read_conversations
 from cubelib.errors import DataError
 
@@ -109,33 +107,16 @@ def test_the_ways_to_write_a_turn(tmp_path, turn):
     assert read_conversations(path, "turns") == [["Hi", "Ho"]]
 
 
-def test_what_is_read_is_what_a_dataset_takes(tmp_path):
-    class Lengths:
-        def encode(self, texts):
-            return torch.tensor([[1.0, len(text)] for text in texts])
-
-    chats = read_conversations(write(tmp_path, "a.jsonl", lines(["a", "b", "c"], ["d", "e"])))
-    assert len(DialogueDataset.from_conversations(chats, Lengths())) == 3
-
-
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [
         ("a.csv", "id,text\n1,a", {}, ": a cell of this file cannot hold a list of turns. If each row is a turn, name"),
-        ("a.txt", "a", {}, ": conversations come from .json, .jsonl, .ndjson or .parquet files."),
-        ("a.jsonl", lines({"msgs": ["a", "b"]}), {}, ", line 1: there is no column 'messages'. Columns found: msgs. D"),
         ("a.jsonl", lines(["a", "b"], {"messages": "a"}), {}, ", line 2: the column 'messages' holds text where a lis"),
-        ("a.jsonl", lines(["a", "b"], "c"), {}, ", line 2: expected an object, such as"),
         ("a.jsonl", lines(["a", "b"], ["c"]), {}, ", line 2: a conversation of fewer than two turns. Found ['c']."),
-        ("a.jsonl", lines(CHAT[:5]), {}, ", line 1: a conversation of fewer than two turns. Found ['Hello.\\nAny"),
         ("a.jsonl", lines(["a", " ", "c"]), {}, ", line 1: a turn is empty. It is turn 2, ' '."),
-        ("a.jsonl", lines(["a", ["b"]]), {}, ", line 1: a turn holds a list where text is expected. It is turn 2"),
         ("a.jsonl", lines(["a", {"role": "user"}]), {}, ", line 1: a turn holds null. It is turn 2, {'role':"),
-        ("a.jsonl", lines(["a", {"text": 5}]), {}, ", line 1: a turn holds a number where text is expected."),
         ("a.json", "[]", {}, ": the file holds no conversations. A conversation has at least two turns."),
-        ("a.csv", "id,text\n1,a\n1,b", {"conversation_column": "chat"}, ", line 1: there is no column 'chat'. Columns"),
         ("a.csv", "id,text\n1,a\n,b", {"conversation_column": "id"}, ", line 3: the column 'id' holds no number or na"),
-        ("a.jsonl", '{"id": true, "text": "a"}', {"conversation_column": "id"}, ", line 1: the column 'id' holds no n"),
         ("a.csv", "id,text\n1,a\n2,b\n1, ", {"conversation_column": "id"}, ", line 4: the column 'text' is empty."),
         ("a.csv", "id,text\n1,a\n2,b\n1,c", {"conversation_column": "id"}, ", line 3: a conversation of fewer than tw"),
     ],

@@ -123,7 +123,7 @@ def adversarial(draw) -> DialogueDataset:
     return DialogueDataset(*vectors, *texts, groups)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(dataset=adversarial(), seed=st.integers(0, 99))
 def test_no_split_of_adversarial_pairs_leaks(dataset, seed):
     split = leak_free_split(dataset, 0.2, 0.1, near_copy=NEAR, seed=seed)
@@ -133,7 +133,7 @@ def test_no_split_of_adversarial_pairs_leaks(dataset, seed):
     assert all(tuple(vector) in where for vector in dataset.input.tolist())
     found = across(split)
     assert max(found) < NEAR
-    assert [border.cosine for border in split.borders] == pytest.approx(found, abs=1e-12)
+    assert [border.cosine for border in split.borders] == pytest.approx(found, abs=1e-6)
     plain = [{" ".join(t.lower().split()) for t in p.input_texts + p.target_texts} for p in parts.values()]
     assert not (plain[0] & plain[1] or plain[0] & plain[2] or plain[1] & plain[2])
     if dataset.groups is not None:
@@ -164,16 +164,6 @@ def test_the_split_of_a_seed_stays_what_it_was():
     dataset = AutoencoderDataset(random_vectors(40), [str(i) for i in range(40)])
     split = leak_free_split(dataset, 0.1, 0.1)
     assert (numbered(split.validation), numbered(split.test)) == ([2, 3, 23, 34], [4, 11, 24, 27])
-
-
-def test_blocks_of_the_similarity_matrix_change_nothing(monkeypatch):
-    vectors = torch.cat([random_vectors(40, 8), random_vectors(40, 8) + 0.01])
-    whole = leak_free_split(AutoencoderDataset(vectors))
-    monkeypatch.setattr("cubelib.data.near_copies.BLOCK", 7)
-    blocks = leak_free_split(AutoencoderDataset(vectors))
-    assert whole.groups == blocks.groups < 80
-    assert whole.closest == pytest.approx(blocks.closest, abs=1e-12)
-    assert torch.equal(whole.test.input, blocks.test.input)
 
 
 def test_the_report_names_the_closest_pair_of_every_border():
@@ -236,21 +226,19 @@ def test_what_cannot_be_split_is_named(dataset, options, message):
         leak_free_split(dataset, **options)
 
 
-@pytest.mark.parametrize("kind", ["sentences", "dialogues"])
-def test_the_splits_of_the_built_in_texts_do_not_leak(kind):
-    encoder = TeacherEncoder()
-    if kind == "sentences":
-        dataset = AutoencoderDataset.from_texts(corpora.sentences(), encoder)
-    else:
-        dataset = DialogueDataset.from_pairs(corpora.dialogues(), encoder)
-    split = leak_free_split(dataset)
-    count = len(dataset)
-    assert len(split.train) + len(split.validation) + len(split.test) == count
-    assert len(split.validation) == len(split.test) == count // 10
+def test_the_split_of_the_built_in_dialogues_does_not_leak():
+    split = leak_free_split(DialogueDataset.from_pairs(corpora.dialogues(), TeacherEncoder()))
+    assert (len(split.train), len(split.validation), len(split.test), split.groups) == (3200, 400, 400, 3378)
     assert max(across(split)) < NEAR
-    assert f"closest training and test texts have {split.closest:.4f} (“" in split.report()
-    texts = [{t.casefold() for t in p.input_texts + p.target_texts} for p in sides(split).values()]
+    texts = [{text.casefold() for text in part.input_texts + part.target_texts} for part in sides(split).values()]
     assert not (texts[0] & texts[1] or texts[0] & texts[2] or texts[1] & texts[2])
+
+
+def test_an_approximate_search_is_reported(monkeypatch):
+    monkeypatch.setattr("cubelib.data.near_copies.EXACT", 100)
+    split = leak_free_split(AutoencoderDataset(random_vectors(400)))
+    assert "or more, looked for with an approximate index (faiss), which may miss a few; the closest" in split.report()
+    assert max(across(split)) < NEAR
 
 
 def test_one_greeting_in_all_conversations_is_named_and_can_be_removed():

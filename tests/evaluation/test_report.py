@@ -25,13 +25,16 @@ from small_reports import (
 from torch.nn.functional import normalize
 
 from cubelib import AutoencoderDataset, DialogueDataset
-from cubelib.data.datasets import leak_free_split
+from cubelib.data.splits import leak_free_split
 from cubelib.data.vectors import VectorFile
 from cubelib.errors import ConfigError, DataError
-from cubelib.evaluation.baselines import MLP, Baseline, Identity, Leak, LowRankAdapter, MeanTarget, Memorizer
+from cubelib.evaluation import build_report
 from cubelib.evaluation.baselines import PCA as Components
-from cubelib.evaluation.report import BEFORE, CUBE, build_report
-from cubelib.evaluation.report.verdicts import sentences
+from cubelib.evaluation.baselines import Baseline, Identity, MeanTarget
+from cubelib.evaluation.mystery_models import Leak, Memorizer
+from cubelib.evaluation.networks import MLP, LowRankAdapter, Trained
+from cubelib.evaluation.sentences import sentences
+from cubelib.evaluation.table import BEFORE, CUBE, NOT_DIFFERENT
 from cubelib.metrics import EmbeddingMetrics, bootstrap_mean
 
 # --- who beats whom -----------------------------------------------------------------------------------------------
@@ -46,17 +49,12 @@ def test_a_cube_that_hands_its_input_on_with_noise_loses_to_no_model(mode):
     assert report.sentences[0].startswith("The cube loses to ")  # what beats it comes first
 
 
-def test_a_cube_that_hands_its_input_on_unchanged_is_level_with_no_model():
-    report = report_on(trainer_for("dialogue"), lambda x: x)
-    assert sentence_on(report, f"The cube cannot be told from {NO_MODEL}: MRR +0.0000 [").endswith("p = 1.000.")
-
-
 @pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
 def test_a_cube_that_ignores_its_input_is_level_with_the_mean_and_loses_to_the_rest(mode):
     mean = split_for(mode).train.target.mean(0)
     report = report_on(trainer_for(mode), lambda x: mean.expand(len(x), -1))
     verdicts = {row.model: report.verdict(row.model) for row in report.rows[1:]}
-    assert verdicts.pop(MEAN) == "cannot be told from"
+    assert verdicts.pop(MEAN) == NOT_DIFFERENT
     verdicts.pop("nearest question's answer", None)
     assert set(verdicts.values()) == {"loses to"}
     cosine = report.value(CUBE, "cosine_similarity")
@@ -82,7 +80,7 @@ def test_a_cube_behind_pca_is_said_to_lose_to_it_and_one_ahead_to_beat_it():
     [
         ([0.5, 0.9, 0.1], [0.4, 0.8, 0.0], "beats"),  # a tenth more on every item, however much the items differ
         ([0.4, 0.8, 0.0], [0.5, 0.9, 0.1], "loses to"),
-        ([0.9, 0.0, 0.5], [0.0, 0.8, 0.5], "cannot be told from"),  # a little more on average, but not on every item
+        ([0.9, 0.0, 0.5], [0.0, 0.8, 0.5], NOT_DIFFERENT),  # a little more on average, but not on every item
     ],
 )
 def test_differences_are_paired_item_by_item(cube, rival, verdict):
@@ -102,7 +100,7 @@ def test_what_beats_the_cube_is_said_first():
     assert told == [
         "The cube loses to e",
         "The cube loses to c",
-        "The cube cannot be told from b",
+        "The cube is not significantly different from b",
         "The cube beats d",
         "The cube beats a",
     ]
@@ -113,7 +111,7 @@ def test_nothing_is_told_from_fewer_than_20_items_or_groups():
     assert made_report(cube=[0.5] * 20, R=[0.4] * 20).verdict("R") == "beats"
     few, copies = made_report(**values), made_report(cube=[0.5] * 60, R=[0.4] * 60, groups=[*range(19), *[0] * 41])
     for report, says in ((few, "Only 19 test items: too few"), (copies, "Only 60 test items in 19 groups of copies: ")):
-        assert report.verdict("R") == "cannot be told from"
+        assert report.verdict("R") == NOT_DIFFERENT
         assert "**" not in report.table()
         told = sentences(report)
         assert told[0].startswith(says)
@@ -132,19 +130,6 @@ def test_groups_of_copies_are_resampled_whole():
     assert "groups" not in apart.note()
 
 
-def test_the_split_says_which_test_items_are_copies():
-    questions = torch.cat([vectors(50), vectors(50), vectors(50)])
-    split = leak_free_split(AutoencoderDataset(questions), 0.2, 0.3, near_copy=0.9999)
-    assert len(split.test_groups) == len(split.test) == 45 and len(set(split.test_groups.tolist())) == 15
-    equal = (split.test.input @ split.test.input.T) > 0.9999
-    assert torch.equal(torch.from_numpy(split.test_groups[:, None] == split.test_groups), equal)
-    report = report_on(trainer_for("autoencoder", bottleneck=1), split=split)
-    assert report.units == 15 and report.paired(PCA).units == 15
-    for unknown in (None, split.test_groups[:9]):  # then the report looks for copies itself
-        by_hand = type(split)(**{**vars(split), "test_groups": unknown})
-        assert report_on(trainer_for("autoencoder", bottleneck=1), split=by_hand).intervals == report.intervals
-
-
 def test_the_best_of_a_column_is_marked_with_all_that_cannot_be_told_from_it():
     generator = np.random.default_rng(0)
     cube = generator.random(100)
@@ -159,15 +144,7 @@ def test_the_best_of_a_column_is_marked_with_all_that_cannot_be_told_from_it():
         "shuffled": 4,
         "equal": 4,
     }
-    assert "**Bold**: the best of a column and all that cannot be told from it." in report.note()
-
-
-def test_the_deciding_figure_is_the_trainer_s():
-    for mode, figure in (("autoencoder", "cosine_similarity"), ("dialogue", "mrr")):
-        trainer = trainer_for(mode)
-        report = report_on(trainer)
-        assert report.primary_metric == figure and report.figures[0] == figure
-        assert all(row["score"] == row[f"{mode}_{figure}"] for row in trainer.training_history)
+    assert "**Bold**: the best of each column and all not significantly different from it." in report.note()
 
 
 # --- what training did, and could do ------------------------------------------------------------------------------
@@ -204,7 +181,7 @@ def test_a_cube_that_knows_its_training_items_by_heart_is_said_to_overfit():
     says = sentence_on(report, "On 60 training items the MRR went from")
     assert "to 1.0000: +0." in says and "against +0.0000 [+0.0000, +0.0000] on test items." in says
     assert says.endswith("The cube has learned its training items more than the task (overfitting).")
-    assert report.verdict(NO_MODEL) == "cannot be told from" and report.difference(NO_MODEL).mean == 0
+    assert report.verdict(NO_MODEL) == NOT_DIFFERENT and report.difference(NO_MODEL).mean == 0
     honest = report_on(trainer_for("dialogue"), noisy(0.02))
     assert "overfitting" not in sentence_on(honest, "On 60 training items")
 
@@ -220,20 +197,6 @@ def test_what_can_be_learnt_and_was_not_is_said():
         r"\[\+.*\] above the cube before training, and the cube is not\.",
         says,
     )
-
-
-def test_where_nothing_can_be_learnt_that_is_said_too():
-    questions, answers = vectors(300), vectors(300, seed=1)
-    split = leak_free_split(DialogueDataset(questions, answers), 0.1, 0.3, near_copy=0.9999)
-    report = report_on(trainer_for("dialogue"), split=split)
-    assert "180 training items are too few, or too mixed, to learn more from." in sentence_on(report, "Nothing in this")
-    assert "More is possible" not in report.to_markdown()
-
-
-def test_a_base_near_one_leaves_nothing_to_gain():
-    report = report_on(trainer_for("autoencoder", bottleneck=None))
-    assert report.before == NO_MODEL and report.value(NO_MODEL) == pytest.approx(1)
-    assert sentence_on(report, "Training could hardly help: at 1.0000 before training, no more than 0.0000 is missing.")
 
 
 def test_what_so_few_items_can_show_is_the_width_of_the_interval():
@@ -266,7 +229,7 @@ def test_the_best_of_many_rivals_has_to_be_better_than_the_best_of_luck():
     report = made_report(cube=np.full(40, 0.4), cube_before_training=np.full(40, 0.4), **models)
     best = max(models, key=lambda name: models[name].mean())
     assert report.paired(BEFORE, model=best).difference.low > 0
-    assert [line for line in sentences(report) if line.startswith("Nothing in this table is surely better")]
+    assert [line for line in sentences(report) if line.startswith("Nothing in this table is significantly better")]
 
 
 # --- cheats -------------------------------------------------------------------------------------------------------
@@ -291,7 +254,7 @@ def test_cheats_are_shown_by_what_they_cannot_fool():
 
 def test_a_baseline_that_cannot_be_trained_is_missing_and_that_is_said():
     class Broken(Baseline):
-        name, parameter_count = "broken", 0
+        name = "broken"
 
         def _fit(self, *_):
             raise FloatingPointError("The loss became nan.")
@@ -302,23 +265,9 @@ def test_a_baseline_that_cannot_be_trained_is_missing_and_that_is_said():
     report = report_on(trainer_for("dialogue"), noisy(0.1), baselines=[Broken(), MeanTarget()])
     assert [row.model for row in report.rows] == [CUBE, BEFORE, MEAN]
     assert "broken is missing: it could not be trained. The loss became nan." in report.sentences
-    assert report.to_dict()["left_out"] == ["broken is missing: it could not be trained. The loss became nan."]
 
 
 # --- figures ------------------------------------------------------------------------------------------------------
-
-
-def test_autoencoder_figures_are_those_of_the_metrics():
-    report = report_on(trainer_for("autoencoder", bottleneck=1), noisy(0.07))
-    test, output = report.split.test.input, noisy(0.07)(report.split.test.input)
-    row = report.row(CUBE)
-    assert report.figures == ["cosine_similarity", "at_target", "overlap@10", "spearman"]
-    assert torch.equal(row.per_item["cosine_similarity"], EmbeddingMetrics.cosine_per_item(output, test))
-    assert torch.equal(row.per_item["at_target"], (row.per_item["cosine_similarity"] >= 0.9).double())
-    assert 0 < report.value(CUBE, "at_target") < 1
-    overlap = EmbeddingMetrics.neighbor_overlap(output, test, k=10)
-    assert report.value(CUBE, "overlap@10") == report.intervals[CUBE]["overlap@10"].mean == overlap
-    assert report.value(CUBE, "spearman") == EmbeddingMetrics.similarity_spearman(output, test)
 
 
 def test_neighbor_overlap_has_an_interval_from_halves_of_the_items():
@@ -330,21 +279,13 @@ def test_neighbor_overlap_has_an_interval_from_halves_of_the_items():
     )
     assert report.intervals[worse.name]["overlap@10"] == expected and expected.low < expected.mean < expected.high
     assert report.best["overlap@10"] == {CUBE, PCA} and report.best["spearman"] >= {CUBE, PCA}
-    with pytest.raises(ConfigError, match="compared by figures of single items: cosine_similarity, at_target; got"):
+    with pytest.raises(ConfigError, match="compared by cosine_similarity, at_target of single items; got"):
         report.difference(PCA, "overlap@10")
-
-
-def test_a_figure_without_an_interval_is_shown_without_one():
-    split = split_for("autoencoder")
-    split = type(split)(**{**vars(split), "test": split.test.subset(torch.arange(20)), "test_groups": np.arange(20)})
-    report = report_on(trainer_for("autoencoder", bottleneck=1), split=split)  # halves of 10 have no 10 neighbors
-    assert "overlap@10" in report.figures and "overlap@10" not in report.intervals[PCA]
-    assert report.best["overlap@10"] == {CUBE, PCA} and report.to_dict()["models"][1]["overlap@10"].keys() == {"mean"}
 
 
 def test_retrieval_figures_follow_from_ranks_among_all_answers():
     report = report_on(trainer_for("dialogue"))
-    assert report.figures == ["mrr", "r@1", "r@5", "r@10", "ndcg@10", "cosine_similarity"]
+    assert report.metrics == ["mrr", "r@1", "r@5", "r@10", "ndcg@10", "cosine_similarity"]
     assert report.bank_size == 200 and report.chance == 1 / 200
     assert "among 200 known ones" in sentence_on(report, "0.50% of the time.")
     figures, split = report.row(NO_MODEL).per_item, report.split
@@ -365,10 +306,10 @@ def test_blocks_and_files_change_nothing(mode, tmp_path, monkeypatch):
         np.save(tmp_path / f"{side}.npy", getattr(dataset, side).numpy())
     files = [VectorFile(tmp_path / f"{side}.npy") for side in ("input", "target")]
     stored = AutoencoderDataset(files[0]) if mode == "autoencoder" else DialogueDataset(*files)
-    monkeypatch.setattr("cubelib.evaluation.report.measure.ROWS", 7)
+    monkeypatch.setattr("cubelib.evaluation.report.BLOCK", 7)
     report = report_on(trainer_for(mode), split=leak_free_split(stored, 0.2, 0.3, near_copy=0.9999))
     for row, other in zip(whole.rows, report.rows, strict=True):
-        for figure in whole.figures:
+        for figure in whole.metrics:
             assert whole.value(row.model, figure) == pytest.approx(report.value(row.model, figure), abs=1e-5)
         for figure, values in row.per_item.items():
             torch.testing.assert_close(values, other.per_item[figure], rtol=0, atol=1e-5)
@@ -376,7 +317,7 @@ def test_blocks_and_files_change_nothing(mode, tmp_path, monkeypatch):
 
 
 def test_large_test_sets_are_sampled_for_who_is_near_whom(monkeypatch):
-    monkeypatch.setattr("cubelib.evaluation.report.measure.SAMPLE", 30)
+    monkeypatch.setattr("cubelib.evaluation.report.SAMPLE", 30)
     report = report_on(trainer_for("autoencoder", bottleneck=1))
     assert len(report.sample) == 30 and sorted(set(report.sample)) == report.sample.tolist()
     rows = torch.from_numpy(report.sample)
@@ -396,7 +337,7 @@ def test_a_test_set_of_an_item_or_a_few_is_reported_without_a_verdict(mode, test
     report = report_on(trainer_for(mode), noisy(0.1), split=split)
     assert report.sentences[0].startswith(f"Only {tests} test item")
     assert not [line for line in report.sentences if line.startswith("The cube ")]
-    assert "overlap@10" not in report.figures and "spearman" not in report.figures
+    assert "overlap@10" not in report.metrics and "spearman" not in report.metrics
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["test_items"] == tests
 
 
@@ -418,14 +359,14 @@ def test_the_default_stands_beside_models_of_every_kind_and_about_its_size():
         "residual MLP",
         MEAN,
     ]
-    size = trainer.embedding_processor.parameter_count
+    size = trainer.core.parameter_count
     assert 0.9 * size < report.row("residual MLP").parameters <= size
     assert all(row.seconds is not None and row.seconds >= 0 for row in report.rows)
     compressed = trainer_for("autoencoder", bottleneck=1, hidden=16)
     autoencoder = report_on(compressed, baselines="default")
     networks = ["MLP autoencoder, 16 numbers", "linear autoencoder, 16 numbers"]
     assert [row.model for row in autoencoder.rows] == [CUBE, PCA, *networks, MEAN]
-    size = compressed.embedding_processor.parameter_count
+    size = compressed.core.parameter_count
     assert size <= autoencoder.row("MLP autoencoder, 16 numbers").parameters < 1.1 * size
     assert autoencoder.row("MLP autoencoder, 16 numbers").latent_dim == 16
     open_cube = report_on(trainer_for("autoencoder", bottleneck=None), baselines="default")
@@ -438,41 +379,18 @@ def test_baselines_share_the_cube_s_loss_and_seed_and_are_chosen_by_what_decides
         monkeypatch.setattr(kind, "fit", lambda self, *data: made.append((self, data)) or self)
         monkeypatch.setattr(kind, "parameter_count", 1)
         monkeypatch.setattr(kind, "predict", lambda self, x: x)
-    monkeypatch.setattr(MLP, "damaged", lambda self, share, seed: lambda x: x)
+    monkeypatch.setattr(Trained, "hidden_layers", [])
     trainer = trainer_for("dialogue")
-    trainer.config = trainer.config.model_copy(update={"loss_function": "mse", "random_seed": 7})
-    monkeypatch.setattr("cubelib.evaluation.report.rivals.VALIDATION", 25)
+    trainer.config = trainer.config.model_copy(update={"loss_function": "squared_distance", "random_seed": 7})
+    monkeypatch.setattr("cubelib.evaluation.report.VALIDATION", 25)
     split = split_for("dialogue")
     report_on(trainer, split=split, baselines="default")
     assert [type(model) for model, _ in made] == [LowRankAdapter, MLP]
     for model, (input, target, validation, score) in made:
-        assert model.loss.__name__ == "mse" and model.seed == 7
+        assert model.loss.__name__ == "squared_distance" and model.seed == 7
         assert input is split.train.input and target is split.train.target
         assert score is EmbeddingMetrics.calculate_mrr and [len(side) for side in validation] == [25, 25]
         assert {tuple(row) for row in validation[0].tolist()} < {tuple(row) for row in split.validation.input.tolist()}
-
-
-def test_one_may_choose_the_baselines():
-    split = split_for("autoencoder")
-    trainer = trainer_for("autoencoder")
-    own = report_on(trainer, noisy(0.1), split=split, baselines=[Components(3), Components(5)])
-    assert [row.model for row in own.rows] == [CUBE, BEFORE, "PCA, 3 numbers", "PCA, 5 numbers"]
-    none = report_on(trainer, noisy(0.1), split=split, baselines="none")
-    assert [row.model for row in none.rows] == [CUBE, BEFORE]
-    assert none.sentences[0].startswith("The cube loses to the cube before training: ")
-
-
-@pytest.mark.parametrize(
-    ("baselines", "message"),
-    [
-        ("fast", "baselines 'fast' are not known. Use one of default, quick, none; in Python also a list of models"),
-        ([Identity(), Identity()], "with a name each; got no model (input as output); no model (input as output)."),
-        ([Identity(), "PCA"], "with a name each; got 'PCA'. Give each a name of its own, not that of the cube."),
-    ],
-)
-def test_baselines_that_are_none_are_refused_before_any_work(baselines, message):
-    with pytest.raises(ConfigError, match=re.escape(message)):
-        build_report(trainer_for("dialogue"), {}, baselines=baselines)
 
 
 def test_what_cannot_be_reported_is_named():
@@ -488,51 +406,27 @@ def test_what_cannot_be_reported_is_named():
         made_report(cube=[0.5] * 20, R=[0.4] * 20).verdict("PCA")
     with pytest.raises(DataError, match="Measuring cube: EmbeddingMetrics: 60 of 60 outputs hold NaN"):
         report_on(trainer_for("dialogue"), lambda x: x * torch.nan)
-    with pytest.raises(DataError, match=re.escape("Measuring cube: its outputs must be (60, 48); got (60, 3).")):
+    for unknown, message in (
+        ("fast", "baselines 'fast' are not known"),
+        ([Identity(), "PCA"], "(input as output); 'PCA'."),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(message)):
+            build_report(trainer, {}, baselines=unknown)
+    with pytest.raises(DataError, match="Measuring cube: EmbeddingMetrics: outputs and targets must be of one"):
         report_on(trainer_for("dialogue"), lambda x: x[:, :3])
 
 
 # --- the same again -----------------------------------------------------------------------------------------------
 
 
-def without_times(report) -> dict:
-    values = report.to_dict()
-    for model in values["models"]:
-        del model["seconds"]
-    return values
-
-
 @pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
 def test_the_same_run_gives_the_same_report_and_leaves_the_global_seed_alone(mode):
-    torch.manual_seed(1)
     state = torch.get_rng_state()
-    first = report_on(trainer_for(mode), baselines="default")
+    first, second = (report_on(trainer_for(mode), baselines="default").to_dict() for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
-    assert without_times(first) == without_times(report_on(trainer_for(mode), baselines="default"))
-    assert list(first.to_dict()) == list(report_on(trainer_for(mode)).to_dict())
-
-
-def test_a_report_says_how_long_training_took():
-    trainer, split = trainer_for("dialogue"), split_for("dialogue")
-    trainer.fit(split.train, split.validation, progress=False)
-    (report,) = build_report(trainer, {"dialogue": split}, baselines="none")
-    assert report.row(CUBE).seconds == trainer.seconds > 0
-    assert repr(report) == f"TaskReport(dialogue, 60 test items, 1 model, MRR of the cube {report.value(CUBE):.4f})"
-
-
-def test_plain_rows_hold_every_figure_with_its_interval():
-    report = report_on(trainer_for("autoencoder"))
-    rows = report.to_rows()
-    assert [row["model"] for row in rows] == [row.model for row in report.rows]
-    for row in rows:
-        interval = report.intervals[row["model"]]["overlap@10"]
-        assert (row["overlap@10_low"], row["overlap@10"], row["overlap@10_high"]) == (
-            interval.low,
-            interval.mean,
-            interval.high,
-        )
-        assert row["spearman"] == report.value(row["model"], "spearman") and "spearman_low" not in row
-    assert json.loads(json.dumps(rows)) == rows
+    for model in (*first["models"], *second["models"]):
+        del model["seconds"]
+    assert first == second
 
 
 @settings(max_examples=40, deadline=None)
@@ -552,6 +446,6 @@ def test_any_figures_make_a_table_with_a_best_and_sentences_that_fit_it(values, 
         assert all(verdict in line for line in told if line.startswith("The cube")) and verdict in (
             "beats",
             "loses to",
-            "cannot be told from",
+            NOT_DIFFERENT,
         )
         assert not (verdict == "beats" and means["cube"] <= means[row.model])

@@ -140,10 +140,9 @@ def test_texts_and_files_are_encoded(tmp_path):
 @pytest.mark.parametrize(
     ("numbers", "texts", "message"),
     [
-        (torch.empty(0, 3), [], "AnswerBank: there are no answers. Give at least one text"),
-        (torch.eye(2), ["one"], "got 2 vectors for 1 texts"),
-        (None, ["one"], "got a NoneType for 1 texts"),
-        (torch.eye(3), "one", "texts is a list of texts; got one str, 'one'"),
+        (torch.empty(0, 3), [], "AnswerBank: texts is a list of at least one text; got []"),
+        (torch.eye(2), ["one"], "got 2 vectors for 1 text."),
+        (torch.eye(3), "one", "texts is a list of at least one text; got 'one'"),
         (torch.eye(2), ["one", " "], "text 1 (counted from 0) is empty"),
         (torch.eye(2), ["one", 2], "text 1 (counted from 0) holds a number where text is expected"),
         (torch.eye(2), ["one", "\ud83d"], "text 1 (counted from 0) holds half a character"),
@@ -173,7 +172,7 @@ def test_vectors_that_cannot_be_looked_for_are_told_why(asked, k, message):
 
 
 def test_datasets_without_texts_or_of_two_widths_are_refused():
-    with pytest.raises(DataError, match=r"DialogueDataset\(3 items of 3 numbers, without texts\) has no texts"):
+    with pytest.raises(DataError, match=r"DialogueDataset\(3 items of 3 numbers, without texts\) have no texts to answer with"):
         AnswerBank.from_dataset(DialogueDataset(torch.eye(3), torch.eye(3)))
     with pytest.raises(DataError, match="one dataset or several of the same width; got none"):
         AnswerBank.from_dataset()
@@ -211,7 +210,7 @@ def test_nothing_is_overwritten_and_nothing_half_is_left(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(json, "dump", full)
+    monkeypatch.setattr(json, "dumps", full)
     with pytest.raises(UserError, match=r"cannot write .*new \(No space left on device\)"):
         bank.save(tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]

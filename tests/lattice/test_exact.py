@@ -35,8 +35,8 @@ def test_fast_equals_dense_equals_reference(
 ):
     depth = SIZE[0]
     options = {
-        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "conduction": conduction, "bottleneck": bottleneck,
-        "linear_path": linear_path,
+        "rule": rule, "neighborhood": neighborhood, "boundary": boundary, "conduction": conduction,
+        "bottleneck": bottleneck, "linear_path": linear_path,
     }  # fmt: skip
     longest = random_core(SIZE, steps=2 * depth, **options)
     damage = some_damage(SIZE) if damaged else None

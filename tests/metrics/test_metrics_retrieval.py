@@ -82,20 +82,15 @@ def test_without_ties_ranks_are_the_plain_loop_s():
 
 
 @pytest.mark.parametrize(
-    ("output", "bank", "right", "message"),
+    ("bank", "right", "message"),
     [
-        (torch.ones(2, 3), torch.ones(4, 2), torch.tensor([0, 0]), "got (2, 3), (4, 2) and (2,)."),
-        (torch.ones(2, 3), torch.ones(4, 3), torch.tensor([0]), "got (2, 3), (4, 3) and (1,)."),
-        (torch.ones(1, 3), torch.ones(4, 3), torch.tensor([4]), "indices must be 0 … 3."),
-        (torch.ones(1, 3), torch.ones(4, 3), torch.tensor([-1]), "indices must be 0 … 3."),
-        (torch.ones(1, 3), torch.ones(4, 3), torch.tensor([0.0]), "must be whole numbers; got torch.float32"),
-        (torch.full((1, 3), math.nan), torch.ones(4, 3), torch.tensor([0]), "1 of 1 outputs hold NaN"),
-        (torch.ones(1, 3), torch.eye(3) / 0, torch.tensor([0]), "3 of 3 bank entries hold NaN"),
+        (torch.ones(4, 2), torch.tensor([0, 0]), "got (2, 3), (4, 2) and (2,)."),
+        (torch.ones(4, 3), torch.tensor([0, 4]), "indices must be 0 … 3."),
     ],
 )
-def test_what_cannot_be_ranked_is_named(output, bank, right, message):
+def test_what_cannot_be_ranked_is_named(bank, right, message):
     with pytest.raises(DataError, match=re.escape(message)):
-        EmbeddingMetrics.retrieval_ranks(output, bank, right)
+        EmbeddingMetrics.retrieval_ranks(torch.ones(2, 3), bank, right)
 
 
 def figures_of_an_order(order: tuple[int, ...], right: set[int]) -> list[float]:
@@ -136,19 +131,6 @@ def test_figures_are_scikit_learn_s_with_several_right_answers_and_ties():
     for k in (1, 7, 40, 1000):
         expected = sklearn.metrics.ndcg_score(relevant.numpy(), scores, k=k)
         assert found.ndcg(k).mean().item() == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore:The number of unique classes")
-def test_hits_and_reciprocal_ranks_are_scikit_learn_s_with_one_right_answer():
-    output, bank, right = known()
-    found = EmbeddingMetrics.retrieval(output, bank, right)
-    scores = (normalize(output, dim=1) @ normalize(bank, dim=1).T).numpy()
-    for k in (1, 5, 10):
-        expected = sklearn.metrics.top_k_accuracy_score(right, scores, k=k, labels=range(70))
-        assert found.hit(k).mean().item() == pytest.approx(expected)
-    one_of_all = torch.nn.functional.one_hot(right, 70).numpy()
-    expected = sklearn.metrics.label_ranking_average_precision_score(one_of_all, scores)
-    assert found.reciprocal_rank.mean().item() == pytest.approx(expected)
 
 
 def test_all_ways_to_say_which_answers_are_right_agree(tmp_path):
@@ -197,32 +179,16 @@ def test_saying_nothing_scores_what_guessing_scores():
     assert found.reciprocal_rank[0].item() == pytest.approx(sum(1 / rank for rank in range(1, 71)) / 70)
 
 
-def test_k_above_the_bank_means_the_whole_bank_and_k_below_one_is_refused():
-    found = EmbeddingMetrics.retrieval(*known(5, 8))
-    assert found.hit(8).tolist() == found.hit(1000).tolist() == [1.0] * 5
-    assert found.ndcg(8).tolist() == found.ndcg(1000).tolist()
-    for figure in (found.hit, found.ndcg):
-        with pytest.raises(DataError, match="k at least 1; got 0"):
-            figure(0)
-
-
 @pytest.mark.parametrize(
     ("right", "message"),
     [
-        (torch.tensor([0]), "2 outputs, but right answers for 1"),
         ([{0}], "2 outputs, but right answers for 1"),
         ([{0}, set()], "1 of 2 queries have no right answer in the bank, the first is query 1"),
-        (torch.tensor([[True, False, False], [False] * 3]), "1 of 2 queries have no right answer"),
-        (torch.tensor([[1.0, 0.0], [1.0, 2.0]]), "1 of 2 queries have no right answer"),
-        (torch.zeros(2, 2), "2 of 2 queries have no right answer"),
         ([{0}, {3}], "indices must be 0 … 2"),
         ([0, 1], "each must be a collection of indices, such as {3, 7}"),
         (torch.tensor([0, -1]), "indices must be 0 … 2"),
         (torch.tensor([0.0, 1.0]), "must be whole numbers; got torch.float32"),
         (torch.tensor([[0, 1], [1, 2]]), "as torch.int64 of shape (2, 2) do not fit 2 outputs and a bank of (3, 2)"),
-        (torch.ones(2, 2, dtype=torch.bool), "as torch.bool of shape (2, 2) do not fit"),
-        (torch.ones(2, 3), "as torch.float32 of shape (2, 3) do not fit"),
-        (torch.full((2, 2), math.nan), "2 of 2 targets hold NaN"),
     ],
 )
 def test_right_answers_that_do_not_fit_are_named(right, message):
@@ -248,13 +214,10 @@ def test_occurrences_are_counted_as_by_hand_and_their_skewness_is_scipy_s(k):
 def test_without_a_bank_nobody_is_a_neighbor_of_itself():
     output, _, _ = known(12)
     assert EmbeddingMetrics.k_occurrence(output, k=11).tolist() == [11.0] * 12
-    with_itself = EmbeddingMetrics.k_occurrence(output, output, k=1)
-    assert with_itself.tolist() == [1.0] * 12
+    assert EmbeddingMetrics.k_occurrence(output, output, k=1).tolist() == [1.0] * 12
     assert EmbeddingMetrics.hubness(output, output, k=1).skewness == 0.0
     with pytest.raises(DataError, match="there are 11 neighbors to choose from, and k = 12"):
         EmbeddingMetrics.hubness(output, k=12)
-    with pytest.raises(DataError, match=r"k = 0 were asked for\. Use k from 1 to 12"):
-        EmbeddingMetrics.k_occurrence(output, output, k=0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -271,11 +234,3 @@ def test_tied_entries_share_the_places_that_are_left(outputs, bank, k):
             expected[list(order[:k])] += 1 / len(orders)
     found = EmbeddingMetrics.k_occurrence(torch.tensor(outputs).double(), torch.tensor(bank).double(), k=k)
     assert found.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
-
-
-def test_one_answer_to_everything_is_a_hub():
-    output, bank, _ = known(200, 50)
-    one_for_all = EmbeddingMetrics.hubness(output[:1].expand(200, 5), bank, k=5)
-    honest = EmbeddingMetrics.hubness(output, bank, k=5)
-    assert one_for_all.occurrences == [200.0] * 5 and one_for_all.never == 0.9
-    assert one_for_all.skewness > honest.skewness + 1

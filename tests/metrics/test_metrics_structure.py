@@ -6,14 +6,12 @@ from itertools import pairwise, permutations
 import numpy as np
 import pytest
 import scipy.stats
-import sklearn.manifold
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from cubelib import EmbeddingMetrics
-from cubelib.errors import DataError
 
 
 def related(items: int, noise: float = 0.5, dim: int = 6, other_dim: int = 5, seed: int = 0):
@@ -97,64 +95,9 @@ def test_neighbor_overlap_is_the_mean_over_all_orders_of_ties(left, right, k):
     assert found.tolist() == pytest.approx(overlap_by_enumeration(left, right, k), abs=1e-6)
 
 
-def test_neighbor_overlap_of_many_is_the_plain_loop_s():
-    left, right = related(60)
-    shares = []
-    for item in range(60):
-        near = []
-        for vectors in (left, right):
-            order = cosines(vectors)[item]
-            order[item] = -9
-            near.append(set(np.argsort(-order)[:7]))
-        shares.append(len(near[0] & near[1]) / 7)
-    assert EmbeddingMetrics.neighbor_overlap_per_item(left, right, k=7).tolist() == pytest.approx(shares)
-    assert EmbeddingMetrics.neighbor_overlap(left, right, k=7) == pytest.approx(np.mean(shares))
-    assert EmbeddingMetrics.neighbor_overlap(left, right, k=59) == 1.0
-
-
 def test_one_point_for_everything_has_the_neighbors_that_chance_gives():
     left, _ = related(41)
     assert EmbeddingMetrics.neighbor_overlap(left, torch.ones(41, 3), k=10) == pytest.approx(10 / 40)
-
-
-@pytest.mark.parametrize("k", [1, 4, 12])
-@pytest.mark.parametrize("noise", [0.0, 1.0, 100.0])
-def test_trustworthiness_is_scikit_learn_s(noise, k):
-    original, embedded = related(30, noise, other_dim=2)
-    for one, other in ((original, embedded), (embedded, original)):
-        expected = sklearn.manifold.trustworthiness(one.double().numpy(), other.double().numpy(), n_neighbors=k)
-        assert EmbeddingMetrics.trustworthiness(one, other, k=k) == pytest.approx(expected, abs=1e-6)
-    assert EmbeddingMetrics.trustworthiness(original, original, k=k) == 1.0
-
-
-def trustworthiness_by_enumeration(original: torch.Tensor, embedded: torch.Tensor, k: int) -> list[float]:
-    n, figures = len(original), []
-    for item in range(n):
-        others = [other for other in range(n) if other != item]
-        orders = []
-        for vectors in (original, embedded):
-            far = (vectors - vectors[item]).square().sum(1)
-            orders.append([o for o in permutations(others) if all(far[a] <= far[b] for a, b in pairwise(o))])
-        excess = [
-            sum(max(0, before.index(new) + 1 - k) for new in after[:k]) for before in orders[0] for after in orders[1]
-        ]
-        figures.append(1 - 2 / (k * (2 * n - 3 * k - 1)) * np.mean(excess))
-    return figures
-
-
-@settings(max_examples=30, deadline=None)
-@given(few, few, st.integers(1, 2))
-def test_trustworthiness_is_the_mean_over_all_orders_of_ties(original, embedded, k):
-    original, embedded = torch.tensor(original).double(), torch.tensor(embedded).double()
-    found = EmbeddingMetrics.trustworthiness_per_item(original, embedded, k=k)
-    assert found.tolist() == pytest.approx(trustworthiness_by_enumeration(original, embedded, k), abs=1e-6)
-
-
-def test_trustworthiness_has_no_meaning_for_half_of_the_items_or_more():
-    original, embedded = related(10)
-    assert EmbeddingMetrics.trustworthiness(original, embedded, k=4) > 0
-    with pytest.raises(DataError, match=r"k = 5 were asked for\. Use k from 1 to 4"):
-        EmbeddingMetrics.trustworthiness(original, embedded, k=5)
 
 
 def unbiased_product(one: np.ndarray, other: np.ndarray) -> float:
@@ -208,7 +151,6 @@ def test_what_has_no_shape_has_no_alignment():
 STRUCTURE = {
     "spearman": EmbeddingMetrics.similarity_spearman,
     "overlap": EmbeddingMetrics.neighbor_overlap,
-    "trustworthiness": EmbeddingMetrics.trustworthiness,
     "cka": EmbeddingMetrics.linear_cka,
 }
 

@@ -44,7 +44,7 @@ CASES = {
         gradient_accumulation=3,
         gradient_clipping=0.1,
         schedule="one_cycle",
-        core={"rule": "shared", "gradient_checkpointing": True},
+        core={"rule": "shared"},
     ),
 }
 
@@ -118,7 +118,7 @@ def launched(command: list[object], **options: object) -> subprocess.CompletedPr
 def pair(tmp_path_factory) -> Path:
     """What two processes made of every case."""
     folder = tmp_path_factory.mktemp("two")
-    done = launched([*TORCHRUN, __file__, folder])
+    done = launched([*TORCHRUN, __file__, folder], env={**os.environ, "PYTHONPATH": str(PROJECT / "tests")})
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -185,11 +185,11 @@ def test_torchrun_trains_with_two_processes(job, tmp_path, capsys):
 
 def test_a_mistake_is_said_by_the_first_process_only(job, tmp_path, monkeypatch, capsys):
     arguments = ["train", str(job), "--epoch", "5", "--checkpoint-dir", str(tmp_path / "runs")]
-    others = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}
+    others = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
     second = launched([sys.executable, "-m", "cubelib", *arguments], env={**os.environ, **others})
     assert (second.returncode, second.stdout, second.stderr) == (2, "", "")
-    for name in others:
-        monkeypatch.setenv(name, "2" if name == "WORLD_SIZE" else "0")
+    for name, value in {**others, "RANK": "0", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
     assert main(arguments) == 2
     assert "did you mean epochs?" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

@@ -7,13 +7,13 @@ from letter_cubes import DIM, letters, trainer
 from cubelib import AnswerBank, CubeTrainer, TeacherEncoder
 from cubelib.errors import DataError
 from cubelib.training.cube import Cube
-from cubelib.views.experiments import crossing, layouts, lesion, touched, vector_of
+from cubelib.views.experiments import encode, forward_trace, layouts, lesion, sensitivity
 
 
 def cube(**settings):
     made = Cube({"embedding_dim": DIM, "lattice_size": [4, 4, 4], "mode": "dialogue", **settings})
     made.initialize_components()
-    made.embedding_loader = TeacherEncoder(letters)
+    made.encoder = TeacherEncoder(letters)
     return made
 
 
@@ -23,28 +23,28 @@ def talking():
 
 def test_a_crossing_ends_where_the_cube_says():
     made = talking()
-    found = crossing(made, "Good morning")
+    found = forward_trace(made, "Good morning")
     (expected,) = made.predict(found.input[None])
     torch.testing.assert_close(found.output, expected, rtol=1e-5, atol=1e-6)
     assert torch.equal(found.input, made.embedding_loader.encode(["Good morning"])[0])
     cosine = torch.cosine_similarity(expected, found.input, dim=0)
     assert found.cosine == pytest.approx(cosine.item(), abs=1e-6) and found.cosine < 0.99
-    assert found.at_tick == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
+    assert found.active_planes == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
     torch.testing.assert_close(found.strength, found.states.norm(dim=-1))
 
 
 def test_a_vector_crosses_as_its_text_does():
     made = talking()
-    vector = vector_of(made, "Hello")
-    assert torch.equal(crossing(made, vector).output, crossing(made, "Hello").output)
-    assert torch.equal(crossing(made, vector[None]).output, crossing(made, "Hello").output)
+    vector = encode(made, "Hello")
+    assert torch.equal(forward_trace(made, vector).output, forward_trace(made, "Hello").output)
+    assert torch.equal(forward_trace(made, vector[None]).output, forward_trace(made, "Hello").output)
 
 
 def test_nothing_comes_out_behind_a_dead_plane():
     dead = torch.zeros(4, 4, 4, dtype=torch.bool)
     dead[2] = True
-    found = crossing(cube(), "Hello", damage=dead)
-    assert not found.output.any() and found.cosine == 0.0 and found.at_tick == [[0], [1], [], []]
+    found = forward_trace(cube(), "Hello", damage=dead)
+    assert not found.output.any() and found.cosine == 0.0 and found.active_planes == [[0], [1], [], []]
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def test_nothing_comes_out_behind_a_dead_plane():
 )
 def test_what_cannot_be_sent_gets_a_sentence(text, says):
     with pytest.raises(DataError, match=says):
-        vector_of(cube(), text)
+        encode(cube(), text)
 
 
 def test_a_teacher_of_another_width_and_no_teacher_are_named():
     made = cube()
-    made.embedding_loader = TeacherEncoder(lambda texts: [[1.0, 2.0] for _ in texts])
-    with pytest.raises(DataError, match=r"vectors of 48 numbers, and its teacher .* makes 2"):
-        vector_of(made, "Hello")
+    made.encoder = TeacherEncoder(lambda texts: [[1.0, 2.0] for _ in texts])
+    with pytest.raises(DataError, match=r"vectors of 48 numbers, but its teacher .* makes 2"):
+        encode(made, "Hello")
     with pytest.raises(DataError, match="no teacher yet"):
-        vector_of(CubeTrainer({"embedding_dim": DIM, "lattice_size": [4, 4, 4]}), "Hello")
+        encode(CubeTrainer({"embedding_dim": DIM, "lattice_size": [4, 4, 4]}), "Hello")
 
 
 def test_a_lesion_is_the_same_for_all_cubes_and_leaves_them_as_they_were():
@@ -103,7 +103,7 @@ def test_every_layout_is_there_and_undoes_itself():
 
 def test_one_number_is_noticed_by_one_cell_unless_the_layout_turns():
     vectors = torch.randn(60, DIM, generator=torch.Generator().manual_seed(1))
-    found = touched(layouts(DIM, vectors, face=(4, 4)), vectors[0], number=7, change=0.5)
+    found = sensitivity(layouts(DIM, vectors, face=(4, 4)), vectors[0], number=7, change=0.5)
     assert found["row_major"].nonzero().tolist() == [[0, 2]]  # 7 is in the third cell of 3 numbers
     assert found["channel_major"].nonzero().tolist() == [[1, 3]]
     for name in ("row_major", "channel_major", "random", "spectral"):
@@ -111,4 +111,4 @@ def test_one_number_is_noticed_by_one_cell_unless_the_layout_turns():
     assert int((found["pca"] > 1e-6).sum()) > 8
     assert float(found["pca"].square().sum()) == pytest.approx(0.25, abs=1e-5)  # a turn keeps lengths
     with pytest.raises(DataError, match="numbers 0 to 47; got number=48"):
-        touched({}, vectors[0], 48)
+        sensitivity({}, vectors[0], 48)

@@ -1,7 +1,5 @@
 """Pictures of a lattice show what is lit, what is silent, what is dead and what breaks out of a line."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -10,11 +8,12 @@ from cubelib import CubeTrainer, CubicCore, EmbeddingReshaper
 from cubelib.errors import DataError, UserError
 from cubelib.lattice import light_cone
 from cubelib.views import view3d
+from cubelib.views.style import SILENT
 from cubelib.views.view3d.colors import Colors
-from cubelib.views.view3d.scene import Scene, scene, travel
-from cubelib.views.view3d.turning import CELLS, DEAD, LINES, as_shown, tick_data, turning
+from cubelib.views.view3d.interactive import CELLS, DEAD, LINES, plain_text, tick_data, to_plotly
+from cubelib.views.view3d.scene import Scene, trace_scene, trace_states
 
-PALE = torch.tensor(view3d.SILENT, dtype=torch.float64)
+PALE = torch.tensor(SILENT, dtype=torch.float64)
 
 
 def lit(*places, shape=(1, 2, 3, 3)):
@@ -61,22 +60,6 @@ def test_what_is_lit_outside_the_line_is_crossed_and_nothing_else():
     assert len(lines.get_segments()) == 4 and corners == {(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)}
 
 
-def test_ticks_go_down_and_planes_to_the_right():
-    ax = view3d.films({"one": lit((1, 0, 0, 0), shape=(2, 3, 3, 3))}, first_tick=5).axes[0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["5", "6"]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "2"]
-    shown = pixels(ax)
-    assert shown.shape[:2] == (7, 11) and not torch.equal(shown[4, 0], PALE)
-
-
-def test_figures_on_one_scale_give_the_same_value_the_same_color():
-    whole = lit((0, 0, 0, 0), (0, 0, 1, 1), (0, 1, 2, 2))
-    part = whole[:, :1]
-    own, common = (pixels(view3d.films({"": part}, scale=scale).axes[0]) for scale in (None, whole))
-    everything = pixels(view3d.films({"": whole}).axes[0])
-    assert torch.equal(common, everything[:, :3]) and not torch.equal(own, common)
-
-
 def test_a_wide_range_gets_a_logarithmic_scale():
     figure = view3d.faces({"wide": torch.tensor([[1e-3, 1.0]])})
     assert figure.axes[-1].get_yscale() == "log"
@@ -120,35 +103,14 @@ def test_dead_cells_are_black_whatever_they_hold_and_the_cone_has_a_line():
     assert len(ax.collections) == len(plain.collections) + 2  # a line around each of two planes
 
 
-def test_nothing_lit_is_a_picture_too():
-    assert view3d.films({"nothing": torch.zeros(2, 2, 3, 3)}).axes[0].images
-    assert view3d.cubes({"nothing": torch.zeros(2, 2, 2)}).axes
-
-
 # --- colors ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_level_has_the_color_that_is_printed():
-    values = torch.tensor([0.0, 0.01, 0.2, 1.0])
-    colors = Colors([values])
-    levels = colors.levels(values.double().numpy())
-    assert levels[0] == 0 and levels[-1] == 255 and levels[1] == 1
-    stops = colors.stops
-    assert stops[0] == (0.0, "rgb(237,237,237)") and stops[0][1] == stops[1][1]
-    printed = colors(values.double().numpy())
-    assert stops[-1] == (1.0, "rgb({},{},{})".format(*(round(255 * part) for part in printed[-1, :3])))
-
-
-def test_numbers_of_two_signs_have_zero_in_the_middle():
-    colors = Colors([torch.tensor([-1.0, 0.5])])
-    assert colors.signed and colors.levels(np.array([-1.0, 1e-9, 1.0])).tolist() == [1, 128, 255]
-    assert Colors([torch.tensor([0.0, 0.5])]).signed is False
 
 
 @pytest.mark.parametrize("values", [[0.5, 2.0], [1e-5, 1.0], [-3.0, 2.0], [5e3, 9e4], [0.0]])
 def test_the_color_bar_says_the_values_of_its_levels(values):
     colors = Colors([torch.tensor(values)])
-    places, labels = colors.ticks
+    bar = colors.plotly_scale()["colorbar"]
+    places, labels = bar["tickvals"], bar["ticktext"]
     assert len(places) >= 2 and len(places) == len(labels)
     for place, label in zip(places, labels, strict=True):
         value = np.array([float(label.replace(",", ""))])
@@ -161,37 +123,20 @@ def test_the_color_bar_says_the_values_of_its_levels(values):
 
 def test_a_vector_travels_as_the_core_says():
     core, vector = talking(), torch.randn(18)
-    states = travel(core, vector)
+    states = trace_states(core, vector)
     cube = EmbeddingReshaper(18, (3, 2, 3)).fold(vector[None])
     assert torch.equal(states, core(cube, return_states=True)[1][0])
-    assert torch.equal(travel(core, vector[None]), states) and torch.equal(travel(core, cube[0]), states)
-    assert travel(core, vector[:16]).shape == states.shape  # padded
-
-
-def test_a_trainer_folds_with_its_own_reshaper_and_stays_as_it_was():
-    trainer = CubeTrainer({"embedding_dim": 18, "lattice_size": [4, 3, 2], "core": {"layout": "random"}})
-    trainer.initialize_components()
-    core = trainer.embedding_processor.train()
-    vector = torch.randn(18)
-    expected = core.eval()(trainer.embedding_reshaper.fold(vector[None]), return_states=True)[1][0]
-    core.train()
-    assert torch.equal(travel(trainer, vector), expected) and core.training
+    assert torch.equal(trace_states(core, vector[None]), states) and torch.equal(trace_states(core, cube[0]), states)
+    assert trace_states(core, vector[:16]).shape == states.shape  # padded
 
 
 def test_a_scene_shows_strength_or_a_channel_and_the_planes_worth_computing():
     core, vector = talking(steps=4), torch.randn(18)
-    states = travel(core, vector)
-    strong, second = scene(core, vector), scene(core, vector, channel=2)
+    states = trace_states(core, vector)
+    strong, second = trace_scene(core, vector), trace_scene(core, vector, channel=2)
     assert torch.equal(strong.values, states.norm(dim=-1)) and torch.equal(second.values, states[..., 2])
     assert list(strong.cone) == light_cone(4, 4) and second.label == "channel 2 of a cell's state"
-    assert strong.loud[:2] == [6, 12] and repr(strong).endswith("tick by tick: 6, 12, 18, 24, 24")
-
-
-def test_a_dead_plane_stops_the_film():
-    dead = torch.zeros(4, 3, 2, dtype=torch.bool)
-    dead[2] = True
-    film = scene(talking(), torch.randn(18), damage=dead)
-    assert film.loud == [6, 12, 12, 12] and "6 dead" in repr(film)
+    assert strong.active_counts[:2] == [6, 12] and repr(strong).endswith("tick by tick: 6, 12, 18, 24, 24")
 
 
 @pytest.mark.parametrize(
@@ -226,46 +171,52 @@ def test_what_cannot_be_shown_gets_a_sentence():
 def film():
     dead = torch.zeros(4, 3, 2, dtype=torch.bool)
     dead[2, 1, 0] = True
-    return scene(talking(steps=5), torch.randn(18), damage=dead)
+    return trace_scene(talking(steps=5), torch.randn(18), damage=dead)
 
 
-def test_each_frame_holds_every_cell_in_its_place():
+def cell_of(mesh, corner):
+    """The (plane, row, column) of a corner of a cube."""
+    return round(float(mesh["x"][corner])), round(float(mesh["z"][corner])), round(float(mesh["y"][corner]))
+
+
+def test_each_tick_has_a_cube_for_each_active_cell_with_its_value():
     shown = film()
-    figure = turning(shown)
-    cells = figure.data[CELLS]
+    figure = to_plotly(shown)
     assert [frame.name for frame in figure.frames] == [str(tick) for tick in range(6)]
     for tick, frame in enumerate(figure.frames):
         assert frame.traces == (CELLS, LINES)
-        for x, y, z, value in zip(cells.x, cells.y, cells.z, frame.data[0].customdata, strict=True):
-            assert value == pytest.approx(float(shown.values[tick, x, z, y]))  # plane, row, column
-    steps = figure.layout.sliders[0].steps
-    assert [step.args[0] for step in steps] == [(str(tick),) for tick in range(6)]
+        mesh = frame.data[0]
+        cells = [cell_of(mesh, corner) for corner in range(len(mesh.x))]
+        expected = ((shown.values[tick] != 0) & ~shown.dead).nonzero().tolist()
+        assert sorted(set(cells)) == sorted(map(tuple, expected)) and len(cells) == 8 * len(expected)
+        for cell, value in zip(cells, mesh.customdata, strict=True):
+            assert value == pytest.approx(float(shown.values[tick][cell]))
+        triangles = np.stack([mesh.i, mesh.j, mesh.k], 1)
+        assert (triangles // 8 == triangles[:, :1] // 8).all() and len(triangles) == 12 * len(expected)
+    dead = to_plotly(shown).data[DEAD]
+    assert {cell_of(dead, corner) for corner in range(8)} == {(2, 1, 0)} and dead.color == "black"
 
 
-def test_silent_cells_are_small_and_dead_ones_crossed():
-    shown = film()
-    for tick in range(shown.ticks):
-        size = tick_data(shown, tick)[CELLS]["marker"]["size"].reshape(shown.size)
-        values, dead = shown.values[tick].numpy(), shown.dead.numpy()
-        assert (size[dead] == 0).all() and (size[(values == 0) & ~dead] == 2).all()
-        assert (size[values != 0] > 5).all()
-    cross = turning(shown).data[DEAD]
-    ends = ~np.isnan(cross.x)
-    assert ends.tolist() == [True, True, False] * 2 and set(cross.x[ends]) == {2}
-    np.testing.assert_allclose(np.unique(cross.z[ends]), [0.65, 1.35], rtol=1e-6)
-    np.testing.assert_allclose(np.unique(cross.y[ends]), [-0.35, 0.35], rtol=1e-6)
+def test_a_cube_is_closed_and_its_faces_look_outward():
+    mesh, _ = tick_data(Scene(torch.ones(1, 1, 1, 1)), 0)
+    corners = np.stack([mesh["x"], mesh["y"], mesh["z"]], 1)
+    triangles = corners[np.stack([mesh["i"], mesh["j"], mesh["k"]], 1)]  # (12, 3 corners, 3 axes)
+    volume = np.linalg.det(triangles).sum() / 6  # of a closed surface with all faces the same way round
+    assert abs(volume) == pytest.approx(np.ptp(corners, axis=0).prod(), rel=1e-5)
 
 
-def test_the_planes_of_the_cone_have_a_line_and_so_have_marked_cells():
+def test_the_planes_of_the_cone_and_marked_cells_are_outlined():
     shown = film()
     for tick, planes in enumerate(light_cone(4, 5)):
-        around = tick_data(shown, tick)[LINES]
-        assert sorted(set(around["x"][~np.isnan(around["x"])])) == list(planes)
+        _, outline = tick_data(shown, tick)
+        assert sorted(set(outline["x"][~np.isnan(outline["x"])])) == list(planes)
     marked = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
     marked[0, 1, 0, 2] = True
-    around = tick_data(Scene(torch.zeros(1, 2, 3, 3), marked=marked), 0)[LINES]
-    points = {point for point in zip(*around.values(), strict=True) if not np.isnan(point[0])}
+    scene = Scene(torch.zeros(1, 2, 3, 3), marked=marked)
+    _, outline = tick_data(scene, 0)
+    points = {point for point in zip(*outline.values(), strict=True) if not np.isnan(point[0])}
     assert points == {(1, column, row) for column in (1.5, 2.5) for row in (-0.5, 0.5)}
+    assert view3d.play(scene.values, marked=marked).picture().axes[0].collections  # printed as a film
 
 
 def test_a_view_is_for_jupyter_for_paper_and_for_the_reader_of_a_terminal(tmp_path, monkeypatch):
@@ -307,10 +258,10 @@ def test_an_exported_notebook_gets_the_script_once_and_asks_no_network(monkeypat
         assert "http" not in bundle["text/html"].replace("https://plot.ly", "")
 
 
-def test_a_page_holds_all_it_needs_and_stays_below_five_megabytes(tmp_path):
+def test_a_page_holds_all_it_needs_and_is_small(tmp_path):
     core = CubicCore((8, 8, 8), in_channels=12, steps=12)
     page = view3d.show(core, torch.randn(768)).save(tmp_path / "view.html")
-    assert page.stat().st_size < 5_000_000
+    assert page.stat().st_size < 5_200_000
     text = page.read_text(encoding="utf-8")
     assert (
         "plotly.js v" in text and '<script src="http' not in text and "cdn.plot.ly" not in text.split("</script>")[-2]
@@ -332,17 +283,10 @@ def test_an_older_file_stays_whole_and_wrong_endings_are_refused(tmp_path):
 def test_markup_in_a_title_stays_text():
     title = '<script>alert(1)</script> <a href="javascript:alert(2)">&</a>'
     figure = view3d.show(talking(), torch.randn(18), title=title).figure
-    assert figure.layout.title.text == as_shown(title) and "<" not in figure.layout.title.text
+    assert figure.layout.title.text == plain_text(title) and "<" not in figure.layout.title.text
     assert "<script>alert" not in figure.to_html(include_plotlyjs=False)
     printed = view3d.show(talking(), torch.randn(18), title="$x^2$ <b>").picture()
     assert printed.get_suptitle() == "$x^2$ <b>" and not printed._suptitle.get_parse_math()
-
-
-def test_marked_cells_are_printed_as_a_film_with_a_line():
-    values = lit((0, 0, 0, 0), (1, 1, 2, 2), shape=(2, 2, 3, 3))
-    view = view3d.play(values, marked=values > 0, label="change", title="two")
-    ax = view.picture().axes[0]
-    assert ax.get_title() == "two" and ax.collections and repr(view).startswith("View of change: 2×3×3 cells")
 
 
 def test_without_plotly_the_command_is_named(monkeypatch):
@@ -351,7 +295,3 @@ def test_without_plotly_the_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
     with pytest.raises(ModuleNotFoundError, match=r"python -m pip install 'plotly>=7'"):
         view3d.show(talking(), torch.randn(18))
-
-
-def test_the_figure_is_plain_json():
-    json.loads(view3d.show(talking(), torch.randn(18)).figure.to_json())

@@ -7,36 +7,40 @@ import numpy as np
 import pytest
 import torch
 from letter_cubes import DIM, MARKUP, trainer, vectors
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, DialogueDataset
 from cubelib.errors import DataError
 from cubelib.inference.ask import ask
 from cubelib.lattice import random_damage
-from cubelib.views.experiments import crossing, lesion, touched, vector_of
+from cubelib.views.experiments import encode, forward_trace, lesion, sensitivity
+from cubelib.views.view3d.interactive import CELLS, DEAD, POINTS
 from cubelib.views.widgets import AskTheCube, Knobs, LayoutExplorer, LesionLab, TrainingLive, WavePlayer
-from cubelib.views.widgets.layouts import CHANNEL, TOUCH
+from cubelib.views.widgets.layout_explorer import CHANNEL, TOUCH
 
 
-def shown(figure, trace=0):
-    """The numbers of a trace of a figure."""
-    return torch.tensor(np.array(figure.data[trace].customdata, dtype=np.float64))
+def shown(figure):
+    """What each cell of a lattice of 4×4×4 shows, `(64,)`; 0 for cells without a cube."""
+    mesh, values = figure.data[CELLS], torch.zeros(4, 4, 4)
+    corners = np.stack([mesh.x, mesh.z, mesh.y], 1).round().astype(int)
+    for (plane, row, column), value in zip(corners, mesh.customdata, strict=True):
+        values[plane, row, column] = float(value)
+    return values.flatten()
 
 
 # --- WavePlayer ------------------------------------------------------------------------------------------------------
 
 
-def test_the_wave_player_shows_each_tick_of_the_crossing():
+def test_the_wave_player_shows_each_tick_of_the_forward_trace():
     cube = trainer()
     player = WavePlayer(cube, "Hello")
-    found = crossing(cube, "Hello")
+    found = forward_trace(cube, "Hello")
     for tick in (0, 2, 3):
         player.tick.value = tick
-        torch.testing.assert_close(
-            shown(player.lattice.figure).float(), found.strength[tick].flatten(), rtol=1e-6, atol=0
-        )
+        torch.testing.assert_close(shown(player.lattice.figure), found.strength[tick].flatten(), rtol=1e-6, atol=0)
         assert f"tick {tick} of 3" in player.facts.value and f"{found.cosine:.4f}" in player.facts.value
     player.channel.value = 1
-    torch.testing.assert_close(shown(player.lattice.figure).float(), found.states[3, ..., 1].flatten())
+    torch.testing.assert_close(shown(player.lattice.figure), found.states[3, ..., 1].flatten())
     sheets = player.lattice.figure.data[-2:]
     torch.testing.assert_close(torch.tensor(sheets[0].customdata).float(), found.states[0, 0, ..., :3].flatten(0, 1).T)
     torch.testing.assert_close(
@@ -48,7 +52,7 @@ def test_another_sentence_is_sent_and_a_mistake_gets_a_message_and_leaves_the_pi
     cube = trainer()
     player = WavePlayer(cube, "Hello")
     player.sentence.value = "something quite different"
-    assert torch.equal(player.crossing.output, crossing(cube, "something quite different").output)
+    assert torch.equal(player.trace.output, forward_trace(cube, "something quite different").output)
     before = shown(player.lattice.figure)
     player.sentence.value = "  "
     assert "nothing to send" in player.message.value and torch.equal(shown(player.lattice.figure), before)
@@ -63,43 +67,48 @@ def test_another_sentence_is_sent_and_a_mistake_gets_a_message_and_leaves_the_pi
 
 def lab(**options):
     cubes = {"plain": trainer(), "other": trainer(random_seed=5)}
-    bank = AnswerBank.from_texts(["aaa", "bbb", "hello there", "hollow", "zzz"], cubes["plain"].embedding_loader)
+    bank = AnswerBank.from_texts(["aaa", "bbb", "hello there", "hollow", "zzz"], cubes["plain"].encoder)
     return cubes, bank, LesionLab(cubes, "hello", bank=bank, k=3, **options)
 
 
 def test_the_slider_kills_a_share_and_all_cubes_are_asked():
     cubes, bank, board = lab()
     board.draw.value = 4
-    board.share.value = 25
+    board.percent.value = 25
     dead = random_damage((4, 4, 4), 0.25, seed=4)
     assert torch.equal(board.damage, dead)
     expected = lesion(cubes, "hello", dead, bank=bank, k=3)
     for name, one in expected.items():
-        assert torch.equal(board.found[name].output, one.output) and board.found[name].after == one.after
+        assert torch.equal(board.lesions[name].output, one.output) and board.lesions[name].after == one.after
         assert f"{one.cosine:.3f}</b> damaged" in board.table.value
     assert "16 of 64 cells dead (25.0%)" in board.table.value
-    assert len(board.picture_box.figure.data[2].x) == 16 * 6  # a cross in each dead cell
+    assert len(board.lattice.figure.data[DEAD].x) == 16 * 8  # a cube of eight corners for each dead cell
 
 
 def test_a_click_kills_and_a_second_one_revives():
     _, _, board = lab()
-    cells = board.picture_box.figure.data[0]
+    points, cubes = (board.lattice.figure.data[number] for number in (POINTS, CELLS))
     from plotly.callbacks import InputDeviceState, Points
 
     def click(trace, index, **place):
         trace._dispatch_on_click(Points(point_inds=[index], trace_name=trace.name, **place), InputDeviceState())
 
-    click(cells, 16 * 2 + 4 * 1 + 3)  # plane 2, row 1, column 3
+    click(points, 16 * 2 + 4 * 1 + 3)  # plane 2, row 1, column 3
+    assert board.damage.nonzero().tolist() == [[2, 1, 3]]
+    click(board.lattice.figure.data[DEAD], 5)
+    assert not board.damage.any()
+    corner = int(np.argmax((np.round(cubes.x) == 2) & (np.round(cubes.z) == 1) & (np.round(cubes.y) == 3)))
+    click(cubes, corner)
     assert board.damage.nonzero().tolist() == [[2, 1, 3]]
     board.plane.value = 1
-    sheet = board.picture_box.figure.data[-1]
+    sheet = board.lattice.figure.data[-1]
     click(sheet, None, xs=[0], ys=[3])
     assert board.damage.nonzero().tolist() == [[1, 3, 0], [2, 1, 3]]
     assert sheet.text[3][0] == "×" and sum(mark == "×" for row in sheet.text for mark in row) == 1
     click(sheet, None, xs=[0], ys=[3])
     assert board.damage.nonzero().tolist() == [[2, 1, 3]]
     board.revive.click()
-    assert not board.damage.any() and board.found["plain"].kept == 3
+    assert not board.damage.any() and board.lesions["plain"].kept == 3
 
 
 def test_the_picture_is_of_the_chosen_cube():
@@ -107,9 +116,12 @@ def test_the_picture_is_of_the_chosen_cube():
     board.kill([(1, 0, 0), (1, 0, 1)])
     for name in ("other", "plain"):
         board.shown.value = name
-        states = crossing(cubes[name], "hello", damage=board.damage).states
+        states = forward_trace(cubes[name], "hello", damage=board.damage).states
         torch.testing.assert_close(
-            shown(board.picture_box.figure).float(), states.norm(dim=-1).amax(0).flatten(), rtol=1e-5, atol=0
+            shown(board.lattice.figure),
+            (states.norm(dim=-1).amax(0) * ~board.damage).flatten(),
+            rtol=1e-5,
+            atol=0,
         )
     assert [ax.get_title() for ax in board.picture().axes[:2]] == ["plain", "other"]
 
@@ -124,24 +136,21 @@ def test_cubes_of_different_lattices_are_refused():
 
 def asking(**options):
     cube = trainer()
-    bank = AnswerBank.from_texts(["aaa", "bbb", MARKUP, "hollow", "zzz"], cube.embedding_loader)
+    bank = AnswerBank.from_texts(["aaa", "bbb", MARKUP, "hollow", "zzz"], cube.encoder)
     return cube, bank, AskTheCube(cube, bank, "hello", k=5, **options)
 
 
-def test_the_answers_are_those_of_ask_and_right_ones_are_marked():
-    cube, bank, board = asking(right={"Hello": ["HOLLOW"]})
+@pytest.mark.parametrize(
+    "right", [{"Hello": ["HOLLOW"]}, DialogueDataset(vectors(2), vectors(2), ["hello ", "other"], ["hollow", "bbb"])]
+)
+def test_the_answers_are_those_of_ask_and_right_ones_are_marked(right):
+    cube, bank, board = asking(right=right)
     assert board.reply == ask(cube, "hello", bank, 5)
     assert board.table.value.count("(right)") == 2 and "right answer at" in repr(board)
     board.question.value = "zzzz"
     assert board.reply == ask(cube, "zzzz", bank, 5) and "(right)" not in board.table.value
     board.question.value = ""
     assert "the question is" in board.message.value and board.reply.question == "zzzz"
-
-
-def test_right_answers_can_be_those_of_a_dataset():
-    pairs = DialogueDataset(vectors(3), vectors(3), ["Hello", "other", "hello "], ["hollow", "bbb", "aaa"])
-    board = asking(right=pairs)[2]
-    assert board.table.value.count("(right)") == 4  # two right answers, on both sides
 
 
 @pytest.mark.parametrize("place", ["question", "sentence", "lesion", "bank", "knob"])
@@ -158,12 +167,25 @@ def test_markup_that_is_typed_stays_text(place):
         shown_html = board.facts.value + board.message.value + html.escape(MARKUP)
     elif place == "lesion":
         cube = trainer()
-        bank = AnswerBank.from_texts([MARKUP, "b"], cube.embedding_loader)
+        bank = AnswerBank.from_texts([MARKUP, "b"], cube.encoder)
         shown_html = LesionLab({"<b>name</b>": cube}, MARKUP, bank=bank, k=1).table.value
         assert "&lt;b&gt;name&lt;/b&gt;" in shown_html
     else:
-        shown_html = Knobs(lambda text: text, text=MARKUP)._says.value
+        shown_html = Knobs(lambda text: text, text=MARKUP)._output.value
     assert "<script" not in shown_html and "<img" not in shown_html and html.escape(MARKUP) in shown_html
+
+
+def test_long_answers_stay_in_their_column_of_the_picture():
+    cube = trainer()
+    bank = AnswerBank.from_texts(["W" * 200, "b"], cube.encoder)
+    figure = AskTheCube(cube, bank, "hello", k=2).picture()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    left, right = figure.axes
+    border = right.get_window_extent(renderer).x0
+    for text in left.texts[1:]:
+        assert text.get_clip_on() and text.get_clip_box().x1 <= border
+        assert text.get_window_extent(renderer).x0 < border
 
 
 # --- TrainingLive ----------------------------------------------------------------------------------------------------
@@ -230,26 +252,20 @@ def test_what_breaks_training_is_shown_and_raised_again():
         TrainingLive(made, None, None).wait()
 
 
-def test_lines_of_rivals_are_drawn():
-    _, board = live(epochs=1, lines={"PCA": 0.5})
-    board.start().wait()
-    assert "PCA 0.5000" in [text.get_text() for text in board.picture().axes[0].get_legend().get_texts()]
-
-
 # --- LayoutExplorer --------------------------------------------------------------------------------------------------
 
 
 def test_the_explorer_shows_strength_channels_and_who_notices():
     cube = trainer()
     board = LayoutExplorer(cube, vectors(), "hello")
-    vector = vector_of(cube, "hello")
+    vector = encode(cube, "hello")
     folded = {name: reshaper.fold(vector[None])[0] for name, reshaper in board.reshapers.items()}
     for trace, (name, face) in zip(board.figure.data, folded.items(), strict=True):
         torch.testing.assert_close(torch.tensor(trace.customdata).float(), face.norm(dim=-1), msg=name)
     board.what.value, board.channel.value = CHANNEL, 2
     torch.testing.assert_close(board.faces["random"], folded["random"][..., 2], rtol=0, atol=1e-5)
     board.what.value, board.number.value = TOUCH, 7
-    expected = touched(board.reshapers, vector, 7)
+    expected = sensitivity(board.reshapers, vector, 7)
     torch.testing.assert_close(board.faces["pca"], expected["pca"], rtol=0, atol=1e-7)
     assert "number 7 noticed by 1, 1, 1, 1 and" in repr(board) and board.channel.disabled
     board.sentence.value = ""
@@ -279,7 +295,7 @@ def test_every_kind_of_knob_has_its_control_and_a_turn_runs_the_function():
     count = len(calls)
     slow.controls["whole"].value = 2
     assert len(calls) == count
-    slow._run.click()
+    slow._button.click()
     assert calls[-1] == {"whole": 2}
     with pytest.raises(TypeError, match=r"odd=\{\} has no control"):
         Knobs(run, odd={})

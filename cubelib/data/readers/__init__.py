@@ -1,4 +1,4 @@
-"""Reads what a user brings: texts, question → answer pairs, conversations and vectors, from files or the hub.
+"""Reads your own texts, question → answer pairs, conversations and vectors, from files or the Hugging Face hub.
 
     read_texts            .txt · a column of .csv .tsv .json .jsonl .ndjson .parquet
     read_pairs            two columns of a table
@@ -7,25 +7,27 @@
     open_vectors          the same; what is larger than memory stays in its file
     hub_table             a data set of the Hugging Face hub, as files for the readers above
 
-Every problem names the file and the line, and what to do. Nothing is skipped in silence: a row that cannot be used is
-an error, or, with `bad_rows="skip"`, counted in one `SkippedRows` warning.
+Every error names the file and the line, and what to do. No row is skipped silently: a row that cannot be used is an
+error, or, with `bad_rows="skip"`, counted in one `SkippedRows` warning.
 
-Taught in notebook 04.
+Taught in notebook 07.
 """
 
 from cubelib.data.readers.conversations import read_conversations
 from cubelib.data.readers.hub_tables import hub_table
-from cubelib.data.readers.problems import SkippedRows, SkippedTurns
-from cubelib.data.readers.text import read_pairs, read_texts
+from cubelib.data.readers.rows import SkippedRows, SkippedTurns, Source
+from cubelib.data.readers.texts import read_pairs, read_texts, text_fault
 from cubelib.data.readers.vectors import open_vectors, read_vectors
 
 __all__ = [
     "SkippedRows",
     "SkippedTurns",
+    "Source",
     "hub_table",
     "open_vectors",
     "read_conversations",
     "read_pairs",
     "read_texts",
     "read_vectors",
+    "text_fault",
 ]

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, by name: which of their Parquet files make up a table, and where they lie."""
+"""Data sets of the Hugging Face hub: which Parquet files make up a table, and where they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from cubelib.data.hub import download
-from cubelib.data.readers.files import listed, nearest
 from cubelib.errors import ConfigError, DataError
 
 T = TypeVar("T")
@@ -32,40 +31,34 @@ def is_hub_name(source: object) -> bool:
 def hub_table(name: str, split: str = "train", config: str | None = None) -> list[Path]:
     """The Parquet files of a data set on the Hugging Face hub, downloaded if they are not on this machine yet.
 
-    All readers of tables take what this returns: `read_texts(hub_table("hub:organization/name", split="test"))`. They
-    also take the name itself, which stands for the split "train" of the only config. Nothing but the files of that
-    split is fetched. Of data sets above 5 GB the hub has only the first part as Parquet, in a split "partial-train".
+    All readers of tables take the result: `read_texts(hub_table("hub:organization/name", split="test"))`. They also
+    take the name itself, for the split "train" of the only config. Only the files of that split are fetched. Of data
+    sets above 5 GB the hub has only the first part as Parquet, in a split "partial-train".
 
     Args:
         name: "hub:organization/name", as in the data set's address on huggingface.co.
         split: the part of the data set.
-        config: the variant, such as a language; None where the data set has only one.
+        config: the variant, such as a language; None if the data set has only one.
 
     Returns:
         The files in order.
 
     Raises:
-        DataError: which config is meant is not clear, there is no such config or split, or no Parquet at all; the
-            message lists what there is.
-        ConfigError: there is no such data set, or it wants its terms accepted first.
-        UserError: there is no connection.
-        ModuleNotFoundError: huggingface_hub is not installed.
+        DataError: there is no such config or split, several configs and none chosen, or no Parquet at all; the message
+            lists what there is.
+        ConfigError, UserError, ModuleNotFoundError: see `cubelib.data.hub.download`.
     """
     repository = name.removeprefix(PREFIX)
-    for revision in (CONVERTED, None):
-        try:
-            tables = _tables(_file_names(repository, revision))
-        except ConfigError:
-            if revision is None:
-                raise
-            continue  # the hub has not converted it, or there is no such data set: the main branch tells
-        if tables:
-            break
-    else:
-        raise DataError(
-            f"Reading {name}: the data set has no Parquet files, neither made by the hub nor its own. Download its "
-            "files by hand, and give the path of one."
-        )
+    revision: str | None = CONVERTED
+    try:
+        tables = _tables(_file_names(repository, revision))
+    except ConfigError:  # the hub has not converted it, or there is no such data set: the main branch tells
+        tables = {}
+    if not tables:
+        revision = None
+        tables = _tables(_file_names(repository, revision))
+    if not tables:
+        raise DataError(f"Reading {name}: the data set has no Parquet files. Download its files, and give their path.")
     files = _choose(_choose(tables, config, "config", name), split, "split", name)
     patterns = [glob.escape(file) for file in files]
     folder = download(repository, kind="dataset", revision=revision, patterns=patterns)
@@ -73,19 +66,20 @@ def hub_table(name: str, split: str = "train", config: str | None = None) -> lis
 
 
 def _file_names(repository: str, revision: str | None) -> list[str]:
-    """All files of a repository. The hub's library keeps the list beside whatever was downloaded."""
+    """All files of a repository. The hub's library keeps the list beside what it downloads."""
     folder = download(repository, kind="dataset", revision=revision, patterns=_SMALL)
     from huggingface_hub import get_cached_repo_tree
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
-    place = {"revision": folder.name, "cache_dir": folder.parents[2]}  # …/datasets--organization--name/snapshots/commit
+    cache = folder.parents[2]  # …/datasets--organization--name/snapshots/commit
     try:
-        return [file.path for file in get_cached_repo_tree(repository, repo_type="dataset", **place)]
+        tree = get_cached_repo_tree(repository, repo_type="dataset", revision=folder.name, cache_dir=cache)
     except CachedRepoTreeNotFoundError as error:
         raise DataError(
             f"Reading {PREFIX}{repository}: another program put a part of this data set into {folder}, without the "
             "list of its files. Move that folder away, and start again."
         ) from error
+    return [file.path for file in tree]
 
 
 def _tables(files: Iterable[str]) -> dict[str, dict[str, list[str]]]:
@@ -111,13 +105,13 @@ def _tables(files: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     return tables
 
 
-def _choose(found: dict[str, T], wanted: str | None, what: str, name: str) -> T:
-    if wanted in found:
-        return found[wanted]
-    if wanted is None and len(found) == 1:
-        return next(iter(found.values()))
-    asked = f"which {what} is meant?" if wanted is None else f"there is no {what} {wanted!r}.{nearest(wanted, found)}"
+def _choose(choices: dict[str, T], wanted: str | None, what: str, name: str) -> T:
+    if wanted is None and len(choices) == 1:
+        return next(iter(choices.values()))
+    if wanted in choices:
+        return choices[wanted]
+    fault = f"which {what} is meant?" if wanted is None else f"there is no {what} {wanted!r}."
     raise DataError(
-        f"Reading {name}: {asked} Found: {listed(list(found))}. Choose one: hub_table({name!r}, {what}='…') gives the "
+        f"Reading {name}: {fault} Found: {', '.join(choices)}. Choose one: hub_table({name!r}, {what}='…') gives the "
         "files for any reader."
     )

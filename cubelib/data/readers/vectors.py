@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
-from cubelib.data.readers.files import check_file, listed, nearest
 from cubelib.data.readers.hub_tables import is_hub_name
-from cubelib.data.readers.problems import BadRows, RowLog
-from cubelib.data.readers.tables import TABLES, Source, files_of, table_rows
-from cubelib.data.readers.text import kind_of
-from cubelib.data.vectors import BLOCK, VectorFile, check_vectors
+from cubelib.data.readers.rows import TABLES, BadRows, RowLog, Source, check_file, table_rows
+from cubelib.data.readers.texts import kind_of
+from cubelib.data.vectors import Array, VectorFile, check_vectors, choose_name, tensor_name, usable
 from cubelib.errors import DataError
 
 IN_MEMORY = 1_000_000_000  # bytes
 
 _ARRAYS = (".npy", ".npz", ".safetensors")
-_EXPECTED = "expected real numbers, shape (n, dim)"
-_REMEDY = "Save it again, for example with np.save(path, np.asarray(vectors, dtype=np.float32))."
-_DEFLATE = 1032  # zip cannot pack better than this: what claims more is no archive, or a trap
+_MOST = 100  # times that an archive of vectors unpacks to; zip can pack zeros a thousandfold
 _NO_DIRECTION = "a vector that cannot be used (NaN, infinite, all zeros, or a length below 1e-6 or above 1e6)"
 
 
@@ -35,11 +31,10 @@ def read_vectors(path: Source, key: str | None = None, *, bad_rows: BadRows = "e
     """Vectors from a file, in memory. For more than fit there, see `cubelib.data.vectors.VectorFile`.
 
     Args:
-        path: an array `(n, dim)` in a .npy, .npz or .safetensors file, of float16, float32, float64, whole numbers or
-            (in .safetensors) bfloat16; or a .csv, .tsv, .json, .jsonl, .ndjson or .parquet file with a vector in each
-            row, as a list of numbers (in a cell of .csv or .tsv: "[0.1, -0.2]"); or several such tables, or the name
-            of a data set on the hub.
-        key: the array's name in a .npz or .safetensors file; None where there is only one. The column in a table; None:
+        path: an array `(n, dim)` in a .npy, .npz or .safetensors file, of floating-point or whole numbers; or a .csv,
+            .tsv, .json, .jsonl, .ndjson or .parquet file with a vector in each row, as a list of numbers (in a cell of
+            .csv or .tsv: "[0.1, -0.2]"); or several such tables, or the name of a data set on the hub.
+        key: the array's name in a .npz or .safetensors file; None if there is only one. The column in a table; None:
             "embedding".
         bad_rows: "error" raises at the first vector that cannot be used, "skip" leaves such vectors out and warns. In a
             table the first vector sets the width of all.
@@ -63,21 +58,25 @@ def read_vectors(path: Source, key: str | None = None, *, bad_rows: BadRows = "e
                 [0., 1.]])
         >>> folder.cleanup()
     """
-    log = RowLog(files_of(path), bad_rows)
-    size = check_file(log.path, (*_ARRAYS, *TABLES), "vectors")
-    places = None
+    log = RowLog(path, bad_rows)
+    check_file(log.path, (*_ARRAYS, *TABLES), "vectors")
     if log.path.suffix.lower() not in _ARRAYS:
         vectors, places = _table(log, "embedding" if key is None else key)
     elif len(log.paths) > 1:
-        raise DataError(
-            f"Reading {log.source}: several arrays are not joined. Read one by one, and join with torch.cat."
-        )
+        raise DataError(f"Reading {log.source}: several arrays are not joined. Read each, and join with torch.cat.")
     else:
-        vectors = _READERS[log.path.suffix.lower()](log.path, size, key)
+        vectors = _array(log.path, key)
         log.total = len(vectors)
         if bad_rows == "error":
-            return check_vectors(vectors, f"Reading {log.path}")
-    vectors = _usable(log, vectors, places)
+            check_vectors(vectors, f"Reading {log.path}")
+            return vectors
+        places = [(log.path, f"vector {number} (counted from 0)") for number in range(len(vectors))]
+    if len(vectors):
+        good = usable(vectors)
+        for number in (~good).nonzero()[:, 0].tolist():
+            log.path, place = places[number]
+            log.bad(place, _NO_DIRECTION, "It has no direction to learn from. Remove it, or encode its text again.")
+        vectors = vectors[good]
     log.finish(len(vectors), "vectors", "Put a vector in each row.")
     return vectors
 
@@ -98,48 +97,72 @@ def open_vectors(path: Source, key: str | None = None, *, bad_rows: BadRows = "e
         if file.suffix.lower() in (".npy", ".safetensors") and file.is_file() and file.stat().st_size > IN_MEMORY:
             if bad_rows == "skip":
                 raise DataError(
-                    f"Reading {file}: of a file above {IN_MEMORY / 1e9:g} GB, which stays on the disk, no vectors can "
+                    f"Reading {file}: vectors of a file above {IN_MEMORY / 1e9:g} GB, which stays on the disk, cannot "
                     "be skipped. Remove those that cannot be used, and leave bad_rows out."
                 )
             return VectorFile(file, key)
     return read_vectors(path, key, bad_rows=bad_rows)
 
 
-def _usable(log: RowLog, vectors: Tensor, places: Sequence[tuple[Path, str]] | None) -> Tensor:
-    """The vectors that `check_vectors` has nothing against; the others are bad rows."""
-    good = torch.ones(len(vectors), dtype=torch.bool)
-    for start in range(0, len(vectors), BLOCK):
-        block = vectors[start : start + BLOCK]
-        if _passes(block):
-            continue
-        for number, vector in enumerate(block, start):
-            if not _passes(vector[None]):
-                good[number] = False
-                log.path, place = places[number] if places else (log.path, f"vector {number} (counted from 0)")
-                log.bad(place, _NO_DIRECTION, "It has no direction to learn from. Remove it, or encode its text again.")
-    return vectors if good.all() else vectors[good]
-
-
-def _passes(vectors: Tensor) -> bool:
+def _array(path: Path, key: str | None) -> Tensor:
+    """The array of a .npy, .npz or .safetensors file as float32 `(n, dim)`."""
+    ending = path.suffix.lower()
+    if ending == ".safetensors":
+        name = tensor_name(path, key)
+        with safe_open(path, framework="pt") as file:
+            tensor: Tensor = file.get_tensor(name)
+            _check_layout(path, str(tensor.dtype), tensor.shape, tensor.dtype != torch.bool and not tensor.is_complex())
+            return tensor.to(torch.float32, copy=True)  # a copy, or it would need the file
+    if ending == ".npy" and key is not None:
+        raise DataError(f"Reading {path}: a .npy file holds one array without a name. Leave out {key=}.")
     try:
-        check_vectors(vectors, "")
+        # A mapped array cannot be larger than its file, whatever its header says. Neither holds Python objects.
+        array = np.load(path, mmap_mode="r") if ending == ".npy" else _npz(path, key)
     except DataError:
-        return False
-    return True
+        raise
+    except (ValueError, EOFError, OSError, RuntimeError, MemoryError, BadZipFile, zlib.error) as error:
+        raise DataError(f"Reading {path}: not a complete {ending} file of numbers ({error}). Write it again.") from None
+    _check_layout(path, str(array.dtype), array.shape, array.dtype.kind in "fiu")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which check_vectors refuses
+        return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+
+
+def _npz(path: Path, key: str | None) -> Array:
+    if not is_zipfile(path):
+        raise ValueError("not a zip archive")
+    with np.load(path) as archive:
+        name = choose_name(path, archive.files, key, "array")
+        member = archive.zip.getinfo(f"{name}.npy")
+        if member.file_size > _MOST * member.compress_size:
+            raise DataError(
+                f"Reading {path}: {member.filename} unpacks from {member.compress_size:,} to {member.file_size:,} "
+                "bytes, which no vectors do. The file is damaged, or a trap."
+            )
+        array: Array = archive[name]
+        return array
+
+
+def _check_layout(path: Path, kind: str, shape: Sequence[int], real: bool) -> None:
+    if not real or len(shape) != 2:
+        raise DataError(
+            f"Reading {path}: found an array of {kind}, shape {tuple(shape)}; expected real numbers, shape (n, dim). "
+            "Save it again, for example with np.save(path, np.asarray(vectors, dtype=np.float32))."
+        )
 
 
 def _table(log: RowLog, column: str) -> tuple[Tensor, list[tuple[Path, str]]]:
-    vectors: list[np.ndarray] = []
+    """The vectors `(n, dim)` of a column, and the file and place of each."""
+    vectors: list[Array] = []
     places: list[tuple[Path, str]] = []
     advice = 'Name one with key="…" (data.vector_column in a configuration).'
     for place, row in table_rows(log, [column], "vectors", advice, bare=list):
         vector = _numbers(row[column] if isinstance(row, dict) else row)
         if isinstance(vector, str):
-            advice = "Expected a list of numbers, such as [0.12, -0.5]; mend it, or remove the row."
-            log.bad(place, f"the column {column!r} holds {vector}", advice)
+            remedy = "Expected a list of numbers, such as [0.12, -0.5]; mend it, or remove the row."
+            log.bad(place, f"the column {column!r} holds {vector}", remedy)
         elif vectors and len(vector) != len(vectors[0]):
-            reason = f"{len(vector)} numbers where the vectors above have {len(vectors[0])}"
-            log.bad(place, reason, "Vectors of one file come from one model; mend it, or remove the row.")
+            fault = f"{len(vector)} numbers where the vectors above have {len(vectors[0])}"
+            log.bad(place, fault, "Vectors of one file come from one model; mend it, or remove the row.")
         else:
             vectors.append(vector)
             places.append((log.path, place))
@@ -147,8 +170,8 @@ def _table(log: RowLog, column: str) -> tuple[Tensor, list[tuple[Path, str]]]:
     return torch.from_numpy(stacked), places
 
 
-def _numbers(cell: Any) -> np.ndarray | str:
-    """A cell as float32 `(dim,)`, or what it is instead."""
+def _numbers(cell: Any) -> Array | str:
+    """A cell as float32 `(dim,)`, or what it holds instead, in words."""
     if isinstance(cell, str):
         try:
             cell = json.loads(cell)
@@ -156,98 +179,13 @@ def _numbers(cell: Any) -> np.ndarray | str:
             return "text that is no list"
     if not isinstance(cell, list):
         return kind_of(cell)
-    others = {type(number) for number in cell} - {int, float}
-    if others or not cell:
-        return f"a list with {kind_of(next(x for x in cell if type(x) in others))} in it" if others else "an empty list"
+    if not cell:
+        return "an empty list"
+    for number in cell:
+        if type(number) not in (int, float):
+            return f"a list with {kind_of(number)} in it"
     try:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which check_vectors refuses
             return np.array(cell, dtype=np.float32)
     except OverflowError:
         return "a number too large to work with"
-
-
-def _npy(path: Path, size: int, key: str | None) -> Tensor:
-    if key is not None:
-        raise DataError(f"Reading {path}: a .npy file holds one array without a name. Leave out key={key!r}.")
-    with path.open("rb") as file:
-        return _array(file, size, f"Reading {path}")
-
-
-def _npz(path: Path, size: int, key: str | None) -> Tensor:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            names = [member.filename.removesuffix(".npy") for member in members]
-            member = members[names.index(_one_of(names, key, path, "array"))]
-            if member.file_size > _DEFLATE * min(member.compress_size, size):
-                raise DataError(
-                    f"Reading {path}: {member.filename} claims to unpack to {member.file_size:,} bytes, which no "
-                    f"archive of {size:,} bytes can hold. The file is damaged, or a trap."
-                )
-            with archive.open(member) as file:
-                return _array(file, member.file_size, f"Reading {path}, array {member.filename}")
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise DataError(f"Reading {path}: not a complete .npz archive ({error}). Write it again.") from None
-
-
-def _array(file: BinaryIO, size: int, where: str) -> Tensor:
-    """An array in NumPy's own format, once its header is known to be true: nothing is reserved for a false one."""
-    try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, stored = read(file)
-        if stored.hasobject:
-            raise DataError(f"{where}: found Python objects, which are not loaded: a pickle can run code. {_REMEDY}")
-        if stored.kind not in "fiu" or len(shape) != 2:
-            raise DataError(f"{where}: found an array of {stored}, shape {shape}; {_EXPECTED}. {_REMEDY}")
-        claimed = file.tell() + math.prod(shape) * stored.itemsize
-        if claimed != size:
-            raise DataError(
-                f"{where}: the header speaks of shape {shape}, {claimed:,} bytes in all, but there are {size:,}. It "
-                "was cut short or added to; write it again."
-            )
-        file.seek(0)
-        values = np.lib.format.read_array(file, allow_pickle=False)
-    except MemoryError:
-        raise DataError(
-            f"{where}: {size / 1e9:,.1f} GB do not fit into memory. Save fewer vectors in a file."
-        ) from None
-    except ValueError as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{where}: not a complete .npy array of numbers ({error}). Write it again.") from None
-    with np.errstate(over="ignore"):
-        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-
-
-def _safetensors(path: Path, size: int, key: str | None) -> Tensor:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            name = _one_of(list(file.keys()), key, path, "tensor")
-            tensor = file.get_tensor(name)
-            if tensor.ndim != 2 or tensor.dtype == torch.bool or tensor.is_complex():
-                raise DataError(
-                    f"Reading {path}, tensor {name!r}: found {tensor.dtype}, shape {tuple(tensor.shape)}; {_EXPECTED}. "
-                    "Convert it."
-                )
-            return tensor.to(torch.float32, copy=True)  # a copy, or it would hang on the file
-    except SafetensorError as error:
-        raise DataError(f"Reading {path}: not a complete .safetensors file ({error}). Write it again.") from None
-
-
-def _one_of(names: Sequence[str], key: str | None, path: Path, what: str) -> str:
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"Reading {path}: two of the {what}s have the same name, {twice!r}. Write the file again.")
-    if key is None and len(names) == 1:
-        return names[0]
-    if key not in names:
-        asked = (
-            f"which {what} holds the vectors?" if key is None else f"there is no {what} {key!r}.{nearest(key, names)}"
-        )
-        raise DataError(f'Reading {path}: {asked} Found: {listed(names)}. Name one with key="…".')
-    return key
-
-
-_READERS = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}

@@ -1,8 +1,7 @@
-"""What a cell's number looks like: one scale of colors for printed pictures and for those that turn.
+"""The color of a cell's number, the same in printed and in interactive pictures.
 
-Zero is silence, and pale gray. Strengths, 0 or more, run through viridis; where they differ much the scale is
-logarithmic, so that a whisper is seen beside a shout. Numbers of either sign run through PuOr, with zero in the middle.
-Both are told apart by people with any common color vision.
+Zero is silence, and pale gray. Strengths, 0 or more, run through viridis; if they differ much the scale is logarithmic,
+so that weak signals are visible beside strong ones. Signed numbers run through PuOr, with zero in the middle.
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from matplotlib.colors import LogNorm, Normalize
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cubelib.views.style import SILENT
+
 STRENGTH = "strength of a cell's signal"
-ORANGE, SILENT = "#D55E00", (0.93, 0.93, 0.93, 1.0)
-WIDE = 30.0  # from this ratio of the strongest to the weakest on, the scale is logarithmic
+LOG_RATIO = 30.0  # of the strongest value to the weakest, from which on the scale is logarithmic
 LEVELS = 255  # colors of a scale; level 0 is silence
 
 
@@ -39,56 +39,52 @@ class Colors:
 
     def __init__(self, values: Sequence[Tensor], *, linear: bool = False) -> None:
         flat = np.concatenate([np.asarray(part.detach().cpu(), dtype=np.float64).ravel() for part in values])
-        loud = np.abs(flat[np.isfinite(flat) & (flat != 0)])
-        low, high = (float(loud.min()), float(loud.max())) if loud.size else (0.1, 1.0)
-        self.signed = bool((flat < 0).any())
-        self.map = colormaps["PuOr" if self.signed else "viridis"]
-        if self.signed:
-            self.norm: Normalize = Normalize(-high, high)
-        else:
-            kind = Normalize if linear or high < WIDE * low else LogNorm
-            self.norm = kind(low, high if high > low else 2 * low)
+        sizes = np.abs(flat[np.isfinite(flat) & (flat != 0)])
+        low, high = (float(sizes.min()), float(sizes.max())) if sizes.size else (0.1, 1.0)
+        signed = bool((flat < 0).any())
+        self.map = colormaps["PuOr" if signed else "viridis"]
+        logarithmic = not (signed or linear or high < LOG_RATIO * low)
+        self._low, self._high = (-high, high) if signed else (low, high if high > low else 2 * low)
+        self.norm = LogNorm(self._low, self._high) if logarithmic else Normalize(self._low, self._high)
+
+    def _positions(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Where values are on the scale, 0 … 1; silence is at the lower end."""
+        flat = np.where(values == 0, self._low, values).ravel()
+        return np.clip(np.asarray(self.norm(flat)), 0.0, 1.0).reshape(values.shape)
 
     def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
         """Red, green, blue and opacity of each value, `(…, 4)`; NaN is white."""
-        flat = np.where(values == 0, self.norm.vmin, values).ravel()
-        colors = self.map(self.norm(flat).reshape(values.shape))
+        colors: NDArray[Any] = self.map(self._positions(values))
         colors[values == 0] = SILENT
         colors[np.isnan(values)] = 1.0
         return colors
 
     def levels(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """The place of each value on the scale, 1 … 255; 0 for silence."""
-        flat = np.where(values == 0, self.norm.vmin, values).ravel()
-        places = np.clip(np.asarray(self.norm(flat)), 0.0, 1.0).reshape(values.shape)
-        return np.where(values == 0, 0, 1 + np.rint(places * (LEVELS - 1))).astype(np.uint8)
+        return np.where(values == 0, 0, 1 + np.rint(self._positions(values) * (LEVELS - 1))).astype(np.uint8)
 
-    @property
-    def stops(self) -> list[tuple[float, str]]:
-        """The scale as plotly wants it, from level 0 to level 255: a sliver of gray, then the colors."""
-
-        def css(color: Sequence[float]) -> str:
-            return "rgb({},{},{})".format(*(round(255 * part) for part in color[:3]))
-
+    def plotly_scale(self) -> dict[str, Any]:
+        """The scale for a plotly trace of levels: colors, and a color bar with the values."""
         first = 0.5 / LEVELS  # halfway between silence and the weakest signal
         places = np.linspace(0, 1, 17)
-        return [
-            (0.0, css(SILENT)),
-            (first, css(SILENT)),
-            *((first + (1 - first) * place, css(self.map(place))) for place in places),
-        ]
+        stops = [(0.0, SILENT), (first, SILENT), *((first + (1 - first) * place, self.map(place)) for place in places)]
+        values = self._tick_values()
+        return {
+            "colorscale": [
+                (place, "rgb({},{},{})".format(*(round(255 * c) for c in color[:3]))) for place, color in stops
+            ],
+            "colorbar": {
+                "tickvals": [float(1 + self.norm(value) * (LEVELS - 1)) for value in values],
+                "ticktext": [f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}" for value in values],
+            },
+        }
 
-    @property
-    def ticks(self) -> tuple[list[float], list[str]]:
-        """Levels and labels for a color bar of levels."""
-        if isinstance(self.norm, LogNorm):
-            powers = range(int(np.floor(np.log10(self.norm.vmin))), int(np.ceil(np.log10(self.norm.vmax))) + 1)
-            values = [factor * 10.0**power for power in powers for factor in (1, 3)]
-        else:
-            values = list(np.linspace(self.norm.vmin, self.norm.vmax, 5))
-        inside = [value for value in values if self.norm.vmin <= value <= self.norm.vmax]
-        labels = [f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}" for value in inside]
-        return [float(1 + self.norm(value) * (LEVELS - 1)) for value in inside], labels
+    def _tick_values(self) -> list[float]:
+        low, high = self._low, self._high
+        if not isinstance(self.norm, LogNorm):
+            return list(np.linspace(low, high, 5))
+        powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+        return [value for power in powers for value in (10.0**power, 3 * 10.0**power) if low <= value <= high]
 
     @property
     def mappable(self) -> ScalarMappable:

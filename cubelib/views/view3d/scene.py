@@ -1,8 +1,6 @@
-"""What is to be seen of a lattice: a number for each cell at each tick, and what stands beside it.
+"""What a picture of a lattice shows: a number for each cell at each tick, and what is outlined or dead.
 
-    core, vector ─travel→ states of every cell at every tick ─Scene→ a picture that turns, or a printed one
-
-Plain data; `cubelib.views.view3d.turning` and `cubelib.views.view3d.pictures` draw it.
+core, vector ─trace_states→ every state of every cell ─Scene→ to_plotly, to turn; to_matplotlib, to print
 """
 
 from __future__ import annotations
@@ -23,13 +21,13 @@ from cubelib.views.view3d.colors import STRENGTH, Colors
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A film of a lattice.
+    """The cells of a lattice over time.
 
     Args:
         values: what each cell holds at each tick, `(ticks, planes, rows, columns)`; 0 is silence.
         label: what the values are.
-        cone: the planes to outline at each tick, as `cubelib.lattice.light_cone` gives them; None for none.
-        marked: cells to draw a frame around at each tick, bool, the shape of values; None for none.
+        cone: the planes to outline at each tick, as from `cubelib.lattice.light_cone`; None for none.
+        marked: cells to outline at each tick, bool, the shape of values; None for none.
         dead: dead cells, bool `(planes, rows, columns)`; None for none.
         title: shown above, as it is.
 
@@ -67,40 +65,41 @@ class Scene:
 
     @property
     def ticks(self) -> int:
-        """Pictures of the film, the first being that of tick 0."""
+        """Number of ticks, the first being tick 0."""
         return self.values.shape[0]
 
     @property
     def size(self) -> tuple[int, int, int]:
         """(planes, rows, columns)."""
-        return tuple(self.values.shape[1:])
+        _, planes, rows, columns = self.values.shape
+        return planes, rows, columns
 
     @cached_property
     def colors(self) -> Colors:
-        """One scale for the whole film."""
+        """One scale for all ticks."""
         return Colors([self.values])
 
     @property
-    def loud(self) -> list[int]:
+    def active_counts(self) -> list[int]:
         """How many cells are not silent, tick by tick."""
         return (self.values != 0).flatten(1).sum(1).tolist()
 
     def __repr__(self) -> str:
         size = "×".join(map(str, self.size))
         dead = "" if self.dead is None else f", {int(self.dead.sum())} dead"
-        counts = f"cells that hold something, tick by tick: {', '.join(map(str, self.loud))}"
-        return f"{self.label}: {size} cells{dead}; {counts}"
+        counts = ", ".join(map(str, self.active_counts))
+        return f"{self.label}: {size} cells{dead}; cells that hold something, tick by tick: {counts}"
 
 
 @torch.no_grad()
-def travel(
+def trace_states(
     core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | None = None, reshaper: EmbeddingReshaper | None = None
 ) -> Tensor:
     """Every state of every cell while a vector crosses the lattice.
 
     Args:
-        core: a CubicCore, or a Cube or CubeTrainer, which has a reshaper of its own.
-        vector: `(dim,)`, `(1, dim)`, or a cube `(rows, columns, channels)` that is folded already.
+        core: a CubicCore, or a Cube or CubeTrainer, which has its own reshaper.
+        vector: `(dim,)`, `(1, dim)`, or a cube `(rows, columns, channels)` that is already folded.
         damage: dead cells, bool `(depth, rows, columns)`.
         reshaper: folds the vector for a CubicCore; None for a plain one (row_major).
 
@@ -112,17 +111,17 @@ def travel(
 
     Example:
         >>> core = CubicCore((3, 2, 2), in_channels=4, state_channels=4)
-        >>> states = travel(core, torch.ones(16))
+        >>> states = trace_states(core, torch.ones(16))
         >>> states.shape, states.abs().sum((2, 3, 4)).tolist()             # one plane a tick
         (torch.Size([3, 3, 2, 2, 4]), [[16.0, 0.0, 0.0], [0.0, 16.0, 0.0], [0.0, 0.0, 16.0]])
     """
-    core, reshaper = _parts(core, reshaper)
+    core, reshaper = _core_and_reshaper(core, reshaper)
     face = (*core.lattice_size[1:], core.in_channels)
     if vector.ndim == 2 and len(vector) == 1:
         vector = vector[0]
     if vector.ndim == 1:
         reshaper = reshaper or EmbeddingReshaper.for_dim(vector.shape[0], face=face[:2])
-        cube = reshaper.fold(vector[None].to(reshaper.order.device))
+        cube = reshaper.fold(vector[None].to(reshaper.order.device))  # (1, rows, columns, channels)
     else:
         cube = vector[None]
     if tuple(cube.shape[1:]) != face:
@@ -134,13 +133,15 @@ def travel(
     was_training = core.training
     core.eval()
     try:
-        _, states = core(cube.to(core.rule.out[0]), damage=damage, return_states=True)
+        states: Tensor = core(cube.to(core.rule.out[0]), damage=damage, return_states=True)[1]
     finally:
         core.train(was_training)
     return states[0].cpu()
 
 
-def _parts(core: CubicCore | Cube, reshaper: EmbeddingReshaper | None) -> tuple[CubicCore, EmbeddingReshaper | None]:
+def _core_and_reshaper(
+    core: CubicCore | Cube, reshaper: EmbeddingReshaper | None
+) -> tuple[CubicCore, EmbeddingReshaper | None]:
     if not isinstance(core, Cube):
         return core, reshaper
     if core.embedding_processor is None:
@@ -148,7 +149,7 @@ def _parts(core: CubicCore | Cube, reshaper: EmbeddingReshaper | None) -> tuple[
     return core.embedding_processor, core.embedding_reshaper
 
 
-def scene(
+def trace_scene(
     core: CubicCore | Cube,
     vector: Tensor,
     *,
@@ -157,28 +158,28 @@ def scene(
     reshaper: EmbeddingReshaper | None = None,
     title: str = "",
 ) -> Scene:
-    """The film of a vector's way through a core: how long each cell's state is, or one of its numbers.
+    """A vector's way through a core: the strength of each cell's signal, or one channel of its state.
 
     Args:
-        core: as in `travel`.
-        vector: as in `travel`.
-        channel: which number of a cell's state, 0 … state_channels − 1; None for the length of all (its strength).
+        core: as in `trace_states`.
+        vector: as in `trace_states`.
+        channel: 0 … state_channels − 1; None for the length of the whole state (its strength).
         damage: dead cells, bool `(depth, rows, columns)`.
-        reshaper: as in `travel`.
+        reshaper: as in `trace_states`.
         title: shown above, as it is.
 
     Raises:
-        DataError: as in `travel`; or a channel that the cells do not have.
+        DataError: as in `trace_states`; or a channel that the cells do not have.
 
     Example:
-        >>> scene(CubicCore((3, 2, 2), in_channels=4, state_channels=4), torch.ones(16))
+        >>> trace_scene(CubicCore((3, 2, 2), in_channels=4, state_channels=4), torch.ones(16))
         strength of a cell's signal: 3×2×2 cells; cells that hold something, tick by tick: 4, 4, 4
     """
-    lattice, reshaper = _parts(core, reshaper)
-    states = travel(lattice, vector, damage=damage, reshaper=reshaper)
+    lattice, reshaper = _core_and_reshaper(core, reshaper)
+    states = trace_states(lattice, vector, damage=damage, reshaper=reshaper)
     if channel is None:
         return Scene(states.norm(dim=-1), STRENGTH, lattice.cone, None, damage, title)
-    if not -1 < channel < lattice.state_channels:
+    if not 0 <= channel < lattice.state_channels:
         raise DataError(
             f"A cell's state has {lattice.state_channels} numbers, channels 0 to {lattice.state_channels - 1}; got "
             f"channel={channel}. channel=None shows the strength of all together."

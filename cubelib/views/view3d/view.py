@@ -1,12 +1,7 @@
-"""View: a figure that turns, with a printed twin; `show` and `play` make one of a lattice.
-
-Taught in notebook 03.
-"""
+"""View: an interactive figure with a printed twin; `show` and `play` make one of a lattice. Taught in notebook 03."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from cubelib.errors import UserError
+from cubelib.files import reason, written_aside
 from cubelib.views.view3d.colors import STRENGTH
-from cubelib.views.view3d.pictures import cubes, films, png, stored
-from cubelib.views.view3d.scene import Scene, scene
-from cubelib.views.view3d.turning import turning
+from cubelib.views.view3d.interactive import to_plotly
+from cubelib.views.view3d.scene import Scene, trace_scene
+from cubelib.views.view3d.static import png, static_mime, to_matplotlib
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,16 +23,14 @@ if TYPE_CHECKING:
     from cubelib.reshaper import EmbeddingReshaper
     from cubelib.training.cube import Cube
 
-SHOWN = 4  # ticks in the printed twin
-
 
 class View:
-    """A figure to turn, and its printed twin for where nothing turns: on paper, on GitHub.
+    """An interactive figure, and its printed twin for paper and for GitHub.
 
     Args:
         figure: of plotly.
         picture: draws the printed twin, a matplotlib figure.
-        summary: one line that says what is to be seen; it is the view's repr.
+        summary: one line that says what it shows; it is the view's repr.
 
     Attributes:
         figure: of plotly.
@@ -50,9 +44,9 @@ class View:
         return self._picture()
 
     def save(self, path: str | Path) -> Path:
-        """Writes the view to a file: .html is a page that turns without a kernel or a network, .png the printed twin.
+        """Writes the view to a file: .html is a page that works without a kernel or a network, .png the printed twin.
 
-        The file is written aside and renamed, so an older one is whole until then.
+        An older file is replaced as a whole.
 
         Raises:
             UserError: another ending, or a place that cannot be written.
@@ -64,26 +58,20 @@ class View:
                 "5 MB with all it needs, or .png for the printed twin."
             )
         content = self.html().encode() if path.suffix == ".html" else png(self.picture(), dpi=150)
-        aside = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-                aside = file.name
-                file.write(content)
-            os.chmod(aside, 0o644)  # NamedTemporaryFile lets nobody else read it
-            os.replace(aside, path)
+            with written_aside(path, replace=True) as aside:
+                aside.write_bytes(content)
         except OSError as error:
-            if aside is not None:
-                Path(aside).unlink(missing_ok=True)
             raise UserError(
-                f"View.save: cannot write {path} ({error.strerror or error}). It takes {len(content) / 1e6:.1f} MB; "
-                "make room, or choose another place."
+                f"View.save: cannot write {path} ({reason(error)}). It takes {len(content) / 1e6:.1f} MB; make room, "
+                "or choose another place."
             ) from error
         return path
 
     def html(self) -> str:
         """A whole page with all the scripts that it needs, to be opened from a disk."""
-        return self.figure.to_html(include_plotlyjs=True, full_html=True, auto_play=False, validate=False)
+        page: str = self.figure.to_html(include_plotlyjs=True, full_html=True, auto_play=False, validate=False)
+        return page
 
     def __repr__(self) -> str:
         return f"View of {self._summary}"
@@ -97,7 +85,7 @@ class View:
             bundle["text/html"] = self.figure.to_html(
                 full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False, validate=False
             )
-        return bundle | stored(self.picture)
+        return bundle | static_mime(self.picture)
 
 
 def show(
@@ -111,13 +99,13 @@ def show(
 ) -> View:
     """A vector on its way through a lattice: cells to turn, a slider and a play button for the ticks.
 
-    Color is the strength of a cell's signal, or one number of its state. The planes of the light cone, those worth
-    computing at a tick, have an orange frame; dead cells are black. The mouse over a cell tells its place and value.
+    Color is the strength of a cell's signal, or one channel of its state. The planes of the light cone, those worth
+    computing at a tick, are outlined in orange; dead cells are black. The mouse over a cell tells its place and value.
 
     Args:
-        core: a CubicCore, or a Cube or CubeTrainer, which folds the vector with a reshaper of its own.
-        vector: `(dim,)`, `(1, dim)`, or a cube `(rows, columns, channels)` that is folded already.
-        channel: which number of a cell's state, 0 … state_channels − 1; None for the length of all.
+        core: a CubicCore, or a Cube or CubeTrainer, which folds the vector with its own reshaper.
+        vector: `(dim,)`, `(1, dim)`, or a cube `(rows, columns, channels)` that is already folded.
+        channel: 0 … state_channels − 1; None for the length of the whole state.
         damage: dead cells, bool `(depth, rows, columns)`.
         reshaper: folds the vector for a CubicCore; None for a plain one (row_major).
         title: shown above, as it is typed.
@@ -132,7 +120,7 @@ def show(
         >>> show(CubicCore((3, 2, 2), in_channels=4, state_channels=4), torch.ones(16))
         View of strength of a cell's signal: 3×2×2 cells; cells that hold something, tick by tick: 4, 4, 4
     """
-    return _view(scene(core, vector, channel=channel, damage=damage, reshaper=reshaper, title=title))
+    return _view(trace_scene(core, vector, channel=channel, damage=damage, reshaper=reshaper, title=title))
 
 
 def play(
@@ -148,9 +136,9 @@ def play(
 
     Args:
         values: what each cell holds at each tick, `(ticks, planes, rows, columns)`; 0 is silence.
-        marked: cells to draw an orange frame around at each tick, bool, the shape of values: a prediction, say.
+        marked: cells to outline in orange at each tick, bool, the shape of values.
         dead: dead cells, bool `(planes, rows, columns)`.
-        cone: planes to draw an orange frame around at each tick.
+        cone: planes to outline in orange at each tick.
         label: what the values are.
         title: shown above, as it is typed.
 
@@ -167,22 +155,4 @@ def play(
 
 
 def _view(scene: Scene) -> View:
-    return View(turning(scene), lambda: printed(scene), repr(scene))
-
-
-def printed(scene: Scene) -> Figure:
-    """The printed twin of a scene: some of its ticks as cubes, or all of them as a film where cells are marked."""
-    if scene.marked is not None:
-        return films({scene.title: scene.values}, {scene.title: scene.marked}, across=1, label=scene.label)
-    last = scene.ticks - 1
-    ticks = sorted({round(last * part / (SHOWN - 1)) for part in range(SHOWN)})
-    figure = cubes(
-        {f"tick {tick}": scene.values[tick] for tick in ticks},
-        dead=scene.dead,
-        cone=None if scene.cone is None else {f"tick {tick}": scene.cone[tick] for tick in ticks},
-        scale=scene.values,
-        label=scene.label,
-    )
-    if scene.title:
-        figure.suptitle(scene.title, parse_math=False)
-    return figure
+    return View(to_plotly(scene), lambda: to_matplotlib(scene), repr(scene))

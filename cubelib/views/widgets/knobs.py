@@ -1,31 +1,29 @@
-"""Knobs: any function with a few arguments, anew whenever one of them is turned.
-
-Taught in all notebooks, under "Try it yourself".
-"""
+"""Knobs: any function of a few arguments, called again whenever a control changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from cubelib.views.view3d.pictures import png
-from cubelib.views.widgets.board import Board, as_html
+from cubelib.views.view3d.static import png
+from cubelib.views.widgets.base import BaseWidget
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Knobs(Board):
-    """A function's result beside controls for its arguments.
+class Knobs(BaseWidget):
+    """A function's result below controls for its arguments. Taught in the notebooks, under "Try it yourself".
 
     Args:
         function: returns a text, a matplotlib figure, or both as a pair (text, figure).
-        button: the label of a button that starts it, for functions that take long; None to run at every turn.
-        start: argument → first value, where that is not the knob's own.
+        button: the label of a button that calls it, for slow functions; None to call it at every change.
+        start: argument → first value, if that is not the control's own.
         knobs: argument → what it may be: a range, or (lowest, highest) for numbers; a list of choices; True or False; a
-            text to type. In this order they are shown.
+            text to type. They are shown in this order.
 
     Attributes:
         text: what the function said last.
@@ -33,7 +31,7 @@ class Knobs(Board):
         controls: argument → its control, which has a `value`.
 
     Raises:
-        TypeError: a knob of a kind that has no control.
+        TypeError: an argument of a kind that has no control.
 
     Example:
         >>> def code(bottleneck, layout):
@@ -55,23 +53,26 @@ class Knobs(Board):
         **knobs: Any,
     ) -> None:
         self._function = function
+        self.text = ""
+        self.figure: Figure | None = None
         self.controls = {name: _control(name, allowed) for name, allowed in knobs.items()}
         for name, value in (start or {}).items():
             self.controls[name].value = value
-        self._says = ipywidgets.HTML()
-        self._image = ipywidgets.Image(
-            format="png", layout={"width": "auto", "max_width": "100%", "align_self": "flex-start"}
-        )
-        self._run = ipywidgets.Button(description=button or "")
-        self._run.on_click(lambda _: self._turn())
-        for control in self.controls.values() if button is None else ():
-            control.observe(lambda _: self._turn(), names="value")
-        row = [*self.controls.values(), *([self._run] if button else [])]
-        super().__init__(ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}), self._says, self._image)
-        self._answer()
+        self._output = ipywidgets.HTML()
+        self._image = ipywidgets.Image(layout={"width": "auto", "max_width": "100%", "align_self": "flex-start"})
+        self._button = ipywidgets.Button(description=button or "")
+        self._button.on_click(lambda _: self._respond())
+        row = list(self.controls.values())
+        if button is None:
+            for control in row:
+                control.observe(lambda _: self._respond(), names="value")
+        else:
+            row.append(self._button)
+        super().__init__(ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}), self._output, self._image)
+        self._call()
 
     def summary(self) -> str:
-        return ", ".join(f"{name} {_shown(control.value)}" for name, control in self.controls.items())
+        return ", ".join(f"{name} {_label(control.value)}" for name, control in self.controls.items())
 
     def picture(self) -> Figure | None:
         return self.figure
@@ -79,48 +80,43 @@ class Knobs(Board):
     def __repr__(self) -> str:
         return f"{super().__repr__()}: {self.text}" if self.text else super().__repr__()
 
-    def _turn(self) -> None:
-        with self.listening("…"):
-            self._answer()
+    def _respond(self) -> None:
+        with self.responding("…"):
+            self._call()
 
-    def _answer(self) -> None:
+    def _call(self) -> None:
         result = self._function(**{name: control.value for name, control in self.controls.items()})
-        self.text, self.figure = result if isinstance(result, tuple) else (result, None)
-        if not isinstance(self.text, str):
-            self.text, self.figure = "", self.text
-        self._says.value = f"<pre style='line-height:1.35'>{as_html(self.text)}</pre>"
+        if isinstance(result, tuple):
+            self.text, self.figure = result
+        elif isinstance(result, str):
+            self.text, self.figure = result, None
+        else:
+            self.text, self.figure = "", result
+        self._output.value = f"<pre style='line-height:1.35'>{escape(self.text)}</pre>"
         self._image.value = b"" if self.figure is None else png(self.figure)
         self._image.layout.display = "none" if self.figure is None else None
 
 
 def _control(name: str, allowed: Any) -> ipywidgets.Widget:
-    options: dict[str, Any] = {"description": name, "style": {"description_width": "initial"}}
     if isinstance(allowed, bool):
         return ipywidgets.Checkbox(value=allowed, indent=False, description=name)
+    options: dict[str, Any] = {"description": name, "style": {"description_width": "initial"}}
+    if isinstance(allowed, list) and allowed:
+        return ipywidgets.Dropdown(options=[(_label(choice), choice) for choice in allowed], **options)
+    options["continuous_update"] = False
     if isinstance(allowed, str):
-        return ipywidgets.Text(value=allowed, continuous_update=False, **options)
+        return ipywidgets.Text(value=allowed, **options)
     if isinstance(allowed, range):
-        return ipywidgets.IntSlider(
-            min=allowed[0], max=allowed[-1], step=allowed.step, value=allowed[0], continuous_update=False, **options
-        )
+        return ipywidgets.IntSlider(allowed[0], min=allowed[0], max=allowed[-1], step=allowed.step, **options)
     if isinstance(allowed, tuple) and len(allowed) == 2 and all(isinstance(end, (int, float)) for end in allowed):
         low, high = allowed
-        return ipywidgets.FloatSlider(
-            min=low,
-            max=high,
-            step=(high - low) / 100,
-            value=low,
-            readout_format=".3g",
-            continuous_update=False,
-            **options,
-        )
-    if isinstance(allowed, list) and allowed:
-        return ipywidgets.Dropdown(options=[(_shown(one), one) for one in allowed], value=allowed[0], **options)
+        step = (high - low) / 100
+        return ipywidgets.FloatSlider(low, min=low, max=high, step=step, readout_format=".3g", **options)
     raise TypeError(
         f"Knobs: {name}={allowed!r:.60} has no control. Give a range (range(1, 17)), two numbers (0.0, 1.0), a list of "
         "choices, True or False, or a text."
     )
 
 
-def _shown(value: Any) -> str:
+def _label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

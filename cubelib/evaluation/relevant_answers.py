@@ -1,0 +1,94 @@
+"""The answers that a dialogue's outputs are looked for among, and which of them are right.
+
+Taught in notebook 05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from cubelib.data.splits import Split
+from cubelib.data.vectors import ConcatSubset, blocks, first_equals
+from cubelib.metrics.retrieval import SAME
+from cubelib.metrics.rows import l2_normalize
+
+AXES = 8  # coordinates by which equal directions are looked for
+
+
+class RelevantAnswers:
+    """Every different answer of a split once, and the relevant (right) ones for some of its items.
+
+    Relevant are the answers of all items that ask the same question, and every answer equal to one of them.
+
+    Args:
+        split: of a DialogueDataset.
+        items: indices of the items, counted through test, validation and training.
+
+    Attributes:
+        vectors: `(m, dim)`.
+        relevant: for each of the items, in order, the indices of its right answers.
+        chance: how likely a random answer is right, on average over the items.
+
+    Example:
+        >>> from cubelib import DialogueDataset
+        >>> from cubelib.data.splits import leak_free_split
+        >>> vectors = torch.eye(32)
+        >>> dataset = DialogueDataset(vectors[:24], vectors[24 + torch.arange(24) // 3])     # each answer three times
+        >>> RelevantAnswers(leak_free_split(dataset, 0.2, 0.2), [0])
+        RelevantAnswers(8 different answers, 1.0 right for a question)
+    """
+
+    def __init__(self, split: Split, items: Sequence[int] | NDArray[Any]) -> None:
+        self._parts = (split.test, split.validation, split.train)
+        targets = [part.target for part in self._parts]
+        answer_of = first_equals(targets)  # (all items,): the first item with an equal answer
+        self._firsts = np.flatnonzero(answer_of == np.arange(len(answer_of)))  # (m,)
+        entry_of = np.searchsorted(self._firsts, answer_of)  # (all items,): the index of its answer
+        self.vectors = ConcatSubset(targets, self._firsts)
+        question_of = first_equals([part.input for part in self._parts])
+        by_question = np.argsort(question_of, kind="stable")
+        starts = np.searchsorted(question_of[by_question], question_of[items], side="left")
+        ends = np.searchsorted(question_of[by_question], question_of[items], side="right")
+        exact = [np.unique(entry_of[by_question[start:end]]) for start, end in zip(starts, ends, strict=True)]
+        equal = self._equal_entries(np.unique(np.concatenate(exact)))
+        self.relevant = [np.unique(np.concatenate([equal[entry] for entry in entries])) for entries in exact]
+        self.chance = float(np.mean([len(entries) for entries in self.relevant])) / len(self)
+
+    def _equal_entries(self, entries: NDArray[Any]) -> dict[int, NDArray[Any]]:
+        """Entry → all entries of the same direction but for rounding, itself included.
+
+        On a few orthonormal axes no two vectors are farther apart than they are in full, so a tree finds candidates.
+        """
+        dim, generator = self.vectors.shape[1], torch.Generator().manual_seed(0)
+        axes = torch.linalg.qr(torch.randn(dim, min(dim, AXES), generator=generator)).Q
+        coordinates = torch.cat([l2_normalize(block) @ axes for block in blocks(self.vectors)]).numpy()  # (m, axes)
+        reach = (2 * (1 - SAME)) ** 0.5 + 1e-4  # with room for rounding
+        near = cKDTree(coordinates).query_ball_point(coordinates[entries], reach)
+        equal = {}
+        for entry, candidates in zip(entries.tolist(), near, strict=True):
+            if len(candidates) > 1:
+                cosines = l2_normalize(self.vectors[candidates]) @ l2_normalize(self.vectors[[entry]])[0]
+                candidates = np.asarray(candidates)[(cosines > SAME).numpy()]
+            equal[entry] = np.union1d(candidates, [entry])
+        return equal
+
+    def text(self, entry: int) -> str | None:
+        """The text of an answer, None if it is not known."""
+        index = int(self._firsts[entry])
+        for part in self._parts:
+            if index < len(part):
+                return None if part.target_texts is None else part.target_texts[index]
+            index -= len(part)
+        raise IndexError(f"RelevantAnswers: there is no entry {entry} among {len(self)}.")
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __repr__(self) -> str:
+        return f"RelevantAnswers({len(self):,} different answers, {self.chance * len(self):.1f} right for a question)"

@@ -1,0 +1,174 @@
+"""An exercise as data: the right answer, the cases on which it is checked, and the slips that are known by name."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from cubelib.exercises.verdict import Mistake, apart, brief, same
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a learner's function.
+
+    Args:
+        inputs: the arguments of the call.
+        says: what is special about the case; it opens the message.
+        hint: what to say where no known slip fits; empty for the hint of the exercise.
+        view: the part of the answer that is compared, if not all of it, such as the lengths of its rows.
+        only_shape: True if the numbers are left to a later case.
+    """
+
+    inputs: tuple[Any, ...]
+    says: str = ""
+    hint: str = ""
+    view: Function | None = None
+    only_shape: bool = False
+
+
+Checks = Sequence[Sequence[Case]]
+
+
+def cases(*inputs: tuple[Any, ...]) -> list[Case]:
+    """A check of cases that have nothing to be said about them."""
+    return [Case(arguments) for arguments in inputs]
+
+
+def _no_slips(*inputs: Any) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise. Calling it with a learner's function prints one line: not solved yet, what is wrong, or all passed.
+
+    A slip is named only if it gives the very answer of the learner, and passes where the learner has passed.
+
+    Args:
+        number: as in the notebook, such as "4.1".
+        about: the call, an arrow, and what it gives: "double(number) → twice the number".
+        returns: reads what the function returned (see `cubelib.exercises.verdict`).
+        right: the right answer, a function of the inputs.
+        checks: gives the checks, the most basic first, each a list of cases.
+        slips: gives, for the inputs, each diagnosis with the answer of the slip; the first that fits is said.
+        hint: what to say where no slip fits.
+        errors: what to say before an error of that kind in the learner's code is shown.
+        tolerance: the largest difference that counts as rounding.
+        same: says whether two answers are the same, given the tolerance.
+
+    Example:
+        >>> from cubelib.exercises.verdict import whole_number
+        >>> double = Exercise(
+        ...     "0.1",
+        ...     "double(number) → twice the number",
+        ...     returns=whole_number,
+        ...     right=lambda number: 2 * number,
+        ...     checks=lambda: [cases((2,), (3,)), cases((-1,))],
+        ...     slips=lambda number: {"That is the square.": number**2},
+        ...     hint="Add the number to itself.",
+        ... )
+        >>> double(lambda number: number**2)
+        Exercise 0.1: check 1 of 2 does not pass. double(3) gives 9, expected 6. That is the square.
+        >>> double(lambda number: abs(2 * number))
+        Exercise 0.1: check 2 of 2 does not pass. double(-1) gives 2, expected -2. Add the number to itself.
+        >>> double(lambda number: number + number)
+        Exercise 0.1: all 2 checks passed.
+    """
+
+    number: str
+    about: str
+    returns: Function
+    right: Function
+    checks: Callable[[], Checks]
+    slips: Callable[..., Mapping[str, Any]] = _no_slips
+    hint: str = ""
+    errors: Mapping[type[Exception], str] = field(default_factory=dict)
+    tolerance: float = 1e-5
+    same: Callable[[Any, Any, float], bool] = same
+
+    def __call__(self, function: Function) -> None:
+        """Checks a learner's function and prints the verdict.
+
+        Args:
+            function: the learner's. While it raises NotImplementedError the exercise is not solved yet; any other
+                error is the learner's own and is shown as it is.
+        """
+        checks = self.checks()
+        passed: list[Case] = []
+        for number, check in enumerate(checks, start=1):
+            try:
+                for case in check:
+                    self._expect(function, case, passed)
+                    passed.append(case)
+            except NotImplementedError:
+                print(f"Exercise {self.number}: not solved yet.")
+                return
+            except Mistake as mistake:
+                print(f"Exercise {self.number}: check {number} of {len(checks)} does not pass. {mistake}".rstrip())
+                return
+            except tuple(self.errors) as error:
+                advice = next(advice for kind, advice in self.errors.items() if isinstance(error, kind))
+                print(f"Exercise {self.number}: check {number} of {len(checks)} stops with an error. {advice}")
+                raise
+        print(f"Exercise {self.number}: all {len(checks)} checks passed.")
+
+    def __repr__(self) -> str:
+        return f"Exercise {self.number}: {self.about}"
+
+    def _expect(self, function: Function, case: Case, passed: Sequence[Case]) -> None:
+        """Raises Mistake unless the function gives the right answer to a case."""
+        call = f"{self.about.split('(')[0]}({', '.join(map(brief, case.inputs))})"
+        answer = function(*copy.deepcopy(case.inputs))
+        if answer is None:
+            raise Mistake(f"{call} gives None: is there a return at the end?")
+        try:
+            answer = self.returns(answer)
+        except Mistake as mistake:
+            raise Mistake(f"{call} gives {brief(answer)}, {mistake}") from None
+
+        right = self.right(*case.inputs)
+        if self._agree(answer, right, case):
+            return
+        hint = self._known_slip(answer, case, passed) or case.hint or self.hint
+        if _shape(answer) != _shape(right):
+            expected = _shape(right) or "one number"
+            raise Mistake(f"{call} has shape {_shape(answer)}, expected {expected}. {hint}")
+        if case.view:
+            call, answer, right = f"{case.view.__name__}({call})", case.view(answer), case.view(right)
+        opening = f"{case.says}: " if case.says else ""
+        given, expected = apart(answer, right)
+        raise Mistake(f"{opening}{call} gives {given}, expected {expected}. {hint}")
+
+    def _known_slip(self, answer: Any, case: Case, passed: Sequence[Case]) -> str:
+        """The first slip that gives this answer, or this wrong shape, and passes where the learner has passed."""
+        has_right_shape = _shape(answer) == _shape(self.right(*case.inputs))
+        for diagnosis, slip in self.slips(*case.inputs).items():
+            fits = self._agree(answer, slip, case) if has_right_shape else _shape(answer) == _shape(slip)
+            if fits and not any(self._catches(earlier, diagnosis) for earlier in passed):
+                return diagnosis
+        if isinstance(answer, Tensor) and not answer.double().isfinite().all():
+            return "Is something divided by zero, or the logarithm of zero taken?"
+        return ""
+
+    def _catches(self, case: Case, diagnosis: str) -> bool:
+        right, slips = self.right(*case.inputs), self.slips(*case.inputs)
+        return diagnosis in slips and not self._agree(slips[diagnosis], right, case)
+
+    def _agree(self, left: Any, right: Any, case: Case) -> bool:
+        """Whether two answers to a case are the same, as far as the case looks at them."""
+        if _shape(left) != _shape(right):
+            return False
+        if case.view:
+            left, right = case.view(left), case.view(right)
+        return case.only_shape or self.same(left, right, self.tolerance)
+
+
+def _shape(answer: Any) -> tuple[int, ...]:
+    return tuple(answer.shape) if isinstance(answer, Tensor) else ()

@@ -1,0 +1,230 @@
+"""Numbers as colored squares: vectors, the cells of a face, and the planes of a lattice over time.
+
+Colors are those of `cubelib.views.style` and of color-blind-safe maps. Taught in notebooks 01 to 04.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from torch import Tensor
+
+from cubelib import lattice
+from cubelib.errors import DataError
+from cubelib.views.style import ORANGE, SILENT, axes_for, legend_below, new_figure, new_panels
+from cubelib.views.view3d.colors import Colors
+from cubelib.views.view3d.static import borders
+
+_COMPUTED, _SILENT, _LATE = "worth computing", "· still silent", "× too late to be heard"
+_KINDS = {_COMPUTED: colormaps["viridis"](0.85), _SILENT: SILENT, _LATE: (0.75, 0.75, 0.75, 1.0)}
+
+
+def heatmaps(
+    panels: Mapping[str, Tensor],
+    *,
+    label: str,
+    axes: tuple[str, str] = ("column", "row"),
+    stacked: bool = False,
+    diverging: bool = False,
+    lowest: float | None = None,
+    ticks: Sequence[int] | None = None,
+) -> Figure:
+    """Matrices of the same size on one common color scale.
+
+    Args:
+        panels: title → `(rows, columns)`.
+        label: of the color scale, with its unit.
+        axes: what runs to the right, and what runs down.
+        stacked: one below the other instead of side by side.
+        diverging: zero is white, and the two signs have colors of their own.
+        lowest: the scale is logarithmic and begins here; smaller values look like this one.
+        ticks: numbers on both axes; None leaves the choice to matplotlib.
+
+    Raises:
+        DataError: panels that are not matrices of one size.
+
+    Example:
+        >>> figure = heatmaps({"row_major": torch.eye(3), "random": torch.ones(3, 3)}, label="numbers in the cell")
+        >>> [ax.get_title() for ax in figure.axes[:2]]
+        ['row_major', 'random']
+    """
+    shapes = {tuple(panel.shape) for panel in panels.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 2:
+        raise DataError(f"heatmaps: takes matrices of one size, (rows, columns); got {sorted(shapes)}.")
+    rows, columns = next(iter(shapes))
+    if stacked:
+        figure = new_figure(7.5, 0.6 + len(panels) * (0.3 + 5.6 * rows / columns))
+        all_axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, sharey=True)
+    else:
+        figure = new_figure(1.0 + 2.1 * len(panels), 2.6)
+        all_axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)
+    peak = max(float(panel.abs().max()) for panel in panels.values()) or 1.0
+    norm = Normalize(-peak if diverging else 0.0, peak) if lowest is None else LogNorm(lowest, peak)
+    for ax, (title, panel) in zip(all_axes.flat, panels.items(), strict=True):
+        values = panel.detach().cpu() if lowest is None else panel.detach().cpu().clamp_min(lowest)
+        image = ax.imshow(values.numpy(), cmap="PuOr" if diverging else "cividis", norm=norm, interpolation="nearest")
+        ax.set_title(title, fontsize=10)
+        if ticks is not None:
+            ax.set(xticks=ticks, yticks=ticks)
+    for ax in all_axes[-1]:
+        ax.set_xlabel(axes[0])
+    for ax in all_axes[:, 0]:
+        ax.set_ylabel(axes[1])
+    figure.colorbar(image, ax=all_axes, label=label, fraction=0.05, pad=0.02)
+    return figure
+
+
+def numbers(vectors: Mapping[str, Tensor], *, width: int = 64) -> Figure:
+    """Vectors as strips of colored squares, one strip each, on one common scale.
+
+    The numbers run down the columns, left to right: with 768 numbers and a width of 64 each column is one cell of the
+    front face under the row_major layout, its 12 numbers from top to bottom.
+
+    Args:
+        vectors: title → `(dim,)`; dim must be a multiple of width.
+        width: columns of a strip.
+
+    Raises:
+        DataError: a vector that does not fill its columns.
+
+    Example:
+        >>> figure = numbers({"in": torch.randn(768), "out": torch.zeros(768)})
+        >>> [ax.get_title() for ax in figure.axes[:2]]
+        ['in', 'out']
+    """
+    for title, vector in vectors.items():
+        if vector.ndim != 1 or len(vector) % width:
+            raise DataError(
+                f"heatmaps.numbers: {title!r} has shape {tuple(vector.shape)}; a strip of {width} columns takes a "
+                f"vector (dim,) with dim a multiple of {width}. Pass vectors[0], not vectors[:1], or another width."
+            )
+    strips = {title: vector.reshape(width, -1).T for title, vector in vectors.items()}  # (numbers of a cell, cells)
+    return heatmaps(
+        strips, label="value", axes=("cell of the front face", "number\nin the cell"), stacked=True, diverging=True
+    )
+
+
+def light_cone(depth: int, steps: int, *, legend: bool = True, ax: Axes | None = None) -> Axes:
+    """Which planes are worth computing at each tick: the light cone from both ends.
+
+    Args:
+        depth: planes of the lattice.
+        steps: ticks, at least depth − 1.
+        legend: explain the colors and signs below the picture.
+        ax: where to draw; None for a new figure.
+
+    Raises:
+        ValueError: no plane at all, or fewer steps than it takes to cross the lattice.
+
+    Example:
+        >>> light_cone(8, 11).get_title()
+        '11 ticks: 39 of 88 planes computed'
+    """
+    cone = lattice.light_cone(depth, steps)
+    ax = axes_for(ax, max(4.0, 1.2 + 0.3 * (steps + 1)), 1.8 + 0.3 * depth)  # wide enough for the title
+    colors = np.empty((depth, steps + 1, 4))
+    for tick, planes in enumerate(cone):
+        for plane in range(depth):
+            kind = _COMPUTED if plane in planes else _SILENT if plane > tick else _LATE
+            colors[plane, tick] = _KINDS[kind]
+            if kind != _COMPUTED:
+                ax.text(tick, plane, kind[0], ha="center", va="center", color="#444444")
+    ax.imshow(colors, interpolation="nearest", aspect="auto")
+    ax.set_xticks(np.arange(0.5, steps), minor=True)
+    ax.set_yticks(np.arange(0.5, depth - 1), minor=True)
+    ax.grid(which="minor", color="white")
+    ax.tick_params(which="minor", length=0)
+    computed = sum(map(len, cone[1:]))  # at tick 0 the front face is written, not computed
+    ax.set_title(f"{steps} tick{'' if steps == 1 else 's'}: {computed} of {depth * steps} planes computed")
+    _label_time(ax, depth)
+    if legend:
+        legend_below(ax, handles=_kind_handles())
+    return ax
+
+
+def schedules(depth: int, steps: Sequence[int]) -> Figure:
+    """The light cones of several numbers of ticks side by side.
+
+    Args:
+        depth: planes of the lattice.
+        steps: numbers of ticks, a panel for each.
+
+    Example:
+        >>> figure = schedules(8, [7, 11])
+        >>> [ax.get_title() for ax in figure.axes]
+        ['7 ticks: 7 of 56 planes computed', '11 ticks: 39 of 88 planes computed']
+    """
+    figure, all_axes = new_panels(len(steps), 4.4 * len(steps), 3.7)
+    for ax, ticks in zip(all_axes, steps, strict=True):
+        light_cone(depth, ticks, legend=False, ax=ax)
+    figure.legend(handles=_kind_handles(), loc="outside lower center", ncols=len(_KINDS), frameon=False)
+    return figure
+
+
+def activity(strength: Tensor, *, cone: Sequence[range] | None = None, ax: Axes | None = None) -> Axes:
+    """How strong the signal is in each plane at each tick: the root mean square over the plane's cells.
+
+    A plane that is exactly zero is silent: pale gray, marked ·. The color scale is logarithmic if the strengths differ
+    much.
+
+    Args:
+        strength: what each cell holds, `(ticks + 1, planes, rows, columns)`.
+        cone: the planes to outline at each tick, as from `cubelib.lattice.light_cone`.
+        ax: where to draw; None for a new figure.
+
+    Raises:
+        DataError: another shape, numbers that are not finite, or a cone of other ticks.
+
+    Example:
+        >>> ax = activity(torch.eye(3).reshape(3, 3, 1, 1), cone=lattice.light_cone(3, 2))
+        >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.texts)
+        ('time in ticks', 'plane (0 front face)', 6)
+    """
+    if strength.ndim != 4 or not strength.numel() or not torch.isfinite(strength).all():
+        raise DataError(
+            "heatmaps.activity: takes what each cell holds, finite numbers (ticks + 1, planes, rows, columns); got "
+            f"{tuple(strength.shape)}, {int((~torch.isfinite(strength)).sum())} of them not finite."
+        )
+    ticks, planes = strength.shape[:2]
+    if cone is not None and len(cone) != ticks:
+        raise DataError(
+            f"heatmaps.activity: the cone needs a range of planes for each tick; got {len(cone)} ranges for {ticks} "
+            f"states (ticks + 1). Use light_cone(depth={planes}, steps={ticks - 1})."
+        )
+    level = strength.detach().double().square().mean((2, 3)).sqrt().T.cpu()  # (planes, ticks + 1)
+    colors = Colors([level])
+    ax = axes_for(ax, 2.8 + 0.3 * ticks, 1.6 + 0.3 * planes)
+    ax.imshow(colors(level.numpy()), interpolation="nearest", aspect="auto")
+    for plane, tick in (level == 0).nonzero().tolist():
+        ax.text(tick, plane, "·", ha="center", va="center", color="#444444")
+    handles: list[Patch | Line2D] = []
+    if (level == 0).any():
+        handles.append(Patch(facecolor=SILENT, label="· silent"))
+    if cone is not None:
+        inside = np.array([[plane in range_ for range_ in cone] for plane in range(planes)])
+        ax.add_collection(LineCollection(borders(inside), colors=ORANGE, linewidths=2, capstyle="projecting"))
+        handles.append(Line2D([], [], color=ORANGE, linewidth=2, label="light cone"))
+    _label_time(ax, planes)
+    ax.figure.colorbar(colors.mappable, ax=ax, label="root mean square\nof a plane's cells", pad=0.02)
+    if handles:
+        legend_below(ax, handles=handles, ncols=2)
+    return ax
+
+
+def _kind_handles() -> list[Patch]:
+    return [Patch(facecolor=color, label=kind) for kind, color in _KINDS.items()]
+
+
+def _label_time(ax: Axes, planes: int) -> None:
+    """Ticks run to the right and planes down, the front face on top."""
+    ax.set(xlabel="time in ticks", ylabel="plane (0 front face)", yticks=range(planes))
+    ax.locator_params(axis="x", integer=True)

@@ -1,0 +1,259 @@
+"""Vectors on a flat map of their two strongest principal axes: in print, and with their texts on hover.
+
+A flat map of 768 dimensions leaves nearly everything out, so each axis names its share of the variance. Distances are
+to scale and never longer than in the space: neighbors on the map may be far apart. Taught in notebook 01.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from torch import Tensor
+
+from cubelib.data.text import shorten
+from cubelib.errors import DataError
+from cubelib.reshaper import principal_axes
+from cubelib.views.style import GRAY, axes_for, legend_below, styles
+from cubelib.views.view3d.interactive import plain_text, require_plotly
+from cubelib.views.view3d.view import View
+
+Texts = Mapping[str, Sequence[str]]
+
+# The plotly symbols for the markers of `cubelib.views.style`.
+_SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "P": "cross", "v": "triangle-down"}
+_FEW = 300  # up to so many points are drawn large
+_LINE, _MOST_LINES, _KEY = 60, 12, 70  # letters of a line on hover, lines on hover, letters below the printed map
+
+
+def project(vectors: Tensor, *, onto: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Vectors on a flat map.
+
+    Args:
+        vectors: `(n, dim)`, dim at least 2.
+        onto: `(m, dim)`, the vectors whose mean and two strongest axes make the map, so that several sets share one;
+            None for these vectors' own.
+
+    Returns:
+        Coordinates `(n, 2)`, and the share of the variance of `vectors` along each of the two axes, `(2,)`, 0 … 1;
+        0 if all vectors are equal.
+
+    Raises:
+        DataError: no vectors, shapes that do not fit, or numbers that are not finite.
+
+    Example:
+        >>> square = torch.tensor([[3.0, 1.0, 0.0], [3.0, -1.0, 0.0], [-3.0, 1.0, 0.0], [-3.0, -1.0, 0.0]])
+        >>> coordinates, shares = project(square)
+        >>> coordinates.tolist(), [round(share, 2) for share in shares.tolist()]
+        ([[3.0, 1.0], [3.0, -1.0], [-3.0, 1.0], [-3.0, -1.0]], [0.9, 0.1])
+    """
+    onto = vectors if onto is None else onto
+    for name, given in (("vectors", vectors), ("onto", onto)):
+        if given.ndim != 2 or not len(given) or given.shape[1] < 2 or given.shape[1] != onto.shape[-1]:
+            raise DataError(
+                f"maps.project: takes at least one vector (n, dim) and, for the axes, onto (m, dim) of the same "
+                f"width, dim 2 or more; got {tuple(vectors.shape)} onto {tuple(onto.shape)}."
+            )
+        bad_rows = int((~torch.isfinite(given)).any(1).sum())
+        if bad_rows:
+            raise DataError(
+                f"maps.project: {bad_rows} of {len(given)} rows of {name} hold numbers that are not finite. Leave them "
+                "out."
+            )
+    mean, axes = principal_axes(onto)
+    shifted = vectors.detach().to(mean) - mean
+    coordinates = shifted @ axes[:2].T  # (n, 2)
+    total = (shifted - shifted.mean(0)).square().sum().clamp_min(1e-30)
+    shares = (coordinates - coordinates.mean(0)).square().sum(0) / total  # (2,)
+    return coordinates.float(), shares.float()
+
+
+def embedding_map(
+    groups: Mapping[str, Tensor],
+    *,
+    texts: Texts | None = None,
+    labeled: Mapping[str, Sequence[int]] | None = None,
+    arrows: bool = False,
+    onto: Tensor | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Sets of vectors on one map.
+
+    Args:
+        groups: name → `(n, dim)`, at most six.
+        texts: name → the text of each vector; needed for the groups with labels.
+        labeled: name → a few rows that get a number on the map and their text below it.
+        arrows: draw one from each vector of a group to the same row of the next group, for before and after.
+        onto: `(m, dim)`, the vectors whose two strongest axes make the map; None for all that are drawn.
+        ax: where to draw; None for a new figure.
+
+    Raises:
+        DataError: groups, texts or labels that do not fit; numbers that are not finite.
+
+    Example:
+        >>> cross = torch.tensor([[2.0, 0.0, 0.0], [-2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
+        >>> ax = embedding_map({"before": cross, "after": cross / 2}, arrows=True)
+        >>> [text.get_text() for text in ax.get_legend().get_texts()], ax.get_xlabel()
+        (['before (4)', 'after (4)'], 'axis 1: 80.0 % of the variance')
+    """
+    labeled = labeled or {}
+    places, words = _project_groups("embedding_map", groups, arrows, onto)
+    _check_texts("embedding_map", groups, texts or {}, needed=list(labeled))
+    rows = [(name, row) for name, chosen in labeled.items() for row in chosen]
+    for name, row in rows:
+        if not 0 <= row < len(groups[name]):
+            raise DataError(f"maps.embedding_map: cannot label row {row} of {name!r}: it has {len(groups[name])}.")
+    ax = axes_for(ax, 7.0, 5.0 + 0.22 * (len(rows) + (len(groups) > 1)))
+    count = sum(map(len, places.values()))
+    size = math.sqrt(min(40.0, max(5.0, 6000 / count)))  # in points: thousands must not become one blot
+    handles: list[Line2D] = []
+    for name, style in styles(groups).items():
+        look = {"color": style["color"], "marker": style["marker"], "linestyle": "none", "markeredgewidth": 0}
+        ax.plot(*places[name].T.numpy(), **look, markersize=size, alpha=0.85 if count < _FEW else 0.5)
+        handles.append(Line2D([], [], **look, markersize=6, label=f"{name} ({len(places[name]):,})"))
+    for start, end in pairwise(places.values()) if arrows else ():
+        # Quiver, because an annotation for each arrow would take minutes; the lengths are those of the map.
+        ax.quiver(*start.T.numpy(), *(end - start).T.numpy(), angles="xy", scale_units="xy", scale=1, color=GRAY,
+                  alpha=0.6, width=0.002, headwidth=5, headlength=6, zorder=1.5)  # fmt: skip
+    ax.set(xlabel=words["x"], ylabel=words["y"])
+    ax.set_title(words["title"], fontsize=11)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.grid(alpha=0.3)
+    _number_points(ax, [places[name][row].tolist() for name, row in rows])
+    for number, (name, row) in enumerate(rows, 1):
+        text = shorten((texts or {})[name][row], _KEY)
+        handles.append(Line2D([], [], color="black", marker=f"${number}$", linestyle="none", label=text))
+    for entry in legend_below(ax, handles=handles).get_texts():
+        entry.set_parse_math(False)  # a price in dollars is no formula
+    return ax
+
+
+def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = False, onto: Tensor | None = None) -> View:
+    """The same map, to zoom and move, with the text of each point when the mouse is over it.
+
+    Texts are shown as they are: HTML and formulas in them are not interpreted.
+
+    Args:
+        groups: name → `(n, dim)`, at most six.
+        texts: name → the text of each vector.
+        arrows: as in `embedding_map`.
+        onto: as in `embedding_map`.
+
+    Raises:
+        ModuleNotFoundError: plotly is not installed.
+        DataError: groups or texts that do not fit; numbers that are not finite.
+
+    Example:
+        >>> view = hover_map({"pair": torch.eye(2)}, {"pair": ["1 < 2", "so <b>it is</b>"]})
+        >>> view
+        View of 2 vectors on two of 2 axes, which hold 100.0 % of their variance
+        >>> view.figure.data[0].hovertext
+        ('<b>pair</b><br>1 &lt; 2', '<b>pair</b><br>so &lt;b&gt;it is&lt;/b&gt;')
+    """
+    go = require_plotly()
+    places, words = _project_groups("hover_map", groups, arrows, onto)
+    _check_texts("hover_map", groups, texts, needed=list(groups))
+    few = sum(map(len, places.values())) < _FEW
+    figure = go.Figure()
+    for start, end in pairwise(places.values()) if arrows else ():
+        ends = torch.stack([start, end, torch.full_like(start, torch.nan)], 1).reshape(-1, 2)  # nan ends a line
+        heads = {"symbol": "arrow", "angleref": "previous", "size": [0, 8, 0] * len(start), "color": GRAY}
+        x, y = ends.T.numpy()
+        figure.add_scatter(x=x, y=y, mode="lines+markers", marker=heads, line={"color": GRAY, "width": 1}, opacity=0.6,
+                           hoverinfo="skip", showlegend=False)  # fmt: skip
+    for name, style in styles(groups).items():
+        look = {"color": style["color"], "symbol": _SYMBOLS[style["marker"]]}
+        figure.add_scatter(
+            x=places[name][:, 0].numpy(),
+            y=places[name][:, 1].numpy(),
+            mode="markers",
+            name=plain_text(f"{name} ({len(places[name]):,})"),
+            marker={**look, "size": 9 if few else 6, "opacity": 0.85 if few else 0.6},
+            hovertext=[f"<b>{plain_text(name)}</b><br>{_wrapped(text)}" for text in texts[name]],
+            hoverinfo="text",
+        )
+    line = {"gridcolor": "#DDDDDD", "zeroline": False, "linecolor": "black", "mirror": True, "ticks": "outside"}
+    figure.update_layout(
+        template="none", paper_bgcolor="white", plot_bgcolor="white", width=760, height=600, hovermode="closest",
+        font={"color": "black", "size": 13}, title={"text": words["title"], "font": {"size": 15}, "x": 0.5},
+        xaxis={"title": {"text": words["x"]}, **line},
+        yaxis={"title": {"text": words["y"]}, "scaleanchor": "x", **line},
+        showlegend=True, legend={"orientation": "h", "y": -0.14, "x": 0, "yanchor": "top"},
+        modebar={"orientation": "v"},  # beside the map, because on top it covers the title
+        hoverlabel={"bgcolor": "white", "align": "left", "font": {"color": "black"}}, margin={"t": 50, "r": 50},
+    )  # fmt: skip
+    return View(figure, lambda: _figure_of(embedding_map(groups, arrows=arrows, onto=onto)), words["title"])
+
+
+def _project_groups(
+    caller: str, groups: Mapping[str, Tensor], arrows: bool, onto: Tensor | None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Group → its coordinates; and the title and the labels of the axes "x" and "y"."""
+    shapes = {name: tuple(vectors.shape) for name, vectors in groups.items()}
+    listed = ", ".join(f"{name!r} {shape}" for name, shape in shapes.items()) or "none"
+    if not groups or len({shape[1:] for shape in shapes.values()}) != 1:
+        raise DataError(f"maps.{caller}: takes groups of vectors (n, dim) of one width; got {listed}.")
+    if arrows and (len(groups) < 2 or len(set(shapes.values())) != 1):
+        raise DataError(
+            f"maps.{caller}: arrows lead from each vector of a group to the same row of the next: give two groups or "
+            f"more with as many rows; got {listed}."
+        )
+    coordinates, shares = project(torch.cat(list(groups.values())), onto=onto)
+    words = {
+        axis: f"axis {number}: {100 * share:.1f} % of the variance"
+        for axis, number, share in zip("xy", (1, 2), shares.tolist(), strict=True)
+    }
+    dim, percent = shapes[next(iter(groups))][1], 100 * float(shares.sum())
+    words["title"] = f"{len(coordinates):,} vectors on two of {dim} axes, which hold {percent:.1f} % of their variance"
+    return dict(zip(groups, coordinates.split([shape[0] for shape in shapes.values()]), strict=True)), words
+
+
+def _check_texts(caller: str, groups: Mapping[str, Tensor], texts: Texts, needed: Sequence[str]) -> None:
+    for name in needed:
+        if name not in groups or len(texts.get(name, ())) != len(groups[name]):
+            given = "no such group" if name not in groups else f"{len(texts.get(name, ()))} for {len(groups[name])}"
+            raise DataError(
+                f"maps.{caller}: each vector of {name!r} needs its text; got {given}. Groups: "
+                f"{', '.join(map(repr, groups))}; texts of: {', '.join(map(repr, texts)) or 'none'}."
+            )
+
+
+def _figure_of(ax: Axes) -> Figure:
+    assert isinstance(ax.figure, Figure)  # new axes are not in a subfigure
+    return ax.figure
+
+
+def _number_points(ax: Axes, places: Sequence[Any]) -> None:
+    """Writes 1, 2, … beside points: of eight sides, the one that is farthest from other numbers, then from points."""
+    ax.get_xlim()  # updates the scales
+    points = [tuple(ax.transData.transform(place) * 72 / ax.figure.dpi) for place in places]  # in points, as offsets
+    written: list[tuple[float, float]] = []
+    for number, (place, (x, y)) in enumerate(zip(places, points, strict=True), 1):
+        sides = [(11, 11), (-11, 11), (11, -11), (-11, -11), (15, 0), (-15, 0), (0, 15), (0, -15)]
+
+        def room(side: tuple[int, int], x: float = x, y: float = y) -> tuple[float, float]:
+            spot = (x + side[0], y + side[1])
+            to_numbers = min((math.dist(spot, other) for other in written), default=20.0)
+            return min(20.0, to_numbers), min(math.dist(spot, point) for point in points)  # 20 clears two circles
+
+        right, up = max(sides, key=room)
+        written.append((x + right, y + up))
+        ax.plot(*place, marker="o", markersize=7, markerfacecolor="none", markeredgecolor="black", zorder=3)
+        ax.annotate(
+            str(number), place, xytext=(right, up), textcoords="offset points", ha="center", va="center",
+            weight="bold", fontsize=10, zorder=4, arrowprops={"arrowstyle": "-", "linewidth": 0.8},
+            bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.8},
+        )  # fmt: skip
+
+
+def _wrapped(text: str) -> str:
+    """Lines of about sixty letters for plotly; a very long text is cut."""
+    lines = textwrap.wrap(" ".join(text.split()), _LINE, max_lines=_MOST_LINES, placeholder=" …")
+    return "<br>".join(map(plain_text, lines))

@@ -1,0 +1,217 @@
+"""The lattice in plotly: cells to turn in three dimensions, a slider and a play button for the ticks.
+
+The scripts come with plotly's package: nothing is loaded from a network, in JupyterLab or in an exported page.
+
+Depth goes to the right, the front face is on the left, row 0 is on top. A cell that holds something is a shaded cube
+whose color tells how much, a silent one a gray point, a dead one a black cube. Orange lines outline the planes of the
+light cone and marked cells.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cubelib.views.style import GRAY, ORANGE
+from cubelib.views.view3d.colors import LEVELS
+from cubelib.views.view3d.scene import Scene
+from cubelib.views.view3d.static import borders
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+INTERVAL = 700  # milliseconds a tick, when playing
+POINTS, CELLS, DEAD, LINES = range(4)  # the traces of a figure
+
+# The corners of a cube around a cell's middle, as (plane, row, column), and its faces as two triangles each.
+_CORNERS = 0.78 * (np.indices((2, 2, 2)).reshape(3, 8).T - 0.5)
+_FACES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
+_TRIANGLES = _FACES[:, [[0, 1, 2], [0, 2, 3]]].reshape(12, 3)
+_PLACE = "plane %{x:.0f}, row %{z:.0f}, column %{y:.0f}<br>"
+
+
+def require_plotly() -> Any:
+    """plotly.graph_objects, imported when it is needed.
+
+    Raises:
+        ModuleNotFoundError: plotly is not installed; the message has the command.
+    """
+    try:
+        import plotly.graph_objects as go
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "An interactive view needs plotly: python -m pip install 'plotly>=7'. Printed pictures do not: see the "
+            "other functions of cubelib.views.view3d and cubelib.views.maps."
+        ) from error
+    return go
+
+
+def plain_text(text: str) -> str:
+    """A text for a plotly figure, which reads tags and, between two dollar signs, a formula: shown as it was typed.
+
+    Example:
+        >>> plain_text("<b>2 & 3</b> for $5")
+        '&lt;b&gt;2 &amp; 3&lt;/b&gt; for &#36;5'
+    """
+    return html.escape(text, quote=False).replace("$", "&#36;")
+
+
+def to_plotly(scene: Scene, *, frames: bool = True) -> go.Figure:
+    """The figure of a scene, at tick 0.
+
+    Args:
+        scene: what is shown.
+        frames: with all ticks, a slider and a play button; without, only the first tick.
+    """
+    go = require_plotly()
+    planes, rows, columns = scene.size
+    cells, lines = tick_data(scene, 0)
+    shading = {
+        "flatshading": True,
+        "lighting": {"ambient": 0.8, "diffuse": 0.6, "specular": 0.0, "roughness": 1.0},
+        "lightposition": {"x": -2000, "y": -8000, "z": -9000},
+    }
+    figure = go.Figure(
+        [
+            go.Scatter3d(
+                **_coordinates(np.argwhere(np.ones(scene.size))),
+                mode="markers",
+                marker={"size": 2, "color": GRAY, "opacity": 0.25},
+                hovertemplate=f"{_PLACE}0<extra></extra>",
+            ),
+            go.Mesh3d(
+                **cells,
+                **scale_data(scene),
+                **shading,
+                cmin=0,
+                cmax=LEVELS,
+                hovertemplate=f"{_PLACE}%{{customdata:.4g}}<extra></extra>",
+            ),
+            go.Mesh3d(**dead_data(scene), **shading, color="black", hovertemplate=f"{_PLACE}dead<extra></extra>"),
+            go.Scatter3d(**lines, mode="lines", hoverinfo="skip", line={"color": ORANGE, "width": 5}),
+        ]
+    )
+    figure.update_layout(
+        title={"text": plain_text(scene.title), "font": {"size": 14}},
+        width=640,
+        height=480 if frames else 430,
+        margin={"l": 0, "r": 0, "t": 40 if scene.title else 10, "b": 0},
+        template="none",  # plotly's own would be a third of what a notebook stores
+        paper_bgcolor="white",
+        showlegend=False,
+        uirevision="the same view",  # what is turned stays turned when the data change
+        scene={
+            "xaxis": _axis("plane", planes, [-0.7, planes - 0.3]),
+            "yaxis": _axis("column", columns, [-0.7, columns - 0.3]),
+            "zaxis": _axis("row", rows, [rows - 0.3, -0.7]),
+            "aspectmode": "manual",
+            "aspectratio": {"x": 1.5, "y": 1, "z": 1},
+            "camera": {"eye": {"x": -1.35, "y": -1.85, "z": 0.85}, "center": {"x": 0.0, "y": 0.0, "z": -0.12}},
+        },
+    )
+    if frames:
+        _add_player(go, figure, scene)
+    return figure
+
+
+def tick_data(scene: Scene, tick: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What changes with the ticks: the cells that hold something, and the outlines."""
+    values = scene.values[tick].double().numpy()
+    active = values != 0
+    if scene.dead is not None:
+        active &= ~scene.dead.numpy()
+    cells = _cubes(np.argwhere(active))
+    levels = np.maximum(scene.colors.levels(values[active]), 3)  # lower ones are blended with the gray of silence
+    cells["intensity"] = np.repeat(levels, len(_CORNERS))
+    cells["customdata"] = np.repeat(values[active].astype(np.float32), len(_CORNERS))
+    outlines: list[tuple[float, ...]] = []  # (plane, row, column)
+    gap = (np.nan, np.nan, np.nan)
+    _, rows, columns = scene.size
+    for plane in scene.cone[tick] if scene.cone is not None else ():
+        for row, column in ((0, 0), (0, columns), (rows, columns), (rows, 0), (0, 0)):
+            outlines.append((plane, row - 0.5, column - 0.5))
+        outlines.append(gap)
+    for plane, mask in enumerate(scene.marked[tick].numpy() if scene.marked is not None else ()):
+        for (left, top), (right, bottom) in borders(mask):
+            outlines += [(plane, top, left), (plane, bottom, right), gap]
+    return cells, _coordinates(np.array(outlines).reshape(-1, 3))
+
+
+def dead_data(scene: Scene) -> dict[str, Any]:
+    """The cubes of the dead cells."""
+    return _cubes(np.empty((0, 3)) if scene.dead is None else np.argwhere(scene.dead.numpy()))
+
+
+def scale_data(scene: Scene) -> dict[str, Any]:
+    """What the colors of the cells mean."""
+    scale = scene.colors.plotly_scale()
+    title = {"text": plain_text(scene.label), "side": "right"}
+    return {**scale, "colorbar": {**scale["colorbar"], "title": title, "len": 0.75, "thickness": 14}}
+
+
+def _cubes(cells: NDArray[Any]) -> dict[str, Any]:
+    """Corners and triangles of the cubes at cells `(n, 3)`, eight corners to a cube."""
+    corners = (cells[:, None, :] + _CORNERS).reshape(-1, 3)
+    triangles = (len(_CORNERS) * np.arange(len(cells))[:, None, None] + _TRIANGLES).reshape(-1, 3)
+    i, j, k = triangles.T.astype(np.uint16 if len(corners) < 2**16 else np.uint32)
+    return {**_coordinates(corners), "i": i, "j": j, "k": k}
+
+
+def _coordinates(points: NDArray[Any]) -> dict[str, Any]:
+    plane, row, column = points.T.astype(np.float32)
+    return {"x": plane, "y": column, "z": row}
+
+
+def _axis(title: str, count: int, limits: list[float]) -> dict[str, Any]:
+    places = list(range(0, count, max(1, round(count / 8))))
+    return {
+        "title": {"text": title},
+        "tickmode": "array",
+        "tickvals": places,
+        "ticktext": [str(place) for place in places],
+        "range": limits,
+        "showbackground": False,
+        "gridcolor": "#dddddd",
+        "zeroline": False,
+    }
+
+
+def _add_player(go: Any, figure: Any, scene: Scene) -> None:
+    ticks = [str(tick) for tick in range(scene.ticks)]
+    for tick, name in enumerate(ticks):
+        cells, lines = tick_data(scene, tick)
+        data = [{"type": "mesh3d", **cells}, {"type": "scatter3d", **lines}]
+        figure.frames += (go.Frame(name=name, data=data, traces=[CELLS, LINES]),)
+    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    playing = {**at_once, "fromcurrent": True, "frame": {"duration": INTERVAL, "redraw": True}}
+    play = {"label": "▶ play", "method": "animate", "args": [None, playing]}
+    pause = {"label": "❚❚ pause", "method": "animate", "args": [[None], at_once]}
+    steps = [{"label": name, "method": "animate", "args": [[name], at_once]} for name in ticks]
+    figure.update_layout(
+        updatemenus=[
+            {
+                "type": "buttons",
+                "direction": "left",
+                "showactive": False,
+                "buttons": [play, pause],
+                "x": 0.0,
+                "y": 0.0,
+                "xanchor": "left",
+                "yanchor": "top",
+                "pad": {"t": 22},
+            }
+        ],
+        sliders=[
+            {
+                "active": 0,
+                "x": 0.3,
+                "len": 0.68,
+                "pad": {"t": 12, "b": 8},
+                "currentvalue": {"prefix": "tick ", "xanchor": "left"},
+                "steps": steps,
+            }
+        ],
+    )

@@ -1,0 +1,104 @@
+"""What all widgets share: a printed twin, messages, tables of answers, and text that stays text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from cubelib.inference.answers import Answer
+from cubelib.views.style import ORANGE
+from cubelib.views.view3d.static import static_mime
+
+try:
+    import ipywidgets
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "The widgets need ipywidgets: python -m pip install 'ipywidgets>=8'. What they show is also available as plain "
+        "functions: see cubelib.views.experiments, cubelib.inference.ask and CubeTrainer.fit."
+    ) from error
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDE = ipywidgets.Layout(width="100%", max_width="760px")
+# Of a cell in a table of texts; its own line height, because it would get that of a button.
+_CELL = "style='text-align:left; vertical-align:top; padding:3px 8px; line-height:1.35'"
+
+
+class BaseWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A box of controls and pictures. A subclass says in `summary` what it shows, and draws it in `picture`.
+
+    JupyterLab shows the widget; without a kernel (on GitHub, on paper, before a notebook has been run) the stored
+    picture takes its place.
+    """
+
+    def __init__(self, *children: ipywidgets.Widget) -> None:
+        self.message = ipywidgets.HTML()
+        super().__init__([*children, self.message])
+
+    def summary(self) -> str:
+        """One line that says what the widget shows; it is part of the repr."""
+        raise NotImplementedError
+
+    def picture(self) -> Figure | None:
+        """The printed twin, a matplotlib figure; None if there is nothing but text."""
+        raise NotImplementedError
+
+    @contextmanager
+    def responding(self, waiting: str = "") -> Iterator[None]:
+        """Around the response to an input: a user's mistake becomes a message, any other error stays an error.
+
+        Args:
+            waiting: shown until the response is there.
+        """
+        self.message.value = escape(waiting)
+        try:
+            yield
+        except (ValueError, ModuleNotFoundError) as error:  # every UserError is a ValueError
+            self.message.value = escape(str(error))
+        else:
+            self.message.value = ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.summary()})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data |= {"text/plain": repr(self)} | static_mime(self.picture)
+        return bundle
+
+
+def sentence_box(value: str, on_sentence: Callable[[], None], description: str = "sentence") -> ipywidgets.Text:
+    """A line to type in; `on_sentence` is called after Enter or when the line is left."""
+    box = ipywidgets.Text(value=value, description=description, continuous_update=False, layout=WIDE)
+    box.observe(lambda _: on_sentence(), names="value")
+    return box
+
+
+def answer_table(columns: Mapping[str, Sequence[Answer]], notes: Mapping[int, str]) -> str:
+    """Ranked answers with their cosines side by side, as HTML.
+
+    Args:
+        columns: title → answers, equally many in each.
+        notes: index of an answer in its bank → a word to mark it with.
+
+    Example:
+        >>> "<td" in answer_table({"nearest": [Answer("1 < 2", 0.5, 0)]}, {0: "right"})
+        True
+    """
+
+    def cells(answer: Answer) -> str:
+        text = escape(answer.text)
+        if answer.index in notes:
+            text = f"<b style='color:{ORANGE}'>{text} ({notes[answer.index]})</b>"
+        return f"<td {_CELL}>{answer.score:.3f}</td><td {_CELL}>{text}</td>"
+
+    head = "".join(f"<th colspan=2 {_CELL}>{title}</th>" for title in columns)
+    rows = "".join(
+        f"<tr><td {_CELL}>{rank}</td>{''.join(map(cells, answers))}</tr>"
+        for rank, answers in enumerate(zip(*columns.values(), strict=True), start=1)
+    )
+    return f"<table><tr><th></th>{head}</tr>{rows}</table>"

@@ -1,0 +1,179 @@
+"""LesionLab: kill cells, and see what is left of a sentence in several cubes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+import ipywidgets
+import torch
+from torch import Tensor
+
+from cubelib.errors import DataError
+from cubelib.inference.answers import AnswerBank
+from cubelib.lattice import random_damage
+from cubelib.training.cube import Cube
+from cubelib.views.experiments import Lesion, encode, lesion
+from cubelib.views.view3d.colors import STRENGTH
+from cubelib.views.view3d.scene import Scene, trace_states
+from cubelib.views.view3d.static import cubes as draw_cubes
+from cubelib.views.widgets.base import WIDE, BaseWidget, answer_table, sentence_box
+from cubelib.views.widgets.lattice import Cell, Heatmap, LatticePicture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_PERCENT = 30  # of the cells that the slider kills
+LOUDEST = f"{STRENGTH}, at its loudest tick"
+
+
+class LesionLab(BaseWidget):
+    """Cubes in which the same cells die. Taught in notebook 04.
+
+    A click on a cell kills or revives it, in the lattice or on the single plane beside it; the slider kills a share of
+    all cells, drawn at random. For each cube the table shows the cosine of the output with the sentence's own vector,
+    unharmed and damaged, and the nearest known texts.
+
+    Args:
+        cubes: name → Cube or CubeTrainer, all of one lattice and one teacher, such as a plain one beside one that was
+            trained to withstand damage.
+        sentence: to begin with.
+        bank: known texts to search with the outputs; None for none.
+        k: how many of them are shown.
+
+    Attributes:
+        lesions: what `cubelib.views.experiments.lesion` returned, by name.
+        damage: the dead cells, bool `(depth, rows, columns)`.
+        sentence, percent, draw, plane, shown: the controls, each with a `value`: the line, the percentage of dead
+            cells, the number of the random draw, the plane beside the lattice, the name of the cube in the picture.
+
+    Raises:
+        DataError: cubes of different lattices, or as in `lesion`; later mistakes get a message.
+        ModuleNotFoundError: plotly or anywidget is not installed.
+
+    Example:
+        >>> from cubelib import TeacherEncoder
+        >>> cube = Cube({"embedding_dim": 48, "lattice_size": [4, 4, 4], "mode": "dialogue"})
+        >>> cube.initialize_components()
+        >>> cube.encoder = TeacherEncoder(lambda texts: [[len(text)] + 47 * [1] for text in texts])
+        >>> lab = LesionLab({"plain": cube}, "Hello!")
+        >>> lab.kill((2, row, column) for row in range(2) for column in range(4))
+        >>> lab
+        LesionLab(“Hello!”, 8 of 64 cells dead; plain: cosine 1.00 → 0.54)
+    """
+
+    def __init__(self, cubes: Mapping[str, Cube], sentence: str, *, bank: AnswerBank | None = None, k: int = 5) -> None:
+        self.cubes, self.bank, self.k = dict(cubes), bank, k
+        sizes = {cube.core.lattice_size for cube in self.cubes.values() if cube.initialized}
+        if len(sizes) != 1:
+            raise DataError(
+                f"LesionLab: the same cells die in all cubes, so they need one lattice; got {len(self.cubes)} cubes of "
+                f"{len(sizes)} lattices. Call initialize_components() on each, with one lattice_size."
+            )
+        (size,) = sizes
+        self.damage = torch.zeros(size, dtype=torch.bool)
+        self._vector = encode(next(iter(self.cubes.values())), sentence)
+        self.sentence = sentence_box(sentence, self._send)
+        self.percent = ipywidgets.IntSlider(max=MOST_PERCENT, description="dead, %", continuous_update=False)
+        self.draw = ipywidgets.BoundedIntText(max=9999, description="draw", layout={"width": "150px"})
+        self.plane = ipywidgets.IntSlider(size[0] // 2, max=size[0] - 1, description="plane")
+        self.shown = ipywidgets.Dropdown(options=list(self.cubes), description="picture", layout={"width": "240px"})
+        self.revive = ipywidgets.Button(description="all alive", layout={"width": "90px"})
+        self.table = ipywidgets.HTML()
+        scene = self._scene()
+        self.lattice = LatticePicture(
+            scene, [self._slice(scene)], color_bar=False, on_cell=self.toggle, on_square=self._toggle_square
+        )
+        for control in (self.percent, self.draw):
+            control.observe(lambda _: self._draw_cells(), names="value")
+        for control in (self.plane, self.shown):
+            control.observe(lambda _: self._repaint(), names="value")
+        self.revive.on_click(lambda _: self.heal())
+        rows = ([self.percent, self.draw, self.revive], [self.plane, self.shown])
+        controls = [ipywidgets.HBox(row, layout=WIDE) for row in rows]
+        super().__init__(self.sentence, *controls, self.lattice.figure, self.table)
+        self._measure()
+
+    # --- what a click does, and a cell of a notebook can do too -----------------------------------------------------
+
+    def toggle(self, cell: Cell) -> None:
+        """Kills a living cell, (plane, row, column), or revives a dead one."""
+        self.damage[cell] = ~self.damage[cell]
+        self._update()
+
+    def kill(self, cells: Iterable[Cell] | Tensor) -> None:
+        """Kills cells: a list of (plane, row, column), or a bool mask `(depth, rows, columns)`."""
+        if isinstance(cells, Tensor):
+            self.damage |= cells
+        else:
+            for cell in cells:
+                self.damage[cell] = True
+        self._update()
+
+    def heal(self) -> None:
+        """Revives all cells."""
+        self.damage = torch.zeros_like(self.damage)
+        self._update()
+
+    # --- what is shown ----------------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        cosines = [f"{name}: cosine {one.cosine_before:.2f} → {one.cosine:.2f}" for name, one in self.lesions.items()]
+        return f"“{self.sentence.value}”, {self._dead()}; {'; '.join(cosines)}"
+
+    def picture(self) -> Figure:
+        loudest = {name: self._loudest(cube) for name, cube in self.cubes.items()}
+        return draw_cubes(loudest, dead=self.damage, label=LOUDEST)
+
+    def _dead(self) -> str:
+        return f"{int(self.damage.sum())} of {self.damage.numel()} cells dead"
+
+    def _loudest(self, cube: Cube) -> Tensor:
+        """The strongest signal that each cell ever holds, `(depth, rows, columns)`."""
+        strength: Tensor = trace_states(cube, self._vector, damage=self.damage).norm(dim=-1)
+        return strength.amax(0)
+
+    def _scene(self) -> Scene:
+        return Scene(self._loudest(self.cubes[self.shown.value])[None], LOUDEST, dead=self.damage)
+
+    def _slice(self, scene: Scene) -> Heatmap:
+        plane = self.plane.value
+        title = f"plane {plane}: click to kill or revive"
+        return Heatmap(title, scene.values[0, plane], scene.colors, crossed=self.damage[plane])
+
+    def _toggle_square(self, square: tuple[int, int]) -> None:
+        row, column = map(int, square)
+        self.toggle((self.plane.value, row, column))
+
+    def _draw_cells(self) -> None:
+        with self.responding():
+            planes, rows, columns = self.damage.shape
+            self.damage = random_damage((planes, rows, columns), self.percent.value / 100, seed=self.draw.value)
+            self._update()
+
+    def _send(self) -> None:
+        with self.responding("Encoding …"):
+            self._vector = encode(next(iter(self.cubes.values())), self.sentence.value)
+            self._update()
+
+    def _update(self) -> None:
+        self._repaint()
+        self._measure()
+
+    def _repaint(self) -> None:
+        scene = self._scene()
+        self.lattice.draw(scene, 0, [self._slice(scene)])
+
+    def _measure(self) -> None:
+        self.lesions: dict[str, Lesion] = lesion(self.cubes, self._vector, self.damage, bank=self.bank, k=self.k)
+        parts = [f"<p>{self._dead()} ({self.damage.double().mean():.1%})</p>"]
+        for name, one in self.lesions.items():
+            cosines = f"cosine {one.cosine_before:.3f} unharmed, <b>{one.cosine:.3f}</b> damaged"
+            parts.append(f"<p><b>{escape(name)}</b>: {cosines}")
+            if one.before:
+                lost = {answer.index for answer in one.before} - {answer.index for answer in one.after}
+                columns = {"nearest, unharmed": one.before, "nearest, damaged": one.after}
+                parts.append(f"; {one.kept} of {len(one.before)} nearest texts kept</p>")
+                parts.append(answer_table(columns, dict.fromkeys(lost, "lost")))
+        self.table.value = "".join(parts)

@@ -1,0 +1,119 @@
+"""WavePlayer: type a sentence, step through the ticks, see the input, the output and how similar they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import ipywidgets
+from torch import Tensor
+
+from cubelib.training.cube import Cube
+from cubelib.views.experiments import ForwardTrace, forward_trace
+from cubelib.views.view3d.colors import STRENGTH, Colors
+from cubelib.views.view3d.interactive import INTERVAL
+from cubelib.views.view3d.scene import Scene
+from cubelib.views.view3d.static import to_matplotlib
+from cubelib.views.widgets.base import WIDE, BaseWidget, sentence_box
+from cubelib.views.widgets.lattice import Heatmap, LatticePicture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ALL = "strength"
+
+
+class WavePlayer(BaseWidget):
+    """A sentence on its way through a cube. Taught in notebook 00.
+
+    Args:
+        cube: a Cube or CubeTrainer with its components, trained or not.
+        sentence: to begin with; the cube's teacher encodes it.
+        damage: dead cells, bool `(depth, rows, columns)`.
+
+    Attributes:
+        trace: what `cubelib.views.experiments.forward_trace` returned for the sentence that is shown.
+        sentence: the line to type in; like all controls it has a `value`.
+        tick: the slider.
+        channel: what the colors show: "strength", or the number of a channel.
+
+    Raises:
+        DataError: as in `forward_trace`, for the first sentence; later ones get a message.
+        ModuleNotFoundError: plotly or anywidget is not installed.
+
+    Example:
+        >>> import torch
+        >>> from cubelib import TeacherEncoder
+        >>> cube = Cube({"embedding_dim": 48, "lattice_size": [4, 4, 4], "mode": "dialogue"})
+        >>> cube.initialize_components()
+        >>> cube.encoder = TeacherEncoder(lambda texts: [[len(text)] + 47 * [1] for text in texts])
+        >>> player = WavePlayer(cube, "Hello!")
+        >>> player.tick.value = 3
+        >>> player
+        WavePlayer(“Hello!”, tick 3 of 3: plane 3 holds something; cosine of output and input 1.0000)
+    """
+
+    def __init__(self, cube: Cube, sentence: str, *, damage: Tensor | None = None) -> None:
+        self.cube, self.damage = cube, damage
+        self.trace: ForwardTrace = forward_trace(cube, sentence, damage=damage)
+        steps, _, _, _, channels = self.trace.states.shape
+        self.sentence = sentence_box(sentence, self._send)
+        self.tick = ipywidgets.IntSlider(min=0, max=steps - 1, description="tick")
+        self.play = ipywidgets.Play(min=0, max=steps - 1, interval=INTERVAL)
+        ipywidgets.jslink((self.play, "value"), (self.tick, "value"))
+        choices = [(ALL, ALL), *((f"channel {channel}", channel) for channel in range(channels))]
+        self.channel = ipywidgets.Dropdown(options=choices, description="color", layout={"width": "210px"})
+        self.scene = self._make_scene()
+        self.lattice = LatticePicture(self.scene, self._faces())
+        self.facts = ipywidgets.HTML(self._facts())
+        self.tick.observe(lambda _: self._draw(), names="value")
+        self.channel.observe(lambda _: self._repaint(), names="value")
+        controls = ipywidgets.HBox([self.play, self.tick, self.channel], layout=WIDE)
+        super().__init__(self.sentence, controls, self.lattice.figure, self.facts)
+
+    def summary(self) -> str:
+        return f"“{self.sentence.value}”, {self._where()}; cosine of output and input {self.trace.cosine:.4f}"
+
+    def picture(self) -> Figure:
+        return to_matplotlib(self.scene)
+
+    def _make_scene(self) -> Scene:
+        values, label = self.trace.strength, STRENGTH
+        if self.channel.value != ALL:
+            values = self.trace.states[..., self.channel.value]
+            label = f"channel {self.channel.value} of a cell's state"
+        return Scene(values, label, self.cube.core.cone, None, self.damage)
+
+    def _faces(self) -> list[Heatmap]:
+        """The numbers of each cell of the front face at the start, and of the back face at the end."""
+        states = self.trace.states[..., : self.cube.reshaper.cube_shape[2]]
+        faces = {"in: front face, tick 0": states[0, 0], f"out: back face, tick {self.tick.max}": states[-1, -1]}
+        colors = Colors(list(faces.values()))
+        return [Heatmap(title, face.flatten(0, 1).T, colors, "cell", "number") for title, face in faces.items()]
+
+    def _send(self) -> None:
+        with self.responding("Encoding …"):
+            self.trace = forward_trace(self.cube, self.sentence.value, damage=self.damage)
+            self._repaint(self._faces())
+
+    def _repaint(self, faces: Sequence[Heatmap] = ()) -> None:
+        self.scene = self._make_scene()
+        self._draw(faces)
+
+    def _draw(self, faces: Sequence[Heatmap] = ()) -> None:
+        self.lattice.draw(self.scene, self.tick.value, faces)
+        self.facts.value = self._facts()
+
+    def _facts(self) -> str:
+        return escape(f"{self._where()}. Cosine of output and input: {self.trace.cosine:.4f}")
+
+    def _where(self) -> str:
+        planes = [str(plane) for plane in self.trace.active_planes[self.tick.value]]
+        if not planes:
+            active = "no plane holds"
+        elif len(planes) == 1:
+            active = f"plane {planes[0]} holds"
+        else:
+            active = f"planes {', '.join(planes[:-1])} and {planes[-1]} hold"
+        return f"tick {self.tick.value} of {self.tick.max}: {active} something"

@@ -1,0 +1,153 @@
+"""Any function as a TeacherEncoder: what it may give, what is refused, and when it is cached."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from cubelib.encoders.encoder import TeacherEncoder
+from cubelib.errors import ConfigError, DataError
+
+TEXTS = ["one", "two words", "three words here", "one"]
+
+
+def letters(texts: list[str]) -> np.ndarray:
+    """How often a, e and o occur, and the length: `(n, 4)`."""
+    assert type(texts) is list
+    return np.array([[text.count("a"), text.count("e"), text.count("o"), len(text)] for text in texts])
+
+
+def expected(texts: list[str]) -> torch.Tensor:
+    rows = torch.tensor(letters(texts), dtype=torch.float32)
+    return rows / rows.norm(dim=1, keepdim=True)
+
+
+class Counting:
+    """A callable object that remembers what it was asked."""
+
+    def __init__(self, function=letters) -> None:
+        self.function, self.asked = function, []
+
+    def __call__(self, texts):
+        self.asked.append(texts)
+        return self.function(texts)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        letters,
+        lambda texts: letters(texts).tolist(),
+        lambda texts: [tuple(row) for row in letters(texts)],
+        lambda texts: letters(texts).astype(np.float16),
+        lambda texts: torch.tensor(letters(texts), dtype=torch.bfloat16),
+        lambda texts: torch.tensor(letters(texts), dtype=torch.float64, requires_grad=True),
+        lambda texts: 1e30 * letters(texts).astype(np.float64),
+    ],
+)
+def test_whatever_holds_numbers_becomes_unit_float32(form, tmp_path):
+    encoder = TeacherEncoder(form, cache_dir=tmp_path, batch_size=2)
+    vectors = encoder.encode(TEXTS)
+    assert vectors.dtype == torch.float32
+    torch.testing.assert_close(vectors, expected(TEXTS))
+    assert (encoder.dim, encoder.hits, encoder.misses, encoder.truncated) == (4, 1, 3, 0)
+
+
+def test_without_a_name_nothing_is_cached_and_the_repr_says_so(tmp_path):
+    function = Counting()
+    encoder = TeacherEncoder(function, cache_dir=tmp_path / "untouched")
+    for _ in range(2):
+        torch.testing.assert_close(encoder.encode(TEXTS), expected(TEXTS))
+        assert encoder.misses == 3
+    assert len(function.asked) == 2
+    assert encoder.sha256 is None
+    assert not (tmp_path / "untouched").exists()
+    assert repr(encoder) == (
+        "TeacherEncoder(Counting, 4 numbers, a function, cached nowhere as it was given no name=...; "
+        "last encode: 1 from the cache, 3 encoded)"
+    )
+
+
+def test_with_a_name_the_cache_is_asked_first(tmp_path):
+    first = TeacherEncoder(letters, name="letters-v1", cache_dir=tmp_path).encode(TEXTS)
+    function = Counting()
+    encoder = TeacherEncoder(function, name="letters-v1", cache_dir=tmp_path)
+    assert encoder.encode(TEXTS).equal(first)
+    assert (function.asked, encoder.dim, encoder.hits) == ([], 4, 4)
+    assert "letters-v1, 4 numbers, a function, cached under this name" in repr(encoder)
+    other = TeacherEncoder(function, name="letters-v2", cache_dir=tmp_path)
+    other.encode(TEXTS)
+    assert (other.misses, len(function.asked)) == (3, 1)
+
+
+def test_texts_come_in_batches_longest_first_and_one_tells_the_width(tmp_path):
+    function = Counting()
+    encoder = TeacherEncoder(function, cache_dir=tmp_path, batch_size=2)
+    assert "numbers not known yet" in repr(encoder)
+    encoder.encode(TEXTS)
+    assert function.asked == [["three words here", "two words"], ["one"]]
+    function.asked.clear()
+    assert [TeacherEncoder(function, name="mine", cache_dir=tmp_path).dim for _ in range(3)] == [4, 4, 4]
+    assert function.asked == [["text"]]  # then it is in the cache
+    assert TeacherEncoder(function, cache_dir=tmp_path).encode([]).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda texts: letters(texts)[:-1], "made int64 (2, 4), expected real numbers (3, dim)"),
+        (lambda texts: letters(texts)[0], "made int64 (4,)"),
+        (lambda texts: letters(texts)[:, :0], "made int64 (3, 0)"),
+        (lambda texts: None, "made object ()"),
+        (lambda texts: [[1.0], [1.0, 2.0], [1.0]], "did not make a table of numbers"),
+        (lambda texts: [["a"], ["b"], ["c"]], "made <U1 (3, 1)"),
+        (lambda texts: letters(texts) * 1j, "made complex128"),
+        (lambda texts: letters(texts) * 0, "zero or not finite"),
+        (lambda texts: letters(texts) * np.nan, "zero or not finite"),
+        (lambda texts: np.where(letters(texts) > 4, np.inf, 1), "zero or not finite"),
+    ],
+)
+def test_what_is_no_row_for_each_text_is_refused_and_not_stored(function, message, tmp_path):
+    encoder = TeacherEncoder(function, name="bad", cache_dir=tmp_path)
+    with pytest.raises(DataError, match=re.escape(message)):
+        encoder.encode(TEXTS)
+    good = TeacherEncoder(letters, name="bad", cache_dir=tmp_path)
+    good.encode(TEXTS)
+    assert good.misses == 3
+
+
+def test_a_width_that_changes_is_noticed_between_batches_and_between_models_of_one_name(tmp_path):
+    widths = iter([4, 3])
+    encoder = TeacherEncoder(lambda texts: letters(texts)[:, : next(widths)], cache_dir=tmp_path, batch_size=2)
+    with pytest.raises(DataError, match="made vectors of 3 numbers, and earlier ones had 4"):
+        encoder.encode(TEXTS)
+    TeacherEncoder(letters, name="mine", cache_dir=tmp_path).encode(TEXTS[:2])
+    wide = TeacherEncoder(lambda texts: np.ones((len(texts), 5)), name="mine", cache_dir=tmp_path)
+    with pytest.raises(DataError, match="made vectors of 5 numbers, and earlier ones had 4"):
+        wide.encode(TEXTS)
+    wide = TeacherEncoder(lambda texts: np.ones((len(texts), 5)), name="mine", cache_dir=tmp_path)
+    wide.encode(["something else"])
+    with pytest.raises(DataError, match="vectors of 5 and of 4 numbers are stored under 'mine'"):
+        wide.encode(TEXTS[:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": ""}, "'' is not a name for a function"),
+        ({"name": 7}, "7 is not a name for a function"),
+        ({"device": "cuda"}, "a function takes no device. Given device='cuda'"),
+    ],
+)
+def test_what_a_function_cannot_have_is_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        TeacherEncoder(letters, **options)
+
+
+def test_the_functions_own_error_comes_through(tmp_path):
+    def fails(texts):
+        raise ConnectionError("the service is down")
+
+    with pytest.raises(ConnectionError, match="the service is down"):
+        TeacherEncoder(fails, name="service", cache_dir=tmp_path).encode(TEXTS)

@@ -1,0 +1,206 @@
+"""Answers that students gave: right ones in an unusual form pass, and wrong ones are not accused of another mistake."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, normalize
+
+from cubelib import check
+from cubelib.metrics import bootstrap_mean
+
+
+def near(vectors):
+    unit = normalize(vectors)
+    return (unit @ unit.T).fill_diagonal_(-torch.inf)
+
+
+def bootstrap(values, generator, *, size=None, cut=0.025, resamples=2000):
+    places = torch.randint(len(values), (resamples, size or len(values)), generator=generator)
+    return values[places].mean(1).quantile(torch.tensor([cut, 1 - cut]))
+
+
+def take_out(dead_cells):
+    """Changes the list that it is given."""
+    lines = set()
+    while dead_cells:
+        lines.add(dead_cells.pop()[1:])
+    return 768 - 12 * len(lines)
+
+
+def in_own_row(row, *weights):
+    """Changes the row that it is given, once all is computed."""
+    row[:] = check.lattice.tick.right(row.clone(), *weights)
+    return row
+
+
+def one_by_one(fold, unfold, vector):
+    step = 0.01 * vector.abs().mean() * torch.eye(len(vector))
+    given = [vector[None], *(vector[None] + row for row in step)]
+    cubes = [fold(vectors) for vectors in given]
+    back = [unfold(cube) for cube in cubes]
+    return all(torch.allclose(b, g, rtol=0, atol=1e-6) for b, g in zip(back, given, strict=True))
+
+
+def lines_by_pandas(rows):
+    import pandas
+
+    table = pandas.DataFrame(rows).fillna("")
+    empty = (table["question"].str.strip() == "") | (table["answer"].str.strip() == "")
+    return table.index[empty] + 2
+
+
+def by_formula(model, rival):
+    difference = model - rival
+    reach = 1.96 * difference.std() / len(difference) ** 0.5
+    if difference.mean() - reach > 0:
+        return "better"
+    return "worse" if difference.mean() + reach < 0 else "cannot tell"
+
+
+RIGHT = [
+    (check.start.plane_at_tick, lambda tick, depth: np.int64(min(tick, depth - 1))),
+    (check.start.numbers_that_arrive, take_out),
+    (check.start.by_chance, lambda k, answers: np.minimum(1, k / answers)),
+    (check.encoding.cosine_matrix, lambda a, b: (normalize(a) @ normalize(b).T).numpy()),
+    (check.encoding.nearest_other, lambda vectors: near(vectors).argmax(1).tolist()),
+    (check.encoding.centered, lambda train, test: list(normalize(test - train.mean(0)))),
+    (check.encoding.effective_dimension, lambda v, s: torch.tensor(check.encoding.effective_dimension.right(v, s))),
+    (check.reshaping.fold_channel_major, lambda v, r, c, k: v.numpy().reshape(-1, k, r, c).transpose(0, 2, 3, 1)),
+    (check.reshaping.inverse_order, lambda order: order.argsort().tolist()),
+    (check.reshaping.is_inverse, one_by_one),
+    (check.reshaping.is_inverse, lambda f, u, v: np.bool_(one_by_one(f, u, v))),
+    (check.lattice.tick, in_own_row),
+    (check.lattice.tick, lambda *inputs: check.lattice.tick.right(*inputs).tolist()),
+    (check.lattice.neighbors, lambda *inputs: [list(cell) for cell in check.lattice.neighbors.right(*inputs)]),
+    (check.lattice.neighbors, lambda *inputs: torch.tensor(check.lattice.neighbors.right(*inputs))),
+    (check.autoencoder.cosine_per_row, lambda o, t: (normalize(o) * normalize(t)).sum(1).tolist()),
+    (check.autoencoder.column_lost, lambda p, planes: torch.tensor(1 - (1 - p) ** planes)),
+    (check.dialogue.sameness, lambda o: near(o)[~torch.eye(len(o), dtype=torch.bool)].mean().item()),
+    (check.dialogue.wrong_answers, lambda target: (near(target).fill_diagonal_(1) < 0.999).tolist()),
+    (check.metrics.reciprocal_rank, lambda c, r: 1 / (r.gather(1, c.argsort(1, True)).float().argmax(1) + 1)),
+    (check.metrics.surely_better, lambda a, b: torch.tensor(bootstrap_mean(a - b).low > 0)),
+    (check.metrics.near_copies, lambda *inputs: check.metrics.near_copies.right(*inputs).tolist()),
+    (check.own_data.unusable_lines, lines_by_pandas),
+    (check.own_data.verdict, by_formula),
+    (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g.manual_seed(2))),
+    (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g.manual_seed(3), resamples=1_000)),
+    (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, resamples=10_000).tolist()),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
+def test_a_right_answer_passes_in_any_form(exercise, answer, capsys):
+    exercise(answer)
+    assert capsys.readouterr().out.endswith("checks passed.\n")
+
+
+def whole_length(train, test):
+    moved = test - train.mean(dim=0)
+    return moved / moved.norm()
+
+
+def flat(ticks, source, size, neighborhood):
+    count = 0
+    for _, row, column in product(*map(range, size)):
+        away = (abs(row - source[0]), abs(column - source[1]))
+        count += (sum(away) if neighborhood == "von_neumann" else max(away)) <= ticks
+    return count
+
+
+def symmetric(output, target, temperature):
+    logits, own = normalize(output) @ normalize(target).T / temperature, torch.arange(len(output))
+    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
+
+
+def columns_of_vh(train, test, k):
+    mean = train.mean(0)
+    directions = torch.linalg.svd(train - mean, full_matrices=False).Vh[:, :k]
+    return (test - mean) @ directions @ directions.T + mean
+
+
+def first_letters(rows):
+    return [line for line, row in enumerate(rows, 2) if not (row["question"] and row["answer"])]
+
+
+def exact(target):
+    unit = normalize(target)
+    return unit @ unit.T != 1
+
+
+def with_replacement(k, answers):
+    return 1 - (1 - 1 / answers) ** k
+
+
+WRONG = [
+    (check.encoding.centered, whole_length, "You divided all rows by one length."),
+    (check.start.by_chance, with_replacement, "gives 0.004989, expected 0.005. In these k tries"),
+    (check.start.by_chance, lambda k, answers: min(1, k / answers) + 1.1e-6 * k, "gives 0.005011, expected 0.005."),
+    (check.start.numbers_that_arrive, lambda d: 768 - 12 * len({(p, r) for p, r, _ in d}), "You left the column out."),
+    (check.lattice.cells_that_know, flat, "You left out the planes"),
+    (check.lattice.tick, lambda row, *weights: row.tolist(), "The state of the cell behind is carried"),
+    (check.autoencoder.cosine_per_row, lambda o, t: normalize(o) @ normalize(t).T, "That is each row with every row."),
+    (check.autoencoder.pca_reconstruct, columns_of_vh, "You took columns of Vh."),
+    (check.autoencoder.latent_dim, lambda size, bottleneck: 64 * bottleneck, "depth only says how many planes"),
+    (check.autoencoder.column_lost, lambda p, planes: math.nan, "gives nan, expected 0.4375. Is something divided"),
+    (check.dialogue.contrastive_loss, symmetric, "You average both directions."),
+    (check.dialogue.wrong_answers, exact, "Never compare decimals with == or !="),
+    (check.dialogue.wrong_answers, lambda target: target @ target.T < 0.9999, "These are dot products"),
+    (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, size=50), "Too wide: you draw fewer"),
+    (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, cut=0.05), "That is a 90 % interval"),
+    (
+        check.metrics.bootstrap_interval,
+        lambda v, g: bootstrap(v, g).flip(0) if v.std() else (1, 0),
+        "the lower end first",
+    ),
+    (check.metrics.surely_better, lambda a, b: bootstrap_mean(a).low > bootstrap_mean(b).high, "item by item first"),
+    (check.metrics.surely_better, lambda a, b: bool(a.mean() > b.mean()), "A larger mean alone may be luck"),
+    (
+        check.metrics.surely_better,
+        lambda a, b: bootstrap_mean(a.sort().values - b.sort().values).low > 0,
+        "Do not sort",
+    ),
+    (check.metrics.surely_better, lambda a, b: bootstrap_mean(a - b).low >= 0, "Equal models are not better"),
+    (check.metrics.near_copies, lambda a, b, t: (b[:, None] == a).all(2).any(1), "equal is not needed"),
+    (check.own_data.unusable_lines, first_letters, "`(text or '').strip()` is empty for all of these."),
+    (check.own_data.verdict, lambda a, b: "better" if a.mean() > b.mean() else "worse", "A higher mean is not enough"),
+    (check.own_data.verdict, lambda a, b: "cannot tell", "'better' needs low above 0, 'worse' high below 0."),
+    (check.reshaping.is_inverse, lambda f, u, v: u(f(v[None])) == v, "expected True or False. Use .all()."),
+    (check.reshaping.is_inverse, lambda f, u, v: torch.equal(u(f(v[None]))[0], v), "refuses the pca layout"),
+    (check.reshaping.is_inverse, lambda f, u, v: torch.allclose(u(f(v[None]))[0], v, atol=1e-6), "that it has seen"),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer", "diagnosis"), WRONG)
+def test_a_wrong_answer_is_told_what_is_wrong(exercise, answer, diagnosis, capsys):
+    exercise(answer)
+    said = capsys.readouterr().out
+    assert said.startswith(f"Exercise {exercise.number}: check ") and diagnosis in said
+
+
+def no_rim(row, behind, level, ahead, out):
+    """The formula of exercise 3.1 to the letter, which reads beyond the last cell."""
+    return torch.stack([row[z - 1] + out * (ahead * row[z + 1]).relu() for z in range(len(row))])
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "error", "advice"),
+    [
+        (check.lattice.tick, no_rim, IndexError, "The last cell has nobody ahead"),
+        (
+            check.autoencoder.cosine_per_row,
+            lambda o, t: (o * t).sum(1) / o.norm(dim=0),
+            RuntimeError,
+            "If sizes do not",
+        ),
+        (check.autoencoder.latent_dim, lambda size, bottleneck: 1 // 0, ZeroDivisionError, ""),
+    ],
+)
+def test_an_error_of_the_learner_is_shown_as_it_is_below_a_piece_of_advice(exercise, answer, error, advice, capsys):
+    with pytest.raises(error):
+        exercise(answer)
+    assert advice in capsys.readouterr().out

@@ -1,0 +1,197 @@
+"""A map shows where vectors lie, how much of them it shows, and whose texts they are, as they were written."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations, pairwise
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.quiver import Quiver
+from matplotlib.text import Text
+
+from cubelib.errors import DataError
+from cubelib.reshaper import EmbeddingReshaper
+from cubelib.views.maps import embedding_map, hover_map, project
+
+CROSS = torch.tensor([[5.0, 2.0, 1.0], [5.0, -2.0, 1.0], [5.0, 0.0, 4.0], [5.0, 0.0, -2.0]])  # 8 and 18 of squares
+NASTY = ["<b>bold</b> & <i>x</i>", '<a href="javascript:alert(1)">x</a>', "<script>alert(1)</script>", "&lt; $5 or $6"]
+
+
+@pytest.fixture
+def cloud():
+    return torch.randn(60, 12, generator=torch.Generator().manual_seed(0)) * torch.linspace(3, 1, 12)
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def drawn(ax):
+    renderer = FigureCanvasAgg(ax.figure).get_renderer()
+    ax.figure.draw(renderer)
+    return renderer
+
+
+def test_the_longer_direction_goes_to_the_right_and_shares_are_of_the_whole_variance():
+    coordinates, shares = project(CROSS)
+    torch.testing.assert_close(coordinates, torch.tensor([[0.0, 2.0], [0.0, -2.0], [3.0, 0.0], [-3.0, 0.0]]))
+    torch.testing.assert_close(shares, torch.tensor([18 / 26, 8 / 26]))
+
+
+def test_a_map_is_the_first_two_numbers_of_the_pca_layout(cloud):
+    laid = EmbeddingReshaper(12, (1, 1, 12), layout="pca").fit(cloud).fold(cloud).reshape(60, 12)
+    coordinates, shares = project(cloud)
+    torch.testing.assert_close(coordinates, laid[:, :2], rtol=0, atol=1e-4)
+    torch.testing.assert_close(shares, laid.var(0)[:2] / laid.var(0).sum(), rtol=0, atol=1e-4)
+    assert (torch.pdist(coordinates) <= torch.pdist(cloud) + 1e-4).all()  # never longer than in the space
+
+
+def test_on_the_map_of_others_the_shares_are_of_what_is_drawn():
+    flat = torch.tensor([[0.0, 1.0, 2.0], [0.0, -1.0, 2.0], [1.0, 0.0, 2.0], [-1.0, 0.0, 2.0]])
+    coordinates, shares = project(flat, onto=CROSS)  # of whose axes one is the third number, which does not vary here
+    torch.testing.assert_close(coordinates, torch.tensor([[1.0, 1.0], [1.0, -1.0], [1.0, 0.0], [1.0, 0.0]]))
+    assert shares.tolist() == [0.0, 0.5]
+
+
+def test_vectors_that_are_all_the_same_have_no_shares():
+    coordinates, shares = project(torch.ones(3, 4))
+    assert shares.tolist() == [0.0, 0.0] and torch.equal(coordinates, torch.zeros(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "onto", "message"),
+    [
+        (torch.zeros(0, 3), None, "at least one vector"),
+        (torch.zeros(3, 1), None, "dim 2 or more"),
+        (torch.zeros(3), None, r"got \(3,\)"),
+        (torch.zeros(3, 4), torch.zeros(3, 5), r"got \(3, 4\) onto \(3, 5\)"),
+        (torch.full((3, 4), torch.nan), torch.zeros(3, 4), "3 of 3 rows of vectors"),
+        (torch.zeros(3, 4), torch.tensor([[0, torch.inf, 0, 0]]), "1 of 1 rows of onto"),
+    ],
+)
+def test_what_cannot_be_mapped_is_named(vectors, onto, message):
+    with pytest.raises(DataError, match=message):
+        project(vectors, onto=onto)
+
+
+def test_groups_share_one_map_and_differ_in_marker_and_color(cloud):
+    groups = {"questions": cloud[:40], "answers": cloud[40:]}
+    ax = embedding_map(groups)
+    coordinates, shares = project(cloud)
+    first, second = ax.lines
+    np.testing.assert_allclose(first.get_xydata(), coordinates[:40], atol=1e-6)
+    np.testing.assert_allclose(second.get_xydata(), coordinates[40:], atol=1e-6)
+    assert first.get_marker() != second.get_marker() and first.get_color() != second.get_color()
+    assert legend(ax) == ["questions (40)", "answers (20)"]
+    for label, share in zip((ax.get_xlabel(), ax.get_ylabel()), shares.tolist(), strict=True):
+        assert label.endswith(f": {100 * share:.1f} % of the variance")
+    assert ax.get_title() == f"60 vectors on two of 12 axes, which hold {100 * shares.sum():.1f} % of their variance"
+    assert ax.get_aspect() == 1 and to_hex(ax.figure.get_facecolor()) == "#ffffff"
+
+
+def test_arrows_lead_from_each_row_to_the_same_row_of_the_next_group(cloud):
+    groups = {"before": cloud[:20], "after": cloud[20:40], "later": cloud[40:]}
+    ax = embedding_map(groups, arrows=True)
+    places = [line.get_xydata() for line in ax.lines]
+    drawn = [artist for artist in ax.collections if isinstance(artist, Quiver)]
+    assert len(drawn) == 2
+    for quiver, (start, end) in zip(drawn, pairwise(places), strict=True):
+        np.testing.assert_allclose(quiver.get_offsets(), start)
+        np.testing.assert_allclose(np.stack([quiver.U, quiver.V], 1), end - start, atol=1e-6)
+        assert (quiver.angles, quiver.scale) == ("xy", 1)
+    assert not any(isinstance(artist, Quiver) for artist in embedding_map(groups).collections)
+
+
+def test_labeled_points_have_a_number_and_their_text_below():
+    texts = {"cross": ["north", "a $\\price of $6", "a  long\ntext " + "x" * 99, "_left"]}
+    ax = embedding_map({"cross": CROSS}, texts=texts, labeled={"cross": [1, 2, 3]})
+    assert [(note.get_text(), [round(x, 4) for x in note.xy]) for note in ax.texts] == [
+        ("1", [0.0, -2.0]),
+        ("2", [3.0, 0.0]),
+        ("3", [-3.0, 0.0]),
+    ]
+    assert legend(ax)[1:] == ["“a $\\price of $6”", f"“a long text {'x' * 57}…”", "“_left”"]
+    assert not any(text.get_parse_math() for text in ax.get_legend().get_texts())
+    drawn(ax)  # would raise on a formula that is none
+
+
+def test_numbers_of_points_in_one_place_do_not_lie_on_one_another():
+    groups = {"twins": torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.01], [-1.0, 0.0], [0.0, 1.0]])}
+    ax = embedding_map(groups, texts={"twins": list("abcde")}, labeled={"twins": [0, 1, 2]})
+    renderer = drawn(ax)
+    boxes = [Text.get_window_extent(note, renderer) for note in ax.texts]  # of the numbers, without lines
+    middles = [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in boxes]
+    apart = [math.dist(one, other) for one, other in combinations(middles, 2)]
+    assert min(apart) > 18 * ax.figure.dpi / 72  # the circles are 16 points wide
+
+
+@pytest.mark.parametrize(
+    ("groups", "options", "message"),
+    [
+        ({}, {}, "got none"),
+        ({str(number): CROSS for number in range(7)}, {}, "at most 6 curves"),
+        ({"a": CROSS, "b": CROSS[:, :2]}, {}, r"of one width.*'b' \(4, 2\)"),
+        ({"a": CROSS}, {"arrows": True}, "two groups or more with as many rows"),
+        ({"a": CROSS, "b": CROSS[:3]}, {"arrows": True}, r"'b' \(3, 3\)"),
+        ({"a": CROSS}, {"labeled": {"a": [0]}}, "needs its text; got 0 for 4"),
+        ({"a": CROSS}, {"labeled": {"a": [4]}, "texts": {"a": list("abcd")}}, "row 4 of 'a'"),
+        ({"a": CROSS}, {"labeled": {"b": [0]}, "texts": {"b": list("abcd")}}, "no such group. Groups: 'a'"),
+    ],
+)
+def test_what_is_no_map_is_named(groups, options, message):
+    with pytest.raises(DataError, match=message):
+        embedding_map(groups, **options)
+
+
+def test_on_hover_a_text_is_text():
+    (trace,) = hover_map({"<b>mine</b>": CROSS}, {"<b>mine</b>": NASTY}).figure.data
+    assert trace.hovertext == tuple(
+        f"<b>&lt;b&gt;mine&lt;/b&gt;</b><br>{text}"
+        for text in (
+            "&lt;b&gt;bold&lt;/b&gt; &amp; &lt;i&gt;x&lt;/i&gt;",
+            '&lt;a href="javascript:alert(1)"&gt;x&lt;/a&gt;',
+            "&lt;script&gt;alert(1)&lt;/script&gt;",
+            "&amp;lt; &#36;5 or &#36;6",
+        )
+    )
+    assert trace.hoverinfo == "text" and trace.hovertemplate is None  # no template is filled in
+    assert trace.name == "&lt;b&gt;mine&lt;/b&gt; (4)"
+
+
+def test_on_hover_lines_are_wrapped_before_they_are_escaped_and_a_long_text_is_cut():
+    long, tags = " ".join(["word"] * 500), "<" * 100
+    (trace,) = hover_map({"a": CROSS[:3]}, {"a": [long, tags, "one\n\n  two"]}).figure.data
+    first, second, third = (text.removeprefix("<b>a</b><br>").split("<br>") for text in trace.hovertext)
+    assert len(first) == 12 and all(50 < len(line) <= 60 for line in first) and first[-1].endswith(" …")
+    assert second == ["&lt;" * 60, "&lt;" * 40] and third == ["one two"]
+
+
+def test_the_hover_map_shows_the_same_places_axes_and_groups_as_the_printed_one(cloud):
+    groups = {"before": cloud[:30], "after": cloud[30:]}
+    texts = {name: [f"{name} {row}" for row in range(30)] for name in groups}
+    ax = embedding_map(groups, onto=cloud[:10])
+    view = hover_map(groups, texts, arrows=True, onto=cloud[:10])
+    figure = view.figure
+    journeys, *traces = figure.data
+    for trace, line in zip(traces, ax.lines, strict=True):
+        np.testing.assert_allclose(np.stack([trace.x, trace.y], 1), line.get_xydata(), atol=1e-6)
+        assert trace.marker.color == line.get_color()
+    assert traces[0].marker.symbol != traces[1].marker.symbol
+    start, end, gap = (np.stack([journeys.x[i::3], journeys.y[i::3]], 1) for i in range(3))
+    np.testing.assert_allclose(start, ax.lines[0].get_xydata(), atol=1e-6)
+    np.testing.assert_allclose(end, ax.lines[1].get_xydata(), atol=1e-6)
+    assert np.isnan(gap).all() and journeys.hoverinfo == "skip"
+    layout = figure.layout
+    assert (layout.xaxis.title.text, layout.yaxis.title.text) == (ax.get_xlabel(), ax.get_ylabel())
+    assert view.picture().axes[0].get_title() == ax.get_title() and repr(view) == f"View of {ax.get_title()}"
+    assert layout.title.text == ax.get_title() and layout.yaxis.scaleanchor == "x"
+    assert layout.paper_bgcolor == layout.plot_bgcolor == "white"
+
+
+def test_a_hover_map_needs_a_text_for_each_point():
+    with pytest.raises(DataError, match="hover_map: each vector of 'a' needs its text; got 3 for 4"):
+        hover_map({"a": CROSS}, {"a": ["x"] * 3})
