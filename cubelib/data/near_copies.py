@@ -94,7 +94,7 @@ class ExactSearch(NearCopySearch):
 
     def near_pairs(self, cosine: float) -> Pairs:
         """Indices of pairs with a cosine of at least `cosine`, a block of them at a time; each pair once."""
-        least = cosine + 0.01
+        least = cosine - COSINE_TOLERANCE
         for start in self._bar(range(0, len(self._unit), _TILE), "Looking for copies"):
             for column in range(start, len(self._unit), _TILE):
                 products = self._unit[start : start + _TILE] @ self._unit[column : column + _TILE].T

@@ -9,8 +9,6 @@ the arithmetic. Two ways around it, both with the same result as the formula in 
 - cells that share their weights are a convolution, and the CPU's convolution reads the neighbors where they are;
 - cells with weights of their own are taken a few columns at a time, so that all they need stays in the cache. Of their
   nine neighbors only the three of a row are copied side by side; a window of three such rows is a matrix in place.
-
-Taught in notebook 03.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ conduction such cells would stay silent forever: in a chain of zeros no link has
 small random numbers.) How the
 products are made fast is in `products`; the numbers are those of the formula.
 
-Taught in notebook 03. Sources: Mordvintsev et al., Growing Neural Cellular Automata, Distill 2020 (two dense layers,
+Sources: Mordvintsev et al., Growing Neural Cellular Automata, Distill 2020 (two dense layers,
 the last one zero at the start); Cheng et al., Wide & deep learning for recommender systems, 2016, section 3 (a linear
 map beside the hidden layer, trained together with it).
 """

@@ -2,7 +2,7 @@
 
     vectors (b, 768) ─fold→ cube (b, 8, 8, 12) ─CubicCore→ cube (b, 8, 8, 12) ─unfold→ vectors (b, 768)
 
-Taught in notebooks 02 and 03. `cubelib.training.trainer` teaches it something.
+`cubelib.training.trainer` teaches it something.
 """
 
 from __future__ import annotations

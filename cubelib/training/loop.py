@@ -1,6 +1,4 @@
 """The loop: batch → cube → loss → gradients → step. Everything else in this room serves these lines.
-
-Taught in notebook 04.
 """
 
 from __future__ import annotations

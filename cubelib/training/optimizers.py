@@ -1,6 +1,4 @@
 """Optimizers, the learning-rate schedule, and an optimizer's memory as named tensors.
-
-Taught in notebook 04.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
 """A run: epochs, validation, the best weights, reasons to stop, saved states.
-
-Taught in notebook 04.
 """
 
 from __future__ import annotations
