@@ -172,7 +172,7 @@ def tables(results: dict[str, dict[str, Any]]) -> str:
     counts = [count for count in COUNTS if any(key.endswith(f"/{count}") for key in results)]
     if counts:
         keys = {count: [key for key in sorted(results) if key.endswith(f"/{count}")] for count in counts}
-        columns = {f"{count:,}": [results[key] for key in keys[count]] for count in counts} | {"12,800": at[128]}
+        columns = {f"{count:,}": [results[key] for key in keys[count]] for count in counts} | {"20,911 (all)": at[128]}
         names = list(results[keys[counts[0]][0]])
         rows = [[name, *(spread([run[name]["cosine"] for run in runs]) for runs in columns.values())] for name in names]
         parts.append(f"128 numbers, training sentences\n\n{table(['model', *columns], rows)}")

@@ -6,7 +6,7 @@
 Both are `torch.utils.data.Dataset`s of `{"input", "target"}` and keep the texts, so that a report can quote them.
 `cubelib.data.splits` divides them without leaks, `cubelib.data.filters` removes items.
 
-Taught in notebooks 04 and 05.
+Taught in notebook 05.
 """
 
 from __future__ import annotations

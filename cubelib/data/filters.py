@@ -1,7 +1,4 @@
-"""Filters for your own data: what they keep, how many items they remove, and examples of those.
-
-Taught in notebook 05.
-"""
+"""Filters for your own data: what they keep, how many items they remove, and examples of those."""
 
 from __future__ import annotations
 

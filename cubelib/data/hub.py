@@ -2,8 +2,6 @@
 
 Files that were downloaded before are used without a connection. They are kept in the hub's own cache folder and never
 include pickles or code: the caller names the kinds of files it wants.
-
-Taught in notebook 01.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Splits that keep copies together, and say how close their sides come.
-
-Taught in notebook 04.
-"""
+"""Splits that keep copies together, and say how close their sides come."""
 
 from __future__ import annotations
 

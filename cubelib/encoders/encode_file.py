@@ -2,8 +2,6 @@
 
 Each finished batch is in the cache, so a job that was stopped in any way continues from there. The file of vectors is
 assembled from the cache at the end, block by block: it may be larger than memory.
-
-Taught in notebook 01.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The models that a `TeacherEncoder` knows: from what a user writes to the model that is meant.
-
-Taught in notebook 01.
-"""
+"""The models that a `TeacherEncoder` knows: from what a user writes to the model that is meant."""
 
 from __future__ import annotations
 

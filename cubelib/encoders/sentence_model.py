@@ -1,7 +1,4 @@
-"""sentence-transformers models in local folders: checked, loaded without a connection, and run in several processes.
-
-Taught in notebook 01.
-"""
+"""sentence-transformers models in local folders: checked, loaded without a connection, and run in several processes."""
 
 from __future__ import annotations
 

@@ -3,8 +3,6 @@
 all-mpnet-base-v2, the default teacher, comes in five packages, each with one piece of a split zip archive; the other
 two models come in a package each. Who uploaded the packages is unknown, so `checksums.json` lists the SHA-256 of every
 file, and no file is read or run before it is compared. `model.safetensors` is the published one; nothing is a pickle.
-
-Taught in notebook 01.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 A model has an identity that is known before it is loaded: the SHA-256 of its weights, and a tag for everything else
 that decides its vectors. The cache stores vectors under both.
-
-Taught in notebook 01.
 """
 
 from __future__ import annotations

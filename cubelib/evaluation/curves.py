@@ -1,8 +1,6 @@
 """Two curves of a trained cube beside a baseline: its cosine through narrower codes, and with dead cells.
 
 The cube is not trained again for a narrower code or for damage.
-
-Taught in notebook 04.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Test items that show most, and answers that the cube gives to everything.
-
-Taught in notebooks 04 and 05.
-"""
+"""Test items that show most, and answers that the cube gives to everything."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""TaskReport: all models on the same test items, with intervals, paired tests and verdicts, as a table and in words.
-
-Taught in notebook 06.
-"""
+"""TaskReport: all models on the same test items, with intervals, paired tests and verdicts, as a table and in words."""
 
 from __future__ import annotations
 

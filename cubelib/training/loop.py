@@ -1,5 +1,4 @@
-"""The loop: batch → cube → loss → gradients → step. Everything else in this room serves these lines.
-"""
+"""The loop: batch → cube → loss → gradients → step. Everything else in this room serves these lines."""
 
 from __future__ import annotations
 

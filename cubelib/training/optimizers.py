@@ -1,5 +1,4 @@
-"""Optimizers, the learning-rate schedule, and an optimizer's memory as named tensors.
-"""
+"""Optimizers, the learning-rate schedule, and an optimizer's memory as named tensors."""
 
 from __future__ import annotations
 

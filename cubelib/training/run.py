@@ -1,5 +1,4 @@
-"""A run: epochs, validation, the best weights, reasons to stop, saved states.
-"""
+"""A run: epochs, validation, the best weights, reasons to stop, saved states."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_vectors_that_cannot_be_looked_for_are_told_why(asked, k, message):
 
 
 def test_datasets_without_texts_or_of_two_widths_are_refused():
-    with pytest.raises(DataError, match=r"DialogueDataset\(3 items of 3 numbers, without texts\) have no texts to answer with"):
+    with pytest.raises(DataError, match=r"DialogueDataset\(3 items of 3 numbers, without texts\) have no texts"):
         AnswerBank.from_dataset(DialogueDataset(torch.eye(3), torch.eye(3)))
     with pytest.raises(DataError, match="one dataset or several of the same width; got none"):
         AnswerBank.from_dataset()

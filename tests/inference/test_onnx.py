@@ -42,7 +42,10 @@ CUBES = [
     (25, {"lattice": (3, 3, 3), "rule": "local", "bottleneck": 2, "layout": "pca"}),
     (17, {"rule": "local", "neighborhood": "von_neumann", "boundary": "reflect", "layout": "row_major"}),
     (18, {"rule": "genome", "neighborhood": "von_neumann", "boundary": "periodic", "steps": 2, "layout": "spectral"}),
-    (14, {"rule": "shared", "boundary": "reflect", "global_channels": 2, "conduction": False, "layout": "channel_major"}),
+    (
+        14,
+        {"rule": "shared", "boundary": "reflect", "global_channels": 2, "conduction": False, "layout": "channel_major"},
+    ),
 ]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Knobs(BaseWidget):
-    """A function's result below controls for its arguments. Taught in the notebooks, under "Try it yourself".
+    """A function's result below controls for its arguments, as notebooks show it under "Try it yourself".
 
     Args:
         function: returns a text, a matplotlib figure, or both as a pair (text, figure).
