@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 from cubelib.data.text import counted, normalize_text
-from cubelib.data.vectors import ConcatSubset, VectorFile, blocks, check_vectors, take
+from cubelib.data.vectors import COSINE_TOLERANCE, ConcatSubset, VectorFile, blocks, check_vectors, take
 from cubelib.errors import DataError, UserError
 from cubelib.files import reason, written_aside
-from cubelib.metrics.rows import BLOCK, COSINE_TOLERANCE, Embeddings, concat_blocks, l2_normalize, similarity_rows
+from cubelib.metrics.rows import BLOCK, Embeddings, concat_blocks, l2_normalize, similarity_rows
 from cubelib.metrics.structure import nearest
 
 if TYPE_CHECKING:

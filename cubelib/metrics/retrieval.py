@@ -17,11 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cubelib.data.vectors import VectorFile
+from cubelib.data.vectors import COSINE_TOLERANCE, VectorFile
 from cubelib.errors import DataError
 from cubelib.metrics.rows import (
     BLOCK,
-    COSINE_TOLERANCE,
     Embeddings,
     check_pair,
     check_rows,

@@ -18,7 +18,6 @@ Embeddings = Tensor | NDArray[Any] | VectorFile
 
 BLOCK = 1024  # rows per block
 ENTRIES = 2**24  # of a similarity matrix held in memory at a time, 64 MB in float32
-COSINE_TOLERANCE = 1e-6  # cosines closer than this are equal: float32 sums in another order differ by nearly as much
 
 
 def check_rows(name: str, values: Embeddings) -> Tensor | VectorFile:
