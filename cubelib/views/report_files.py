@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from io import BytesIO
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cubelib.data.text import bullet, counted, escape, paragraph
@@ -22,7 +24,7 @@ from cubelib.views import plots
 
 
 def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: str | Path) -> list[str]:
-    """Writes report.md, report.json, curves.png, and for each task a histogram and a learning curve.
+    """Writes report.md, report.json, report.png, curves.png, and for each task a histogram and a learning curve.
 
     Args:
         reports: what `build_report` gave.
@@ -101,7 +103,7 @@ def _setup(trainer: CubeTrainer) -> str:
         f"Training, seed {trainer.config.random_seed}: {stopped}{seconds}.",
         "Parameters of the cube are those that its cells can use. The pca layout also holds a mean and rotation, as "
         "PCA does.",
-        "All numbers: report.json.",
+        "The learning curve and the table as one picture: report.png. All numbers: report.json.",
     ]
     return "\n".join(map(bullet, lines))
 
@@ -132,7 +134,7 @@ def _picture_links(report: TaskReport, trainer: CubeTrainer, pictures: Collectio
 
 def _pictures(reports: Sequence[TaskReport], trainer: CubeTrainer) -> dict[str, Figure]:
     """File name → figure."""
-    pictures: dict[str, Figure] = {}
+    pictures = {"report.png": _overview(reports, trainer)}
     if any(report.curves for report in reports):
         pictures["curves.png"] = _curves(reports)
     for report in reports:
@@ -172,15 +174,43 @@ def _histogram(report: TaskReport) -> Figure:
     return figure
 
 
+def _overview(reports: Sequence[TaskReport], trainer: CubeTrainer) -> Figure:
+    """For each task the learning curve and below it the table, for a slide."""
+    tables = [_plain_table(report) for report in reports]
+    heights = [0.2 * len(table.splitlines()) for table in tables]  # inches
+    figure = _new_figure(9.5, sum(heights) + 4.5 * len(reports))
+    parts = figure.subfigures(len(reports), squeeze=False, height_ratios=[height + 4.5 for height in heights])[:, 0]
+    for report, part, table, height in zip(reports, parts, tables, heights, strict=True):
+        curve, text = part.subplots(2, height_ratios=[4.5, height])
+        if trainer.training_history:
+            _draw_learning_curve(report, trainer, curve)
+        curve.set_visible(bool(trainer.training_history))
+        text.text(0, 1, table, family="monospace", fontsize=9, va="top")
+        text.axis("off")
+    return figure
+
+
+def _plain_table(report: TaskReport) -> str:
+    """The table without markup: a star for bold type."""
+    head, _, *rows = re.sub(r"\*\*(.+?)\*\*", r"  \1 *", report.table()).splitlines()
+    lines = [line.replace("|", " ").strip() for line in (head, *rows)]
+    return "\n".join(
+        [lines[0], "", *lines[1:], "", "* the best of a column and all not significantly different from it"]
+    )
+
+
 def _learning_curve(report: TaskReport, trainer: CubeTrainer) -> Figure:
-    metric, label = f"{report.task}_{report.primary_metric}", LABELS[report.primary_metric]
     figure = _new_figure()
-    ax = figure.subplots()
+    _draw_learning_curve(report, trainer, figure.subplots())
+    return figure
+
+
+def _draw_learning_curve(report: TaskReport, trainer: CubeTrainer, ax: Axes) -> None:
+    metric, label = f"{report.task}_{report.primary_metric}", LABELS[report.primary_metric]
     plots.learning_curve(trainer.training_history, metric, lines=report.marks, least_span=0.02, ax=ax)
     items = counted(len(report.split.validation), "validation item")
     among = " among the validation answers" if report.task == "dialogue" else ""
     ax.set(title=f"{report.task.capitalize()}: {label} on {items}", ylabel=label + among)
-    return figure
 
 
 def _new_figure(width: float = 7.0, height: float = 4.0) -> Figure:

@@ -49,6 +49,7 @@ def test_files_agree_and_hold_every_model(mode, tmp_path):
     assert set(names) == {
         "report.md",
         "report.json",
+        "report.png",
         "curves.png",
         f"similarity_histogram_{mode}.png",
         f"learning_curve_{mode}.png",
@@ -120,7 +121,7 @@ def test_both_tasks_stand_in_one_report(tmp_path):
     assert [report.task for report in reports] == ["autoencoder", "dialogue"]
     assert reports[1].rows[0].latent_dim == 16  # the bottleneck holds for both
     names = save_report(reports, trainer, tmp_path)
-    assert len(names) == 7 and names.count("curves.png") == 1
+    assert len(names) == 8 and names.count("curves.png") == 1
     written = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert re.findall(r"^#+ .*", written, re.MULTILINE)[:2] == [
         "# Report of a run in mixed mode",
