@@ -13,7 +13,7 @@ LISTEN = """plot => {
     plot.played = [];
     plot.on('plotly_hover', event => {
         const point = event.points[0];
-        if ('z' in point) plot.hovered = {cell: [point.x, point.z, point.y].map(Math.round)};
+        if ('z' in point) plot.hovered = {cell: [point.x, point.z, point.y].map(value => Math.round(value) + 0)};
     });
     plot.on('plotly_unhover', () => { plot.hovered = null; });
     plot.on('plotly_animatingframe', event => plot.played.push(event.name));
@@ -117,10 +117,21 @@ class Plot:
         return self.figure.locator(".hovertext tspan.line").all_text_contents()
 
     def click_a_cell(self) -> list[int]:
-        """Click on a cell; its plane, row and column."""
-        cell = self.over_a_cell()
+        """Click on a cell; its plane, row and column.
+
+        Plotly picks some frames behind the mouse, and would take the click for the cell before, too.
+        """
+        self.over_a_cell()
+        seen: list[list[int] | None] = []
+
+        def rests() -> bool:
+            self.page.wait_for_timeout(300)
+            seen.append(self.figure.evaluate("plot => plot.hovered && plot.hovered.cell"))
+            return len(seen) > 2 and seen[-1] is not None and seen[-1] == seen[-2] == seen[-3]
+
+        until(rests, "a cell that stays under the mouse")
         self.hold()
-        return cell
+        return seen[-1]
 
     def hold(self) -> None:
         """A click that lasts: plotly looks at the button when it draws."""
