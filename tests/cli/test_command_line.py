@@ -87,6 +87,7 @@ def test_train_prints_the_table_and_saves_everything(run):
         "learning_curve_autoencoder.png",
         "report.json",
         "report.md",
+        "report.png",
         "similarity_histogram_autoencoder.png",
     ]
     for expected in ("Teacher: ", "Data: ", "Cube: ", "Epoch   2: loss ", "| cube  ", "The target cosine of 0.90"):
