@@ -48,8 +48,8 @@ RECIPE = {
 CORE = {"state_channels": 24, "hidden": 16}
 SIZES = (64, 128, 192, 256)
 COUNTS = (2_000, 4_000, 8_000)  # training texts; all of them is a job of its own
-# Of the core, at 128 numbers. Six neighbors are not among them: in 7 ticks nothing moves sideways, and with each further
-# tick the bottleneck passes on another 128 numbers.
+# Of the core, at 128 numbers. Six neighbors are not among them: in 7 ticks nothing moves sideways, and with each
+# further tick the bottleneck passes on another 128 numbers.
 VARIANTS: dict[str, dict[str, Any]] = {
     "cube from scratch, without the linear path": {"linear_path": False},
     "cube from scratch, open rim": {"boundary": "zero"},
