@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,8 @@ class SentenceModel(TextModel):
 
         self.load()
         self._model.worker_setup = _WorkerSetup(max(1, torch.get_num_threads() // len(devices)))
-        self._pool, self.processes = self._model.start_multi_process_pool(list(devices)), len(devices)
+        with _interrupts_held():
+            self._pool, self.processes = self._model.start_multi_process_pool(list(devices)), len(devices)
         del self._model.worker_setup
         try:
             yield
@@ -121,6 +123,20 @@ class _WorkerSetup:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         tqdm.set_lock(threading.RLock())  # the usual lock is shared, and would be reported as leaked
         threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C reaches this process after the block; processes started in it never see it, not even while they import."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it would let signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:
