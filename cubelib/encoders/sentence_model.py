@@ -199,7 +199,7 @@ def _load_local(folder: Path, device: str) -> SentenceTransformer:
         ) from error
     safetensors_only: dict[str, Any] = {"use_safetensors": True}
     try:
-        with _no_progress_bars():
+        with no_progress_bars():
             model = SentenceTransformer(
                 str(folder), device=device, local_files_only=True, model_kwargs=safetensors_only
             )
@@ -240,7 +240,8 @@ def _missing_tensors(model: SentenceTransformer) -> list[str]:
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
+def no_progress_bars() -> Iterator[None]:
+    """Silences the progress bars of transformers within the block."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from cubelib.evaluation.baselines import Score, Validation, Vectors
 from cubelib.training.batches import shuffled
+from cubelib.training.early_stopping import EarlyStopping
 from cubelib.training.losses import Loss
 
 BATCH = 128
@@ -39,12 +40,13 @@ class Candidate:
         network: `(batch, dim)` → `(batch, other_dim)`.
         learning_rate: of Adam's first step; it falls linearly to zero.
         score: the best on validation so far; NaN without validation.
+        converged: whether the score has not risen for PATIENCE rounds.
     """
 
     def __init__(self, network: nn.Module, learning_rate: float) -> None:
         self.network, self.learning_rate = network, learning_rate
-        self.score, self.last_rise = math.nan, 0.0
-        self._reference, self._waited = -math.inf, 0
+        self.score, self.last_rise, self.converged = math.nan, 0.0, False
+        self._stopping: EarlyStopping | None = None
 
     def start_cycle(self, steps: int, weight_decay: float) -> None:
         """Begins with a new optimizer, whose learning rate falls to zero over so many steps."""
@@ -73,15 +75,10 @@ class Candidate:
         self.last_rise = 0.0 if first else max(0.0, current - self.score)
         if first or current > self.score:
             self.score, self._best_weights = current, copy.deepcopy(self.network.state_dict())
-        if current >= self._reference + RISE:
-            self._reference, self._waited = current, 0
+        if self._stopping is None:
+            self._stopping = EarlyStopping(RISE, PATIENCE, current)
         else:
-            self._waited += 1
-
-    @property
-    def converged(self) -> bool:
-        """Whether the score has not risen for PATIENCE rounds."""
-        return self._waited >= PATIENCE
+            self.converged = self._stopping.update(current)
 
     def restore_best(self) -> None:
         """Puts back the weights of the best score."""

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import cubelib
-from cubelib.encoders.sentence_model import SentenceModel
+from cubelib.encoders.sentence_model import SentenceModel, no_progress_bars
 from cubelib.errors import ConfigError
 from cubelib.inference.target import check_new, new_target
 from cubelib.training.config import TrainingConfig
@@ -187,21 +187,10 @@ def save_sentence_transformer(
     model = to_sentence_transformer(trainer, base=base)
     encoder = "a model that was passed to the export" if base is not None else _encoder_facts(trainer)
     with new_target(folder) as aside:
-        _save_quietly(model, aside)
+        with no_progress_bars():
+            model.save_pretrained(str(aside), create_model_card=False)
         (aside / "README.md").write_text(_model_card(trainer, folder.name, encoder, reports), encoding="utf-8")
     return folder
-
-
-def _save_quietly(model: SentenceTransformer, folder: Path) -> None:
-    from transformers.utils import logging
-
-    had_bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model.save_pretrained(str(folder), create_model_card=False)
-    finally:
-        if had_bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _teacher(trainer: CubeTrainer) -> SentenceTransformer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Sequence
-from io import BytesIO
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -21,6 +20,8 @@ from cubelib.evaluation.table import CUBE, LABELS, TaskReport
 from cubelib.files import reason, written_aside
 from cubelib.training.trainer import CubeTrainer
 from cubelib.views import plots
+from cubelib.views.style import new_figure
+from cubelib.views.view3d.static import png
 
 
 def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: str | Path) -> list[str]:
@@ -42,9 +43,7 @@ def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: str
     values = json.dumps([report.to_dict() for report in reports], indent=1, allow_nan=False, ensure_ascii=False)
     contents = {"report.md": f"{markdown}\n".encode(), "report.json": f"{values}\n".encode()}
     for name, figure in pictures.items():
-        png = BytesIO()
-        figure.savefig(png, format="png", dpi=150, facecolor="white")
-        contents[name] = png.getvalue()
+        contents[name] = png(figure, dpi=150)
     for name in contents:
         if (folder / name).exists():
             raise CheckpointError(f"Saving the report in {folder}: {name} exists already. Choose a new folder.")
@@ -148,7 +147,7 @@ def _curves(reports: Sequence[TaskReport]) -> Figure:
     """One row for each task that has curves."""
     shown = [report for report in reports if report.curves]
     columns = max(len(report.curves) for report in shown)
-    figure = _new_figure(5.5 * columns, 3.6 * len(shown))
+    figure = new_figure(5.5 * columns, 3.6 * len(shown))
     for axes, report in zip(figure.subplots(len(shown), columns, squeeze=False), shown, strict=True):
         with_mean = any(row.model == MeanTarget.name for row in report.rows)
         floor = report.value(MeanTarget.name, "cosine_similarity") if with_mean else None
@@ -168,7 +167,7 @@ def _curves(reports: Sequence[TaskReport]) -> Figure:
 
 def _histogram(report: TaskReport) -> Figure:
     before, after = (report.row(model).per_item["cosine_similarity"] for model in (report.before, CUBE))
-    figure = _new_figure()
+    figure = new_figure(7.0, 4.0)
     ax = plots.similarity_histogram(before, after, target=report.target, ax=figure.subplots())
     ax.set_title(f"{report.task.capitalize()}: {len(after):,} test items")
     return figure
@@ -178,7 +177,7 @@ def _overview(reports: Sequence[TaskReport], trainer: CubeTrainer) -> Figure:
     """For each task the learning curve and below it the table, for a slide."""
     tables = [_plain_table(report) for report in reports]
     heights = [0.2 * len(table.splitlines()) for table in tables]  # inches
-    figure = _new_figure(9.5, sum(heights) + 4.5 * len(reports))
+    figure = new_figure(9.5, sum(heights) + 4.5 * len(reports))
     parts = figure.subfigures(len(reports), squeeze=False, height_ratios=[height + 4.5 for height in heights])[:, 0]
     for report, part, table, height in zip(reports, parts, tables, heights, strict=True):
         curve, text = part.subplots(2, height_ratios=[4.5, height])
@@ -200,7 +199,7 @@ def _plain_table(report: TaskReport) -> str:
 
 
 def _learning_curve(report: TaskReport, trainer: CubeTrainer) -> Figure:
-    figure = _new_figure()
+    figure = new_figure(7.0, 4.0)
     _draw_learning_curve(report, trainer, figure.subplots())
     return figure
 
@@ -211,7 +210,3 @@ def _draw_learning_curve(report: TaskReport, trainer: CubeTrainer, ax: Axes) -> 
     items = counted(len(report.split.validation), "validation item")
     among = " among the validation answers" if report.task == "dialogue" else ""
     ax.set(title=f"{report.task.capitalize()}: {label} on {items}", ylabel=label + among)
-
-
-def _new_figure(width: float = 7.0, height: float = 4.0) -> Figure:
-    return Figure(figsize=(width, height), facecolor="white", layout="constrained")
