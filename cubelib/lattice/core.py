@@ -26,11 +26,16 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
 from cubelib.lattice import counts
-from cubelib.lattice.cone import group_planes_by_neighbors, light_cone, overlap
+from cubelib.lattice.cone import group_planes_by_neighbors, light_cone
 from cubelib.lattice.global_channels import GlobalChannels
-from cubelib.lattice.perceive import AHEAD, BEHIND, BOUNDARIES, LEVEL, NEIGHBORHOODS
+from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
 from cubelib.lattice.rule import RULES, Rule
 
+# All that has nothing to do with the size of the lattice.
+_FREE_OPTIONS = (
+    "state_channels", "hidden", "linear_path", "neighborhood", "boundary", "conduction", "persistent", "bottleneck",
+    "cell_dropout", "cell_damage", "gradient_checkpointing",
+)  # fmt: skip
 INIT_STD = 0.1  # where nothing is carried: copies random cubes over four planes after 150 steps (notebook 03)
 
 
@@ -54,7 +59,10 @@ class CubicCore(nn.Module):
         conduction: whether states move one plane a tick by themselves. Without it a signal moves only where the rule
             has learned to copy it: the classic neural cellular automaton; its last layer starts with small random
             numbers, since from silence nothing can be learned.
-        steps: ticks, at least depth − 1; None means depth − 1.
+        persistent: whether the lattice is a memory instead of a passage: the input is written on every plane, nothing
+            moves by itself, every plane is computed at every tick, and the output is the mean of all planes.
+            Not with a bottleneck or global channels, which belong to a passage.
+        steps: ticks, at least depth − 1, or at least 1 for a persistent core; None means depth − 1.
         bottleneck: channels a cell of the middle plane passes on; None means all. It makes the core a bottleneck of
             `latent_dim` numbers.
         global_channels: channels that the whole front face writes to and every cell of the back face reads
@@ -62,7 +70,8 @@ class CubicCore(nn.Module):
             they would bypass.
         cell_dropout: probability, in training, that a cell skips its update in a tick.
         cell_damage: probability, in training, that a cell is dead: zero at every tick of a call, so that it hands on
-            nothing either. Each call draws its dead cells anew, the same for the whole batch.
+            nothing either. Each call draws its dead cells anew, the same for the whole batch. In a persistent core
+            they are drawn anew at every tick: a cell is emptied, and lives on.
         gradient_checkpointing: recompute each tick in the backward pass instead of remembering what happened inside.
 
     Raises:
@@ -92,6 +101,7 @@ class CubicCore(nn.Module):
         neighborhood: str = "moore",
         boundary: str = "zero",
         conduction: bool = True,
+        persistent: bool = False,
         steps: int | None = None,
         bottleneck: int | None = None,
         global_channels: int = 0,
@@ -103,22 +113,22 @@ class CubicCore(nn.Module):
         self.lattice_size = tuple(lattice_size)  # type: ignore[assignment]
         self.in_channels, self.state_channels, self.hidden = in_channels, state_channels, hidden
         self.linear_path, self.neighborhood = linear_path, neighborhood
-        self.boundary, self.conduction = boundary, conduction
+        self.boundary, self.conduction, self.persistent = boundary, conduction, persistent
         self.bottleneck, self.gradient_checkpointing = bottleneck, gradient_checkpointing
         self.cell_dropout, self.cell_damage = cell_dropout, cell_damage
         _check_options(self, rule, steps, global_channels)
         size = self.lattice_size
         self.steps = size[0] - 1 if steps is None else steps
-        self.cone = light_cone(size[0], self.steps)
+        self.cone = self._all_planes if persistent else light_cone(size[0], self.steps)
         # If several processes share a batch: (rows of this one, size of the whole). Each draws the dropout of the whole
         # batch, so together they drop the cells that one process would.
         self.batch_shard: tuple[slice, int] | None = None
-        init_std = 0.0 if conduction else INIT_STD
+        init_std = 0.0 if conduction or persistent else INIT_STD
         self.rule = Rule(
             rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary, linear_path, init_std
         )
         self.global_channels = GlobalChannels(size[1:], in_channels, global_channels) if global_channels else None
-        self._freeze_unused_parameters()
+        self.rule.freeze_unused(self.cone)
 
     # --- what the core is -------------------------------------------------------------------------------------------
 
@@ -161,18 +171,41 @@ class CubicCore(nn.Module):
             f"{self.neighborhood} neighborhood, {self.steps} ticks, {extras}, {self.parameter_count:,} parameters)"
         )
 
-    def _freeze_unused_parameters(self) -> None:
-        """Excludes from the optimizer what cannot affect the output within `steps` ticks."""
-        rule = self.rule
-        acting = {z for planes in self.cone[1:] for z in planes}
-        used = [(rule.gain or (), acting), (rule.bias, acting), (rule.out, acting)]
-        for depth_offset in (BEHIND, LEVEL, AHEAD):
-            looking = {z for now, then in pairwise(self.cone) for z in overlap(depth_offset, now, then)}
-            used.append((rule.first_layer(depth_offset), looking))
-        for parameters, planes in used:
-            for z, parameter in enumerate(parameters):
-                shared = len(parameters) == 1
-                parameter.requires_grad_(bool(planes) if shared else z in planes)
+    def resized(
+        self, *, depth: int | None = None, rows: int | None = None, columns: int | None = None, steps: int | None = None
+    ) -> CubicCore:
+        """The same weights on a lattice of another size. Only a shared rule can move: it belongs to no cell.
+
+        Args:
+            depth, rows, columns: the new size; None keeps the old.
+            steps: ticks. None changes them with the depth, plane for tick; a persistent core keeps its ticks.
+
+        Returns:
+            A new core with a copy of the weights. All other options are the same.
+
+        Raises:
+            ValueError: a rule or global channels that belong to single cells, or a size that cannot work.
+
+        Example:
+            >>> core = CubicCore((8, 8, 8), 12, rule="shared")
+            >>> core.resized(depth=16, columns=32)(torch.randn(2, 8, 32, 12)).shape
+            torch.Size([2, 8, 32, 12])
+        """
+        owner = f"{self.rule.kind} rule" if self.global_channels is None else "global channels"
+        if owner != "shared rule":
+            raise ValueError(
+                f"CubicCore.resized: the weights of the {owner} belong to single cells of a lattice of "
+                f"{'×'.join(map(str, self.lattice_size))}, and other cells have none. Train with rule='shared' and no "
+                "global channels: one rule fits any size."
+            )
+        wanted = (depth, rows, columns)
+        size = tuple(old if new is None else new for old, new in zip(self.lattice_size, wanted, strict=True))
+        if steps is None:
+            steps = self.steps if self.persistent else self.steps + size[0] - self.lattice_size[0]
+        options = {name: getattr(self, name) for name in _FREE_OPTIONS}
+        core = CubicCore(size, self.in_channels, rule="shared", steps=steps, **options)  # type: ignore[arg-type]
+        core.to(self.rule.out[0]).load_state_dict(self.state_dict())
+        return core.train(self.training)
 
     @property
     def _all_planes(self) -> list[range]:
@@ -195,8 +228,9 @@ class CubicCore(nn.Module):
 
         Args:
             cube: `(batch, rows, columns, in_channels)`, written on the front face.
-            damage: dead cells, a bool mask `(depth, rows, columns)`: a dead cell is always zero. None: none, or in
-                training those that `cell_damage` draws.
+            damage: dead cells, a bool mask `(depth, rows, columns)`: a dead cell is always zero. Or one mask a tick,
+                `(steps + 1, depth, rows, columns)`: a cell is zero after the ticks at which it is dead, and goes on
+                from there. None: none, or in training those that `cell_damage` draws.
             return_states: also return every state of every cell (the dense path: slower, same output).
 
         Returns:
@@ -210,11 +244,16 @@ class CubicCore(nn.Module):
         self._check(cube, damage)
         if damage is None and self.cell_damage and self.training:
             # Nothing of the batch is asked for, so processes that share one, and a seed, draw the same mask.
-            damage = torch.rand(self.lattice_size, device=cube.device) < self.cell_damage
-        alive = None if damage is None else (~damage).to(cube)[:, None, ..., None]  # (depth, 1, rows, columns, 1)
+            ticks = (self.steps + 1,) if self.persistent else ()
+            damage = torch.rand(*ticks, *self.lattice_size, device=cube.device) < self.cell_damage
+        alive = None
+        if damage is not None:
+            alive = (~damage).to(cube)[..., None, :, :, None].expand(self.steps + 1, -1, -1, -1, -1, -1)
         schedule = self._all_planes if return_states else self.cone
         front = pad(cube, (0, self.state_channels - self.in_channels))[None]  # (1, b, rows, columns, c)
-        state = self._apply_masks(_pad_planes(front, 0, len(schedule[0]) - 1), schedule[0], 0, alive)
+        depth = len(schedule[0])
+        written = front.expand(depth, -1, -1, -1, -1) if self.persistent else _pad_planes(front, 0, depth - 1)
+        state = self._apply_masks(written, schedule[0], 0, alive)
         states = [state] if return_states else []
         shared_code = (
             None if self.global_channels is None else self.global_channels.write(state[0, ..., : self.in_channels])
@@ -226,7 +265,8 @@ class CubicCore(nn.Module):
                 state = self._tick(state, now, then, t, alive, shared_code)
             if return_states:
                 states.append(state)
-        out = state[-1, ..., : self.in_channels].contiguous()  # (b, rows, columns, c)
+        back = state.mean(0) if self.persistent else state[-1]
+        out = back[..., : self.in_channels].contiguous()  # (b, rows, columns, c)
         if not torch.compiler.is_compiling() and not _finite(out.detach()):
             raise FloatingPointError(
                 f"CubicCore: the back face holds NaN or infinite numbers after {self.steps} ticks. Input shape "
@@ -260,6 +300,8 @@ class CubicCore(nn.Module):
 
         `then` asks for planes that `now` may not hold; those are silent, or cannot matter any more.
         """
+        if self.persistent:
+            return state
         step = 1 if self.conduction else 0
         first, last = max(then.start - step, now.start), min(then.stop - step, now.stop)
         moved = state[first - now.start : last - now.start]
@@ -271,14 +313,14 @@ class CubicCore(nn.Module):
 
     def _apply_masks(self, state: Tensor, planes: range, t: int, alive: Tensor | None) -> Tensor:
         """Silences what must be silent: planes beyond the signal, channels beyond the bottleneck, dead cells."""
-        if planes.stop > t + 1:
+        if planes.stop > t + 1 and not self.persistent:
             reached = torch.arange(planes.start, planes.stop, device=state.device) <= t
             state = state * reached.to(state)[:, None, None, None, None]
         if self.bottleneck is not None and self.bottleneck_plane in planes:
             passes = torch.ones(len(planes), self.state_channels, dtype=state.dtype, device=state.device)
             passes[self.bottleneck_plane - planes.start, self.bottleneck :] = 0
             state = state * passes[:, None, None, None, :]
-        return state if alive is None else state * alive[planes.start : planes.stop]
+        return state if alive is None else state * alive[t, planes.start : planes.stop]
 
     def _check(self, cube: Tensor, damage: Tensor | None) -> None:
         face, weights = (*self.lattice_size[1:], self.in_channels), self.rule.out[0]
@@ -292,10 +334,11 @@ class CubicCore(nn.Module):
                 f"CubicCore: the cube is {cube.dtype}, the weights are {weights.dtype}. Use "
                 f"cube.to({weights.dtype}) or core.to({cube.dtype})."
             )
-        if damage is not None and (tuple(damage.shape) != self.lattice_size or damage.dtype != torch.bool):
+        masks = (self.lattice_size, (self.steps + 1, *self.lattice_size))
+        if damage is not None and (tuple(damage.shape) not in masks or damage.dtype != torch.bool):
             raise ValueError(
-                f"CubicCore: damage is a bool mask of dead cells, shape {self.lattice_size} (depth, rows, columns); "
-                f"got {damage.dtype}, shape {tuple(damage.shape)}."
+                f"CubicCore: damage is a bool mask of dead cells, shape {self.lattice_size} (depth, rows, columns), or "
+                f"{masks[1]} with a mask for each tick; got {damage.dtype}, shape {tuple(damage.shape)}."
             )
 
 
@@ -333,6 +376,11 @@ def _check_options(core: CubicCore, rule: str, steps: int | None, global_channel
     if steps is not None and not isinstance(steps, int):
         raise ValueError(
             f"CubicCore: steps is a whole number of ticks, or None for depth − 1 = {size[0] - 1}; got {steps}."
+        )
+    if core.persistent and (core.bottleneck is not None or global_channels or (steps is not None and steps < 1)):
+        raise ValueError(
+            "CubicCore: a persistent core holds its input for 1 tick or more, without bottleneck and global channels; "
+            f"got steps={steps}, bottleneck={core.bottleneck}, global_channels={global_channels}."
         )
     if core.bottleneck is not None and not 1 <= core.bottleneck <= core.state_channels:
         raise ValueError(

@@ -29,6 +29,7 @@ class CubicCore(Protocol):
     linear_path: bool
     neighborhood: str
     boundary: str
+    persistent: bool
     bottleneck: int | None
     cone: list[range]
     rule: Rule
@@ -40,7 +41,7 @@ class CubicCore(Protocol):
 
 def carried_channels(core: CubicCore, t: int, z: int) -> int:
     """Channels of plane z that can differ from zero at tick t."""
-    if z > t:
+    if z > t and not core.persistent:
         return 0
     return _through_bottleneck(core, z, core.in_channels if t == 0 else core.state_channels)
 

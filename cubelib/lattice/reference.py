@@ -21,27 +21,28 @@ def reference_states(core: CubicCore, cube: Tensor, damage: Tensor | None = None
     Args:
         core: supplies the sizes and the weights; none of its methods is called.
         cube: one input, `(rows, columns, in_channels)`.
-        damage: dead cells, a bool mask `(depth, rows, columns)`.
+        damage: dead cells, a bool mask `(depth, rows, columns)`, or one a tick, `(steps + 1, depth, rows, columns)`.
 
     Returns:
-        `(steps + 1, depth, rows, columns, state_channels)`; the output is `states[-1, -1, :, :, :in_channels]`.
+        `(steps + 1, depth, rows, columns, state_channels)`; the output is `states[-1, -1, :, :, :in_channels]`, or of a
+        persistent core `states[-1, ..., :in_channels].mean(0)`.
     """
     depth, rows, columns = core.lattice_size
     states = torch.zeros(core.steps + 1, depth, rows, columns, core.state_channels, dtype=cube.dtype)
-    states[0, 0, :, :, : core.in_channels] = cube
+    states[0, : depth if core.persistent else 1, :, :, : core.in_channels] = cube
     global_channels = core.global_channels
     if global_channels is not None:
         code = torch.zeros(global_channels.size, dtype=cube.dtype)
     for t in range(core.steps + 1):
         for z, row, column in product(range(depth), range(rows), range(columns)):
-            if t > 0 and z <= t:  # a cell that no signal can have reached stays silent
+            if t > 0 and (z <= t or core.persistent):  # a cell that no signal can have reached stays silent
                 old = states[t - 1]
                 states[t, z, row, column] = _carried(core, old, z, row, column) + _update(core, old, z, row, column)
             if global_channels is not None and t == z == depth - 1:  # the signal arrives, and the code with it
                 states[t, z, row, column, : core.in_channels] += code @ global_channels.read_weights[row, column]
             if core.bottleneck is not None and z == core.bottleneck_plane:
                 states[t, z, row, column, core.bottleneck :] = 0
-            if damage is not None and damage[z, row, column]:
+            if damage is not None and damage.expand(core.steps + 1, *core.lattice_size)[t, z, row, column]:
                 states[t, z, row, column] = 0
             if global_channels is not None and t == z == 0:
                 front = states[0, 0, row, column, : core.in_channels]
@@ -50,7 +51,7 @@ def reference_states(core: CubicCore, cube: Tensor, damage: Tensor | None = None
 
 
 def _carried(core: CubicCore, old: Tensor, z: int, row: int, column: int) -> Tensor:
-    if not core.conduction:
+    if core.persistent or not core.conduction:
         return old[z, row, column]
     arriving = old[z - 1, row, column] if z > 0 else torch.zeros_like(old[z, row, column])
     return old[z, row, column] + arriving if z == core.lattice_size[0] - 1 else arriving

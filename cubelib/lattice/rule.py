@@ -23,10 +23,13 @@ map beside the hidden layer, trained together with it).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
 from cubelib.lattice import products
+from cubelib.lattice.cone import overlap
 from cubelib.lattice.perceive import AHEAD, BEHIND, LEVEL, Offset
 
 RULES = ("shared", "genome", "local")
@@ -96,6 +99,18 @@ class Rule(nn.Module):
                     out.normal_(0.0, self.init_std)
                 else:
                     out.zero_()
+
+    def freeze_unused(self, schedule: list[range]) -> None:
+        """Excludes from the optimizer what never acts, given the planes that are computed at each tick."""
+        acting = {z for planes in schedule[1:] for z in planes}
+        used = [(self.gain or (), acting), (self.bias, acting), (self.out, acting)]
+        for depth_offset in (BEHIND, LEVEL, AHEAD):
+            looking = {z for now, then in pairwise(schedule) for z in overlap(depth_offset, now, then)}
+            used.append((self.first_layer(depth_offset), looking))
+        for parameters, planes in used:
+            for z, parameter in enumerate(parameters):
+                shared = len(parameters) == 1
+                parameter.requires_grad_(bool(planes) if shared else z in planes)
 
     def first_layer(self, depth_offset: int) -> nn.ParameterList:
         """`[W | V]` for the neighbors at one depth offset (BEHIND, LEVEL, AHEAD).

@@ -50,6 +50,18 @@ def test_parameter_count_is_the_number_of_entries_that_can_learn(
     assert core.parameter_count == entries_that_can_learn(random_core, (4, 3, 2), 2, **options)
 
 
+@pytest.mark.parametrize("linear_path", [True, False], ids=["linear", "relu_only"])
+@pytest.mark.parametrize("steps", [1, 2, 4])
+@pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
+@pytest.mark.parametrize("rule", RULES)
+def test_parameter_count_of_a_persistent_core(random_core, rule, neighborhood, steps, linear_path):
+    options = {
+        "rule": rule, "neighborhood": neighborhood, "steps": steps, "linear_path": linear_path, "persistent": True,
+    }  # fmt: skip
+    core = random_core((3, 3, 2), 2, **options)
+    assert core.parameter_count == entries_that_can_learn(random_core, (3, 3, 2), 2, **options)
+
+
 @pytest.mark.parametrize("size", [(1, 2, 2), (2, 1, 3), (3, 1, 1)])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("conduction", [True, False])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
+from itertools import pairwise, product
 
 import pytest
 import torch
 from small_cubes import small, vectors
 
 from cubelib import AutoencoderDataset, CubeTrainer
-from cubelib.lattice import CubicCore, random_damage
+from cubelib.lattice import CubicCore, ball_damage, damage_from_tick, hole_damage, random_damage
 from cubelib.lattice.reference import reference_states
 
 SIZE = (4, 3, 2)
@@ -54,6 +55,50 @@ def test_a_share_beyond_its_range(share):
         random_damage((8, 8, 8), share)
 
 
+def test_a_ball_holds_the_cells_within_its_radius():
+    damage = ball_damage((7, 8, 9), 1.5, center=(3, 0, 8))
+    inside = [
+        (z, row, column)
+        for z, row, column in product(range(7), range(8), range(9))
+        if math.dist((z, row, column), (3, 0, 8)) <= 1.5
+    ]
+    assert [tuple(cell) for cell in damage.nonzero().tolist()] == inside
+
+
+def test_a_hole_is_a_rectangle_of_one_plane():
+    damage = hole_damage((4, 5, 6), (2, 3), plane=1, corner=(3, 3))
+    assert damage.nonzero().tolist() == [[1, row, column] for row in (3, 4) for column in (3, 4, 5)]
+
+
+def test_a_cell_that_dies_once_the_signal_has_passed_costs_nothing():
+    core, cube = CubicCore(), torch.randn(2, 8, 8, 12, generator=torch.Generator().manual_seed(0))
+    damage = hole_damage(core.lattice_size, plane=3)
+    for tick in range(8):
+        masks = damage_from_tick(damage, tick, steps=7)
+        whole = torch.equal(core(cube, damage=masks), cube)
+        assert whole == (tick > 3)  # untrained, plane 3 holds the signal at tick 3
+    assert torch.equal(core(cube, damage=damage_from_tick(damage, 0, steps=7)), core(cube, damage=damage))
+
+
+@pytest.mark.parametrize(
+    ("lesion", "message"),
+    [
+        (lambda: ball_damage((8, 8, 8), -1), r"radius is a number of cells, 0 or more; got -1"),
+        (
+            lambda: ball_damage((8, 8, 8), 2, center=(0, 8, 0)),
+            r"\(0, 8, 0\) lies outside .* \(0, 0, 0\) to \(7, 7, 7\)",
+        ),
+        (lambda: hole_damage((8, 8, 8), plane=8), r"\(8, 0, 0\) lies outside the lattice"),
+        (lambda: hole_damage((8, 8, 8), corner=(6, 0)), r"3×3 cells from \(6, 0\) on does not fit into a plane of 8×8"),
+        (lambda: hole_damage((8, 8, 8), (0, 3)), r"Use a smaller size, at least \(1, 1\)"),
+        (lambda: damage_from_tick(random_damage((8, 8, 8), 0.1), 8, steps=7), r"tick 8 is not among the ticks 0 to 7"),
+    ],
+)
+def test_a_lesion_outside_the_lattice(lesion, message):
+    with pytest.raises(ValueError, match=message):
+        lesion()
+
+
 # --- drawn in training ------------------------------------------------------------------------------------------------
 
 
@@ -92,6 +137,19 @@ def test_drawn_damage_is_that_of_the_reference_on_both_paths(random_core, steps,
     fast = core(cube)
     for output in (dense, fast):
         torch.testing.assert_close(output[2], expected, atol=1e-10, rtol=0)
+
+
+def test_a_persistent_core_in_training_empties_other_cells_at_each_tick(random_core):
+    core, cube = random_core(persistent=True, steps=200, cell_damage=0.1, hidden=1), torch.ones(1, 3, 2, 2)
+    with torch.no_grad():
+        for parameter in core.parameters():
+            parameter.zero_()
+    torch.manual_seed(0)
+    _, states = core.train()(cube.double(), return_states=True)
+    alive = (states[0] != 0).any(-1).double().mean((1, 2, 3))  # at each tick; nothing refills a cell
+    expected = 0.9 ** torch.arange(1, 202, dtype=torch.double)
+    assert alive[0] > 0.7 and alive[-1] == 0
+    assert bool(((alive - expected).abs() < 0.35).all()) and alive.diff().le(0).all()
 
 
 def test_gradient_checkpointing_recomputes_with_the_same_dead_cells(random_core):

@@ -30,6 +30,11 @@ from cubelib.lattice import CubicCore
         ({"cell_dropout": 1.0}, r"cell_dropout is a probability, 0 or more and below 1; got 1.0"),
         ({"cell_dropout": -0.1}, r"cell_dropout is a probability, 0 or more and below 1; got -0.1"),
         ({"cell_damage": 1.0}, r"cell_damage is a probability, 0 or more and below 1; got 1.0"),
+        (
+            {"persistent": True, "bottleneck": 4},
+            r"a persistent core .* got steps=None, bottleneck=4, global_channels=0",
+        ),
+        ({"persistent": True, "steps": 0}, r"a persistent core holds its input for 1 tick or more.* got steps=0"),
         ({"cell_damage": -0.1}, r"cell_damage is a probability, 0 or more and below 1; got -0.1"),
     ],
 )

@@ -71,6 +71,37 @@ def test_odd_sizes_equal_the_reference(random_core, size, boundary, neighborhood
 
 
 @LINEAR
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
+@pytest.mark.parametrize("rule", RULES)
+def test_a_persistent_core_equals_the_reference(random_core, rule, neighborhood, boundary, linear_path):
+    options = {"rule": rule, "neighborhood": neighborhood, "boundary": boundary, "linear_path": linear_path}
+    core = random_core(SIZE, persistent=True, steps=5, **options)
+    generator = torch.Generator().manual_seed(1)
+    cubes = torch.randn(2, *SIZE[1:], 2, dtype=torch.float64, generator=generator)
+    emptied = torch.rand(6, *SIZE, generator=generator) < 0.2  # other cells at each tick
+    with torch.no_grad():
+        for damage in (None, some_damage(SIZE), emptied):
+            expected = reference_states(core, cubes[1], damage)
+            output, states = core(cubes, damage=damage, return_states=True)
+            torch.testing.assert_close(states[1], expected, **EXACT)
+            torch.testing.assert_close(output[1], expected[-1, ..., :2].mean(0), **EXACT)
+            torch.testing.assert_close(core(cubes, damage=damage), output, **EXACT)
+
+
+def test_damage_tick_by_tick_equals_the_reference(random_core):
+    core = random_core(SIZE, steps=6)
+    generator = torch.Generator().manual_seed(1)
+    cube = torch.randn(1, *SIZE[1:], 2, dtype=torch.float64, generator=generator)
+    damage = torch.rand(7, *SIZE, generator=generator) < 0.2
+    with torch.no_grad():
+        expected = reference_states(core, cube[0], damage)
+        output, states = core(cube, damage=damage, return_states=True)
+        torch.testing.assert_close(states[0], expected, **EXACT)
+        torch.testing.assert_close(core(cube, damage=damage), output, **EXACT)
+
+
+@LINEAR
 @pytest.mark.parametrize("extra_steps", [0, 2], ids=["shortest", "longer"])
 @pytest.mark.parametrize("conduction", [True, False], ids=["conducting", "still"])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
