@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from cubelib.reshaper import EmbeddingReshaper
 from cubelib.training.config import MODES, TrainingConfig
 
 PREDICT_BATCH = 256
+AnyCube = TypeVar("AnyCube", bound="Cube")
 
 
 class Cube(nn.Module):
@@ -119,6 +120,54 @@ class Cube(nn.Module):
         if self.initialized:
             self.core.bottleneck = self.config.bottleneck
             self.core.cell_dropout = self.config.cell_dropout
+
+    def resized(
+        self: AnyCube, *, depth: int | None = None, rows: int | None = None, columns: int | None = None
+    ) -> AnyCube:
+        """The same weights on a lattice of another size, see `CubicCore.resized`.
+
+        With another face the cube takes vectors of another width: a face of 16×16 cells with 12 numbers each takes
+        3,072. With another depth alone it takes the vectors that it took before.
+
+        Args:
+            depth, rows, columns: the new size; None keeps the old.
+
+        Returns:
+            A new cube with a copy of the weights, in evaluation mode.
+
+        Raises:
+            ConfigError: the layout was fitted on vectors of the old width.
+            ValueError: before `initialize_components`, a rule that is not shared, or a size that cannot work.
+
+        Example:
+            >>> cube = Cube({"core": {"rule": "shared"}, "mode": "dialogue"})
+            >>> cube.initialize_components()
+            >>> larger = cube.resized(rows=16, columns=16)
+            >>> larger.config.lattice_size, larger.config.embedding_dim
+            ([8, 16, 16], 3072)
+        """
+        if not self.initialized:
+            raise ValueError("CubeTrainer.resized: there is no cube yet. Call initialize_components() first.")
+        core = self.core.resized(depth=depth, rows=rows, columns=columns)
+        same_face = core.lattice_size[1:] == self.core.lattice_size[1:]
+        if self.reshaper.layout in ("pca", "spectral") and not same_face:
+            raise ConfigError(
+                f"CubeTrainer.resized: the layout {self.reshaper.layout} was fitted on vectors of "
+                f"{self.config.embedding_dim} numbers and cannot be laid on another face. Change the depth alone, or "
+                "train with layout row_major."
+            )
+        settings = self.config.to_dict()
+        settings["lattice_size"] = list(core.lattice_size)
+        if not same_face:
+            settings["embedding_dim"] = math.prod(core.lattice_size[1:]) * core.in_channels
+        if self.config.core.steps is not None:
+            settings["core"]["steps"] = core.steps
+        cube = type(self)(settings, device=str(self.device))
+        cube.initialize_components()
+        cube.core = core
+        if same_face:
+            cube.reshaper.load_state_dict(self.reshaper.state_dict())
+        return cube.eval()
 
     # --- using the cube ---------------------------------------------------------------------------------------------
 

@@ -101,6 +101,13 @@ class CubeTrainer(Cube):
             "stop_reason": self.stop_reason,
         }
 
+    def resized(self, *, depth: int | None = None, rows: int | None = None, columns: int | None = None) -> CubeTrainer:
+        """The same weights on a lattice of another size, with their history; see `Cube.resized`."""
+        trainer = super().resized(depth=depth, rows=rows, columns=columns)
+        trainer.training_history, trainer.trained_on = list(self.training_history), dict(self.trained_on)
+        trainer.seconds, trainer.stop_reason = self.seconds, self.stop_reason
+        return trainer
+
     @property
     def current_epoch(self) -> int:
         """Epochs trained so far."""
