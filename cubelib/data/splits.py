@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.datasets import AutoencoderDataset, EmbeddingDataset
 from cubelib.data.filters import FilterReport
 from cubelib.data.near_copies import NearCopySearch, join, search_for
 from cubelib.data.text import normalize_text, shorten
-from cubelib.data.vectors import Array
+from cubelib.data.vectors import Array, first_equals
 from cubelib.errors import DataError
 
 SIDES = ("training", "validation", "test")
+KINDS = ("new_answers", "new_questions")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Split:
         groups: how many groups of copies, or of items that belong together, there are; a group is never divided.
         largest_group: items in the largest of them.
         near_copy: the cosine from which two vectors count as copies.
+        kind: "new_answers", or "new_questions" if known answers are tested with new questions: then copies and borders
+            are those of questions alone.
         borders: the closest pair across each border: training–test, training–validation, validation–test. Below
             near_copy by construction, and measured all the same.
         filtered: what filters removed before the split, if there were any.
@@ -67,6 +70,7 @@ class Split:
     filtered: FilterReport | None = None
     test_groups: Array | None = field(default=None, compare=False)
     approximate: bool = False
+    kind: str = "new_answers"
 
     @property
     def closest(self) -> float:
@@ -81,15 +85,17 @@ class Split:
             >>> leak_free_split(AutoencoderDataset(torch.eye(40)), 0.1, 0.1).report().split(";")[0]
             '32 training, 4 validation and 4 test items in 40 groups of copies (largest 1)'
         """
-        copies = f"texts with a cosine of {self.near_copy:g} or more" if self.near_copy < 1 else "equal vectors"
+        texts = "questions" if self.kind == "new_questions" else "texts"
+        copies = f"{texts} with a cosine of {self.near_copy:g} or more" if self.near_copy < 1 else "equal vectors"
         if self.approximate:
             copies += ", looked for with an approximate index (faiss), which may miss a few"
         together = "" if self.train.groups is None else " and of items that belong together"
         train_test, train_validation, validation_test = self.borders
+        known = ", and every answer is trained on," if self.kind == "new_questions" else ""
+        sizes = f"{len(self.train):,} training, {len(self.validation):,} validation and {len(self.test):,} test items"
         return (
-            f"{len(self.train):,} training, {len(self.validation):,} validation and {len(self.test):,} test items in "
-            f"{self.groups:,} groups of copies{together} (largest {self.largest_group:,}); copies are {copies}; the "
-            f"closest training and test texts have {train_test}, training and validation {train_validation}, "
+            f"{sizes}{known} in {self.groups:,} groups of copies{together} (largest {self.largest_group:,}); copies are {copies}; the "
+            f"closest training and test {texts} have {train_test}, training and validation {train_validation}, "
             f"validation and test {validation_test}"
         )
 
@@ -137,6 +143,7 @@ def leak_free_split(
     test_fraction: float = 0.1,
     *,
     near_copy: float = 0.95,
+    kind: str = "new_answers",
     seed: int = 0,
     progress: bool = False,
 ) -> Split:
@@ -145,17 +152,23 @@ def leak_free_split(
     Groups of copies are shuffled with the seed and dealt out whole, to test, then to validation, until each has its
     share; a group that would overfill a part goes to training.
 
+    That asks for answers nobody has seen. A help desk asks something else: known answers to questions in new words.
+    With kind "new_questions" no copy of a question is on two sides, while every answer of a test or validation
+    item is also the answer of a training item.
+
     Args:
         dataset: what to divide.
         validation_fraction: fraction of the items, rounded.
         test_fraction: fraction of the items, rounded.
         near_copy: cosine from which two vectors are copies, above 0; 1 for equal vectors only. Texts that differ in
             case and white space only are always copies.
+        kind: "new_answers" or "new_questions".
         seed: for the shuffle.
         progress: show bars while copies are looked for.
 
     Raises:
-        DataError: too few independent items for three parts, or a fraction or threshold out of range.
+        DataError: too few independent items for three parts, a fraction or threshold out of range, or new questions
+            asked of data without answers.
         ModuleNotFoundError: more than 100,000 different vectors, and faiss is not installed.
     """
     fractions = (validation_fraction, test_fraction)
@@ -164,24 +177,33 @@ def leak_free_split(
             "leak_free_split: near_copy must be above 0 and at most 1, the two fractions above 0 and together below 1; "
             f"got near_copy={near_copy}, validation_fraction={validation_fraction}, test_fraction={test_fraction}."
         )
-    search = search_for(dataset.sides, progress=progress)
-    group_of = _groups(dataset, near_copy, search)  # (n,)
+    if kind not in KINDS or (kind == "new_questions" and len(dataset.sides) == 1):
+        raise DataError(
+            f"leak_free_split: kind is {' or '.join(KINDS)}, the second for a DialogueDataset only; got kind={kind!r} "
+            f"and a {type(dataset).__name__}."
+        )
+    compared, answer_of = dataset, None
+    if kind == "new_questions":
+        compared = AutoencoderDataset(dataset.input, dataset.input_texts, dataset.groups)
+        answer_of = _same_answers(dataset)
+    search = search_for(compared.sides, progress=progress)
+    group_of = _groups(compared, near_copy, search)  # (n,)
     sizes = np.bincount(group_of)
     validation_size, test_size = (max(1, round(len(dataset) * fraction)) for fraction in fractions)
-    side_of_group = _deal_out(sizes, validation_size, test_size, seed)
+    side_of_group = _deal_out(group_of, validation_size, test_size, seed, answer_of)
     if len(np.unique(side_of_group)) < len(SIDES):
-        raise DataError(_too_few_groups(dataset, sizes, near_copy, validation_size, test_size))
+        raise DataError(_too_few_groups(compared, sizes, near_copy, validation_size, test_size, kind))
     if sizes.max() > len(dataset) / 2:
         warnings.warn(
             f"{sizes.max():,} of {len(dataset):,} items hang together by copies and must all be trained on, so the "
-            f"test items are the few that have nothing in common with them. {_what_joins(dataset)} The filter repeats "
+            f"test items are the few that have nothing in common with them. {_what_joins(compared)} The filter repeats "
             "removes such texts.",
             stacklevel=2,
         )
     side_of = side_of_group[group_of]  # (n,)
     train, validation, test = (dataset.subset(torch.from_numpy(np.flatnonzero(side_of == side))) for side in range(3))
     train_test, train_validation, validation_test = (
-        _border(dataset, search, side_of, *sides) for sides in ((0, 2), (0, 1), (1, 2))
+        _border(compared, search, side_of, *sides) for sides in ((0, 2), (0, 1), (1, 2))
     )
     return Split(
         train,
@@ -191,28 +213,58 @@ def leak_free_split(
         largest_group=int(sizes.max()),
         near_copy=near_copy,
         borders=(train_test, train_validation, validation_test),
-        test_groups=group_of[side_of == SIDES.index("test")],
+        # Items with one answer are no more independent than copies of a question are.
+        test_groups=(group_of if answer_of is None else join(group_of, np.arange(len(dataset)), answer_of))[
+            side_of == SIDES.index("test")
+        ],
         approximate=search.approximate,
+        kind=kind,
     )
 
 
-def _deal_out(sizes: Array, validation_size: int, test_size: int, seed: int) -> Array:
-    """The side of each group, `(groups,)`: 0 training, 1 validation, 2 test."""
+def _same_answers(dataset: EmbeddingDataset) -> Array:
+    """For each item the first with the same answer, by text or by vector, `(n,)`."""
+    same = join(np.arange(len(dataset)), np.arange(len(dataset)), first_equals([dataset.target]))
+    if dataset.target_texts is not None:
+        texts = (normalize_text(text) for text in dataset.target_texts)
+        same = join(same, np.arange(len(dataset)), _first_equal(texts))
+    return _first_equal(same.tolist())
+
+
+def _deal_out(group_of: Array, validation_size: int, test_size: int, seed: int, answer_of: Array | None) -> Array:
+    """The side of each group, `(groups,)`: 0 training, 1 validation, 2 test.
+
+    With `answer_of`, a group whose answers would be left without a training item stays in training.
+    """
+    sizes = np.bincount(group_of)
+    items_of_group = np.split(np.argsort(group_of, kind="stable"), np.cumsum(sizes)[:-1])
+    trained_on = None if answer_of is None else np.bincount(answer_of, minlength=len(answer_of))
     side_of_group = np.zeros(len(sizes), np.int64)
     room = [0, validation_size, test_size]
     for group in np.random.default_rng(seed).permutation(len(sizes)):
+        if answer_of is not None and trained_on is not None:
+            answers, uses = np.unique(answer_of[items_of_group[group]], return_counts=True)
+            if (trained_on[answers] <= uses).any():
+                continue
         for side in (2, 1):
             if sizes[group] <= room[side]:
                 side_of_group[group] = side
                 room[side] -= sizes[group]
+                if trained_on is not None:
+                    trained_on[answers] -= uses
                 break
     return side_of_group
 
 
 def _too_few_groups(
-    dataset: EmbeddingDataset, sizes: Array, near_copy: float, validation_size: int, test_size: int
+    dataset: EmbeddingDataset, sizes: Array, near_copy: float, validation_size: int, test_size: int, kind: str
 ) -> str:
     advice = "Add data, or raise the fractions."
+    if kind == "new_questions":
+        advice = (
+            "Only answers that are given to different questions can be tested with one of them. Add questions in other "
+            "words, or use the kind new_answers."
+        )
     if sizes.max() > len(dataset) / 2:
         advice = f"{_what_joins(dataset)} Add other data, or remove what joins them, for example with filters: repeats."
     return (

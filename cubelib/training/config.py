@@ -152,6 +152,11 @@ class TrainingConfig(Block):
                 f"data.language: the built-in sentences are English, pairs in {self.data.language!r} are for dialogue "
                 "and mixed mode; set mode to dialogue, or language to en"
             )
+        if self.mode != "dialogue" and self.data.split == "new_questions":
+            raise ValueError(
+                f"data.split: new_questions is for dialogue mode; in {self.mode} mode the answers, which are trained "
+                "on, would be tested; set mode to dialogue, or split to new_answers"
+            )
         if self.data.validation_fraction + self.data.test_fraction >= 0.9:
             raise ValueError("data: validation_fraction and test_fraction leave less than a tenth for training")
         return self

@@ -143,6 +143,9 @@ class DataConfig(Block):
     cache_dir: Path | None = None
     """Folder for encoded texts; None: the user's cache folder, or $CUBELIB_CACHE."""
     filters: FilterConfig = FilterConfig()
+    split: Literal["new_answers", "new_questions"] = "new_answers"
+    """new_answers: no question or answer of a test pair is trained on. new_questions, in dialogue mode: known answers,
+    asked for in new words, as at a help desk."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Share of the items that choose the best epoch."""
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1

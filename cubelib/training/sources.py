@@ -39,6 +39,7 @@ def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bo
         data.validation_fraction,
         data.test_fraction,
         near_copy=data.near_copy,
+        kind=data.split,
         seed=config.random_seed,
         progress=progress,
     )
