@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.verdict import Mistake, numbers, one_number
+from cubelib.exercises.verdict import Mistake, numbers
 from cubelib.metrics import bootstrap_mean
 
 # --- 7.1 -------------------------------------------------------------------------------------------------------------
@@ -148,7 +148,6 @@ verdict = Exercise(
 gigabytes = Exercise(
     "7.3",
     "gigabytes(pairs, dim) → what the vectors of question → answer pairs take in float32, in 10⁹ bytes",
-    returns=one_number,
     right=lambda pairs, dim: 2 * pairs * dim * 4 / 1e9,
     checks=lambda: [cases((1_000_000, 768)), cases((2_500, 768), (50_000, 384))],
     slips=lambda pairs, dim: {

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.verdict import Mistake, indices, numbers, truth, whole_number
+from cubelib.exercises.verdict import Mistake, read
 from cubelib.reshaper import EmbeddingReshaper
 
 # --- 2.1 -------------------------------------------------------------------------------------------------------------
@@ -17,7 +17,6 @@ from cubelib.reshaper import EmbeddingReshaper
 channels = Exercise(
     "2.1",
     "channels(dim, rows, columns) → the fewest channels with which a face of rows × columns cells holds dim numbers",
-    returns=whole_number,
     right=lambda dim, rows, columns: math.ceil(dim / (rows * columns)),
     checks=lambda: [
         cases((768, 8, 8), (384, 8, 8), (3072, 16, 16)),
@@ -63,7 +62,6 @@ def _fold_slips(vectors: Tensor, rows: int, columns: int, depth: int) -> dict[st
 fold_channel_major = Exercise(
     "2.2",
     "fold_channel_major(vectors, rows, columns, channels) → (batch, rows, columns, channels), channel after channel",
-    returns=numbers,
     right=lambda vectors, rows, columns, depth: vectors.view(-1, depth, rows, columns).permute(0, 2, 3, 1),
     checks=lambda: [
         [Case(_counting(5, 2, 3, 4), only_shape=True)],
@@ -80,7 +78,7 @@ fold_channel_major = Exercise(
 
 
 def _permutation(value: object) -> Tensor:
-    order = indices(value)
+    order: Tensor = read(value, right=torch.arange(2))
     if order.ndim == 1 and order.sort().values.tolist() != list(range(len(order))):
         raise Mistake("in which some place is missing or named twice. It must name each place from 0 once.")
     return order
@@ -205,7 +203,6 @@ def _false_inverses(seen: Tensor, with_zero: Tensor) -> list[list[Case]]:
 is_inverse = Exercise(
     "2.4",
     "is_inverse(fold, unfold, vector) → True if unfold brings back the vector (dim,) and any small change of it",
-    returns=truth,
     right=_undoes,
     checks=_inverse_checks,
 )
