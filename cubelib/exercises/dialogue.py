@@ -100,10 +100,6 @@ sameness = Exercise(
 # --- 5.3 -------------------------------------------------------------------------------------------------------------
 
 
-def _contrastive(output: Tensor, target: Tensor, temperature: float) -> Tensor:
-    return _entropy(cosines_of(output, target) / temperature)
-
-
 def _entropy(logits: Tensor) -> Tensor:
     return cross_entropy(logits, torch.arange(len(logits)))
 
@@ -148,7 +144,7 @@ def _loss_slips(output: Tensor, target: Tensor, temperature: float) -> dict[str,
 contrastive_loss = Exercise(
     "5.3",
     "contrastive_loss(output, target, temperature) → the loss of a batch in which all answers differ",
-    right=_contrastive,
+    right=lambda output, target, temperature: _entropy(cosines_of(output, target) / temperature),
     checks=_loss_checks,
     slips=_loss_slips,
     hint="Cosines of all pairs, divided by the temperature; each row: minus the log of the right share; the mean.",

@@ -28,13 +28,12 @@ def _is_empty(text: str | None) -> bool:
 
 def _lines(
     rows: Sequence[Mapping[str, str | None]],
-    is_empty: Callable[[str | None], bool] = _is_empty,
     unusable: Callable[[list[bool]], bool] = any,
     start: int = 2,
 ) -> list[int]:
     lines = []
     for line, row in enumerate(rows, start):
-        if unusable([is_empty(row["question"]), is_empty(row["answer"])]):
+        if unusable([_is_empty(row["question"]), _is_empty(row["answer"])]):
             lines.append(line)
     return lines
 

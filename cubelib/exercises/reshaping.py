@@ -143,12 +143,6 @@ def _false_inverses(seen: Tensor, with_zero: Tensor) -> list[list[Case]]:
     mean, vector, last = seen.mean(0), seen[0], [seen[:1]]
     code = torch.linalg.svd(seen - mean, full_matrices=False).Vh[:7]  # 8 vectors differ in 7 directions
 
-    def shuffled(cubes: Tensor) -> Tensor:
-        return cubes.reshape(-1, 12)[:, reshaper.order]
-
-    def in_steps(cubes: Tensor) -> Tensor:
-        return unfold((cubes * 4096).round() / 4096)
-
     def from_memory(cubes: Tensor) -> Tensor:
         return seen[torch.cdist(cubes.flatten(1), fold(seen).flatten(1)).argmin(1)]
 
@@ -184,9 +178,9 @@ def _false_inverses(seen: Tensor, with_zero: Tensor) -> list[list[Case]]:
     zero = "1 % of nothing is nothing. Take 1 % of a typical number, vector.abs().mean(), as the step for all."
     forgets = f"always answers 0 for number {ZERO}, on a vector whose number {ZERO} is 0"
     return [
-        [refuse("shuffles once more", number, shuffled)],
+        [refuse("shuffles once more", number, lambda cubes: cubes.reshape(-1, 12)[:, reshaper.order])],
         [
-            refuse("rounds to steps of 1/4096", step, in_steps),
+            refuse("rounds to steps of 1/4096", step, lambda cubes: unfold((cubes * 4096).round() / 4096)),
             refuse("is a memory of the vectors it has seen", unseen, from_memory),
             refuse("has a code of 7 numbers fitted on 8 vectors", unseen, decode, encode),
         ],
