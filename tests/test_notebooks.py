@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import math
 import os
 import re
 import statistics
@@ -19,10 +18,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 import pytest
-import torch
 from nbformat import NotebookNode
-
-from cubelib import exercises as check
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -230,44 +226,6 @@ def test_a_notebook_numbers_its_exercises_in_order():
         chapter = int(path.stem[:2])
         numbers = [exercise.number for exercise in exercises(path)]
         assert numbers == [f"{chapter}.{i}" for i in range(1, len(numbers) + 1)]
-
-
-def pca(train, test, k, *, mean=None, flip=False):
-    """PCA with a slip to choose: the mean of other vectors, or the weakest directions."""
-    mean = train.mean(0) if mean is None else mean
-    centered = train - train.mean(0)
-    axes = torch.linalg.eigh(centered.T @ centered).eigenvectors.T
-    axes = axes[:k] if flip else axes[-k:]
-    return (test - mean) @ axes.T @ axes + mean
-
-
-@pytest.mark.parametrize(
-    ("exercise", "answer", "lesson"),
-    [
-        ("cosine_per_row", lambda o, t: "0.0", "gives '0.0', expected a torch.Tensor"),
-        ("cosine_per_row", lambda o, t: (o * t).sum(0), "has shape (5,), expected (3,)"),
-        ("cosine_per_row", lambda o, t: (o * t).sum(1), "This is the dot product"),
-        ("cosine_per_row", lambda o, t: (o * t).sum(1) / o.norm(dim=1), "You divided by one length"),
-        ("latent_dim", lambda size, bottleneck: 256, "Use bottleneck."),
-        ("latent_dim", lambda size, bottleneck: math.prod(size) * bottleneck, "These are the cells of all planes"),
-        ("latent_dim", lambda size, bottleneck: 64 * bottleneck, "depth only says how many planes"),
-        ("pca_reconstruct", lambda train, test, k: test, "something must be lost"),
-        ("pca_reconstruct", lambda train, test, k: pca(train, test, k, mean=test.mean(0)), "Use the mean of train"),
-        ("pca_reconstruct", lambda train, test, k: pca(train, test, k, flip=True), "These are the weakest directions"),
-        ("column_lost", lambda p, planes: min(1.0, p * planes), "are counted twice"),
-        ("column_lost", lambda p, planes: (1 - p) ** planes, "the chance that the column is whole"),
-        ("column_lost", lambda p, planes: float("nan"), "gives nan, expected 0.4375"),
-    ],
-)
-def test_a_wrong_answer_is_told_what_is_wrong(exercise, answer, lesson, capsys):
-    """Those of notebook 04; the others have theirs in tests/exercises."""
-    getattr(check.autoencoder, exercise)(answer)
-    assert lesson in capsys.readouterr().out
-
-
-def test_an_error_in_the_learners_own_code_is_shown_as_it_is():
-    with pytest.raises(ZeroDivisionError):
-        check.autoencoder.latent_dim(lambda lattice_size, bottleneck: 1 // 0)
 
 
 # --- a changed output is noticed -------------------------------------------------------------------------------------

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.linalg import eigh, svd
 from torch.nn.functional import cosine_similarity
 
-from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.samples import cosines_of, random_vectors
-from cubelib.exercises.verdict import numbers, share, whole_number
+from cubelib.exercises.exercise import Case, Exercise, cases, cosines_of, random_vectors
+from cubelib.exercises.verdict import same
 
 # --- 4.1 -------------------------------------------------------------------------------------------------------------
 
@@ -52,7 +52,6 @@ def _cosine_slips(output: Tensor, target: Tensor) -> dict[str, Tensor]:
 cosine_per_row = Exercise(
     "4.1",
     "cosine_per_row(output, target) → the cosine of each row of output with the same row of target, (n,)",
-    returns=numbers,
     right=cosine_similarity,
     checks=_cosine_checks,
     slips=_cosine_slips,
@@ -69,7 +68,6 @@ CELLS = "These are the cells of the middle plane. How many numbers does each of 
 latent_dim = Exercise(
     "4.2",
     "latent_dim(lattice_size, bottleneck) → how many numbers pass the middle plane; the size is (depth, rows, columns)",
-    returns=whole_number,
     right=lambda size, bottleneck: size[1] * size[2] * bottleneck,
     checks=lambda: [
         [Case(((8, 8, 8), 4), hint="Cells of one plane times numbers a cell.")],
@@ -136,12 +134,11 @@ def _pca_slips(train: Tensor, test: Tensor, k: int) -> dict[str, Tensor]:
 pca_reconstruct = Exercise(
     "4.3",
     "pca_reconstruct(train, test, k) → test (m, dim) rebuilt from k principal components of train (n, dim), (m, dim)",
-    returns=numbers,
     right=_pca,
     checks=_pca_checks,
     slips=_pca_slips,
     hint="One row for each test row, with all its numbers again: the code (m, k) times the directions (k, dim).",
-    tolerance=1e-3,
+    same=partial(same, tolerance=1e-3),
 )
 
 
@@ -150,7 +147,6 @@ pca_reconstruct = Exercise(
 column_lost = Exercise(
     "4.4",
     "column_lost(p, planes) → the chance that at least one of `planes` cells is dead, each of them with chance p",
-    returns=share,
     right=lambda p, planes: 1 - (1 - p) ** planes,
     checks=lambda: [
         cases((0.25, 2)),  # first, since here all the usual slips give different numbers

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.samples import cosines_of, random_vectors
-from cubelib.exercises.verdict import numbers, one_number, truths
+from cubelib.exercises.exercise import Case, Exercise, cases, cosines_of, random_vectors
 
 # --- 5.1 -------------------------------------------------------------------------------------------------------------
 
@@ -51,7 +49,6 @@ def _rank_slips(output: Tensor, answers: Tensor) -> dict[str, Tensor]:
 reciprocal_rank = Exercise(
     "5.1",
     "reciprocal_rank(output, answers) → one over the rank of answer i for output i; both (n, dim) → (n,)",
-    returns=numbers,
     right=lambda output, answers: 1 / _ranks(cosines_of(output, answers)),
     checks=_rank_checks,
     slips=_rank_slips,
@@ -93,7 +90,6 @@ def _sameness_slips(output: Tensor) -> dict[str, Tensor]:
 sameness = Exercise(
     "5.2",
     "sameness(output) → the mean cosine over all pairs of different outputs (n, dim), −1 … 1",
-    returns=one_number,
     right=lambda output: _mean_of_others(cosines_of(output, output)),
     checks=_sameness_checks,
     slips=_sameness_slips,
@@ -102,10 +98,6 @@ sameness = Exercise(
 
 
 # --- 5.3 -------------------------------------------------------------------------------------------------------------
-
-
-def _contrastive(output: Tensor, target: Tensor, temperature: float) -> Tensor:
-    return _entropy(cosines_of(output, target) / temperature)
 
 
 def _entropy(logits: Tensor) -> Tensor:
@@ -152,8 +144,7 @@ def _loss_slips(output: Tensor, target: Tensor, temperature: float) -> dict[str,
 contrastive_loss = Exercise(
     "5.3",
     "contrastive_loss(output, target, temperature) → the loss of a batch in which all answers differ",
-    returns=one_number,
-    right=_contrastive,
+    right=lambda output, target, temperature: _entropy(cosines_of(output, target) / temperature),
     checks=_loss_checks,
     slips=_loss_slips,
     hint="Cosines of all pairs, divided by the temperature; each row: minus the log of the right share; the mean.",
@@ -206,7 +197,6 @@ def _copy_slips(target: Tensor) -> dict[str, Tensor]:
 wrong_answers = Exercise(
     "5.4",
     "wrong_answers(target) → (batch, batch) of bool, True where answer j is wrong for question i, and no copy",
-    returns=truths,
     right=_wrong,
     checks=_copy_checks,
     slips=_copy_slips,

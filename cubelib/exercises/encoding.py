@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.samples import cosines_of, random_vectors
-from cubelib.exercises.verdict import indices, numbers, whole_number
+from cubelib.exercises.exercise import Case, Exercise, cases, cosines_of, random_vectors
 
 # --- 1.1 -------------------------------------------------------------------------------------------------------------
 
@@ -40,7 +38,6 @@ def _cosine_slips(left: Tensor, right: Tensor) -> dict[str, Tensor]:
 cosine_matrix = Exercise(
     "1.1",
     "cosine_matrix(left, right) → the cosine of each row of left (n, dim) with each row of right (m, dim), (n, m)",
-    returns=numbers,
     right=cosines_of,
     checks=_cosine_checks,
     slips=_cosine_slips,
@@ -88,7 +85,6 @@ def _nearest_slips(vectors: Tensor) -> dict[str, Tensor]:
 nearest_other = Exercise(
     "1.2",
     "nearest_other(vectors) → for each row of (n, dim) the index of the other row with the highest cosine, (n,)",
-    returns=indices,
     right=lambda vectors: _nearest(cosines_of(vectors, vectors)),
     checks=_nearest_checks,
     slips=_nearest_slips,
@@ -141,7 +137,6 @@ def _centered_slips(train: Tensor, test: Tensor) -> dict[str, Tensor]:
 centered = Exercise(
     "1.3",
     "centered(train, test) → test (m, dim) minus the mean of train (n, dim), rows of length 1 again, (m, dim)",
-    returns=numbers,
     right=lambda train, test: normalize(test - train.mean(0)),
     checks=_centered_checks,
     slips=_centered_slips,
@@ -188,7 +183,6 @@ def _dimension_slips(eigenvalues: Tensor, share: float) -> dict[str, int]:
 effective_dimension = Exercise(
     "1.4",
     "effective_dimension(eigenvalues, share) → how many of the strongest directions hold that share of the variance",
-    returns=whole_number,
     right=_dimension,
     checks=_dimension_checks,
     slips=_dimension_slips,

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from cubelib.exercises.verdict import Mistake, apart, brief, same
+from cubelib.exercises.verdict import Mistake, apart, brief, read, same
 
 Function = Callable[..., Any]
 
@@ -33,16 +35,9 @@ class Case:
     only_shape: bool = False
 
 
-Checks = Sequence[Sequence[Case]]
-
-
 def cases(*inputs: tuple[Any, ...]) -> list[Case]:
     """A check of cases that have nothing to be said about them."""
     return [Case(arguments) for arguments in inputs]
-
-
-def _no_slips(*inputs: Any) -> Mapping[str, Any]:
-    return {}
 
 
 @dataclass(frozen=True)
@@ -54,21 +49,18 @@ class Exercise:
     Args:
         number: as in the notebook, such as "4.1".
         about: the call, an arrow, and what it gives: "double(number) → twice the number".
-        returns: reads what the function returned (see `cubelib.exercises.verdict`).
-        right: the right answer, a function of the inputs.
+        right: the right answer, a function of the inputs; what a learner returns is read in its form.
         checks: gives the checks, the most basic first, each a list of cases.
         slips: gives, for the inputs, each diagnosis with the answer of the slip; the first that fits is said.
         hint: what to say where no slip fits.
         errors: what to say before an error of that kind in the learner's code is shown.
-        tolerance: the largest difference that counts as rounding.
-        same: says whether two answers are the same, given the tolerance.
+        returns: reads what the function returned, or raises Mistake, where the form of `right` does not say it all.
+        same: says whether two answers are the same but for rounding.
 
     Example:
-        >>> from cubelib.exercises.verdict import whole_number
         >>> double = Exercise(
         ...     "0.1",
         ...     "double(number) → twice the number",
-        ...     returns=whole_number,
         ...     right=lambda number: 2 * number,
         ...     checks=lambda: [cases((2,), (3,)), cases((-1,))],
         ...     slips=lambda number: {"That is the square.": number**2},
@@ -84,14 +76,13 @@ class Exercise:
 
     number: str
     about: str
-    returns: Function
     right: Function
-    checks: Callable[[], Checks]
-    slips: Callable[..., Mapping[str, Any]] = _no_slips
+    checks: Callable[[], Sequence[Sequence[Case]]]
+    slips: Callable[..., Mapping[str, Any]] = lambda *inputs: {}
     hint: str = ""
     errors: Mapping[type[Exception], str] = field(default_factory=dict)
-    tolerance: float = 1e-5
-    same: Callable[[Any, Any, float], bool] = same
+    returns: Function | None = None
+    same: Callable[[Any, Any], bool] = same
 
     def __call__(self, function: Function) -> None:
         """Checks a learner's function and prints the verdict.
@@ -128,12 +119,11 @@ class Exercise:
         answer = function(*copy.deepcopy(case.inputs))
         if answer is None:
             raise Mistake(f"{call} gives None: is there a return at the end?")
+        right = self.right(*case.inputs)
         try:
-            answer = self.returns(answer)
+            answer = self.returns(answer) if self.returns else read(answer, right)
         except Mistake as mistake:
             raise Mistake(f"{call} gives {brief(answer)}, {mistake}") from None
-
-        right = self.right(*case.inputs)
         if self._agree(answer, right, case):
             return
         hint = self._known_slip(answer, case, passed) or case.hint or self.hint
@@ -167,8 +157,36 @@ class Exercise:
             return False
         if case.view:
             left, right = case.view(left), case.view(right)
-        return case.only_shape or self.same(left, right, self.tolerance)
+        return case.only_shape or self.same(left, right)
 
 
 def _shape(answer: Any) -> tuple[int, ...]:
     return tuple(answer.shape) if isinstance(answer, Tensor) else ()
+
+
+# --- random vectors on which answers are checked, the same in every run ----------------------------------------------
+
+
+def random_vectors(rows: int, columns: int, seed: int) -> Tensor:
+    """Vectors in random directions, each of another length.
+
+    Args:
+        rows: how many.
+        columns: numbers of each.
+        seed: another one gives other vectors.
+
+    Returns:
+        `(rows, columns)`; lengths from 0.5 to 4.5.
+
+    Example:
+        >>> random_vectors(20, 768, seed=1).norm(dim=1).std() > 0.5
+        tensor(True)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    lengths = 0.5 + 4 * torch.rand(rows, 1, generator=generator)
+    return lengths * normalize(torch.randn(rows, columns, generator=generator))
+
+
+def cosines_of(left: Tensor, right: Tensor) -> Tensor:
+    """The cosine of each row of `left` `(n, dim)` with each row of `right` `(m, dim)` → `(n, m)`."""
+    return (normalize(left.double()) @ normalize(right.double()).T).float()

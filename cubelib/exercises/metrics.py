@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.samples import cosines_of
-from cubelib.exercises.verdict import Mistake, numbers, truth, truths
+from cubelib.exercises.exercise import Case, Exercise, cases, cosines_of
+from cubelib.exercises.verdict import Mistake, numbers
 from cubelib.metrics import bootstrap_mean
 
 # --- 6.1 -------------------------------------------------------------------------------------------------------------
@@ -66,7 +65,6 @@ def _list_slips(cosines: Tensor, right: Tensor) -> dict[str, Tensor]:
 reciprocal_rank = Exercise(
     "6.1",
     "reciprocal_rank(cosines, right) → 1 / rank of the first right answer, both (n, m), right of truth values → (n,)",
-    returns=numbers,
     right=lambda cosines, right: 1 / _first_rank(cosines, right),
     checks=_list_checks,
     slips=_list_slips,
@@ -91,11 +89,11 @@ def _interval(values: Tensor, generator: torch.Generator) -> Tensor:
     return torch.tensor([interval.low, interval.high])
 
 
-def _about(ends: Tensor, right: Tensor, tolerance: float) -> bool:
+def _about(ends: Tensor, right: Tensor) -> bool:
     """Whether two intervals have the same width but for a tenth, and nearly the same middle, whatever the luck."""
     width = float(right[1] - right[0])
     wider, shifted = float(ends[1] - ends[0]) - width, float(ends.mean() - right.mean())
-    return abs(wider) <= 0.1 * width + tolerance and abs(shifted) <= 0.125 * width + tolerance
+    return abs(wider) <= 0.1 * width + 1e-5 and abs(shifted) <= 0.125 * width + 1e-5
 
 
 def _interval_checks() -> list[list[Case]]:
@@ -169,7 +167,6 @@ def _comparisons() -> list[list[Case]]:
 surely_better = Exercise(
     "6.3",
     "surely_better(left, right) → whether the interval of the mean difference left − right is above zero, (n,) each",
-    returns=truth,
     right=lambda left, right: bootstrap_mean(left - right).low > 0,
     checks=_comparisons,
 )
@@ -222,7 +219,6 @@ def _near_slips(train: Tensor, test: Tensor, threshold: float) -> dict[str, Tens
 near_copies = Exercise(
     "6.4",
     "near_copies(train, test, threshold) → which test items (m, dim) have a near copy in train (n, dim), (m,) of bool",
-    returns=truths,
     right=lambda train, test, threshold: _near(train, test, threshold).any(1),
     checks=_near_checks,
     slips=_near_slips,

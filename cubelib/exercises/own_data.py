@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.verdict import Mistake, numbers, one_number
+from cubelib.exercises.verdict import Mistake, numbers
 from cubelib.metrics import bootstrap_mean
 
 # --- 7.1 -------------------------------------------------------------------------------------------------------------
@@ -28,13 +28,12 @@ def _is_empty(text: str | None) -> bool:
 
 def _lines(
     rows: Sequence[Mapping[str, str | None]],
-    is_empty: Callable[[str | None], bool] = _is_empty,
     unusable: Callable[[list[bool]], bool] = any,
     start: int = 2,
 ) -> list[int]:
     lines = []
     for line, row in enumerate(rows, start):
-        if unusable([is_empty(row["question"]), is_empty(row["answer"])]):
+        if unusable([_is_empty(row["question"]), _is_empty(row["answer"])]):
             lines.append(line)
     return lines
 
@@ -148,7 +147,6 @@ verdict = Exercise(
 gigabytes = Exercise(
     "7.3",
     "gigabytes(pairs, dim) → what the vectors of question → answer pairs take in float32, in 10⁹ bytes",
-    returns=one_number,
     right=lambda pairs, dim: 2 * pairs * dim * 4 / 1e9,
     checks=lambda: [cases((1_000_000, 768)), cases((2_500, 768), (50_000, 384))],
     slips=lambda pairs, dim: {

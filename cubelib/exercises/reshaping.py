@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.verdict import Mistake, indices, numbers, truth, whole_number
+from cubelib.exercises.verdict import Mistake, read
 from cubelib.reshaper import EmbeddingReshaper
 
 # --- 2.1 -------------------------------------------------------------------------------------------------------------
@@ -17,7 +17,6 @@ from cubelib.reshaper import EmbeddingReshaper
 channels = Exercise(
     "2.1",
     "channels(dim, rows, columns) → the fewest channels with which a face of rows × columns cells holds dim numbers",
-    returns=whole_number,
     right=lambda dim, rows, columns: math.ceil(dim / (rows * columns)),
     checks=lambda: [
         cases((768, 8, 8), (384, 8, 8), (3072, 16, 16)),
@@ -63,7 +62,6 @@ def _fold_slips(vectors: Tensor, rows: int, columns: int, depth: int) -> dict[st
 fold_channel_major = Exercise(
     "2.2",
     "fold_channel_major(vectors, rows, columns, channels) → (batch, rows, columns, channels), channel after channel",
-    returns=numbers,
     right=lambda vectors, rows, columns, depth: vectors.view(-1, depth, rows, columns).permute(0, 2, 3, 1),
     checks=lambda: [
         [Case(_counting(5, 2, 3, 4), only_shape=True)],
@@ -80,7 +78,7 @@ fold_channel_major = Exercise(
 
 
 def _permutation(value: object) -> Tensor:
-    order = indices(value)
+    order: Tensor = read(value, right=torch.arange(2))
     if order.ndim == 1 and order.sort().values.tolist() != list(range(len(order))):
         raise Mistake("in which some place is missing or named twice. It must name each place from 0 once.")
     return order
@@ -145,12 +143,6 @@ def _false_inverses(seen: Tensor, with_zero: Tensor) -> list[list[Case]]:
     mean, vector, last = seen.mean(0), seen[0], [seen[:1]]
     code = torch.linalg.svd(seen - mean, full_matrices=False).Vh[:7]  # 8 vectors differ in 7 directions
 
-    def shuffled(cubes: Tensor) -> Tensor:
-        return cubes.reshape(-1, 12)[:, reshaper.order]
-
-    def in_steps(cubes: Tensor) -> Tensor:
-        return unfold((cubes * 4096).round() / 4096)
-
     def from_memory(cubes: Tensor) -> Tensor:
         return seen[torch.cdist(cubes.flatten(1), fold(seen).flatten(1)).argmin(1)]
 
@@ -186,9 +178,9 @@ def _false_inverses(seen: Tensor, with_zero: Tensor) -> list[list[Case]]:
     zero = "1 % of nothing is nothing. Take 1 % of a typical number, vector.abs().mean(), as the step for all."
     forgets = f"always answers 0 for number {ZERO}, on a vector whose number {ZERO} is 0"
     return [
-        [refuse("shuffles once more", number, shuffled)],
+        [refuse("shuffles once more", number, lambda cubes: cubes.reshape(-1, 12)[:, reshaper.order])],
         [
-            refuse("rounds to steps of 1/4096", step, in_steps),
+            refuse("rounds to steps of 1/4096", step, lambda cubes: unfold((cubes * 4096).round() / 4096)),
             refuse("is a memory of the vectors it has seen", unseen, from_memory),
             refuse("has a code of 7 numbers fitted on 8 vectors", unseen, decode, encode),
         ],
@@ -205,7 +197,6 @@ def _false_inverses(seen: Tensor, with_zero: Tensor) -> list[list[Case]]:
 is_inverse = Exercise(
     "2.4",
     "is_inverse(fold, unfold, vector) → True if unfold brings back the vector (dim,) and any small change of it",
-    returns=truth,
     right=_undoes,
     checks=_inverse_checks,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cubelib.exercises.exercise import Case, Exercise, cases
-from cubelib.exercises.verdict import share, whole_number
 
 Cell = tuple[int, int, int]  # (plane, row, column)
 
@@ -13,7 +12,6 @@ Cell = tuple[int, int, int]  # (plane, row, column)
 plane_at_tick = Exercise(
     "0.1",
     "plane_at_tick(tick, depth) → the plane that holds the sentence in an untrained cube; 0 is the front face",
-    returns=whole_number,
     right=lambda tick, depth: min(tick, depth - 1),
     checks=lambda: [
         cases((0, 8), (1, 8), (6, 8), (7, 8)),
@@ -68,7 +66,6 @@ def _arrive_slips(dead_cells: list[Cell]) -> dict[str, int]:
 numbers_that_arrive = Exercise(
     "0.2",
     "numbers_that_arrive(dead_cells) → how many of 768 numbers cross an untrained cube; cells are (plane, row, column)",
-    returns=whole_number,
     right=_arrive,
     checks=_arrive_checks,
     slips=_arrive_slips,
@@ -81,7 +78,6 @@ numbers_that_arrive = Exercise(
 by_chance = Exercise(
     "0.3",
     "by_chance(k, answers) → how likely the right answer is among k different ones, drawn at random; 0 … 1",
-    returns=share,
     right=lambda k, answers: min(1.0, k / answers),
     checks=lambda: [cases((1, 4), (1, 2000)), cases((10, 2000), (3, 4)), cases((4, 4), (10, 4))],
     slips=lambda k, answers: {

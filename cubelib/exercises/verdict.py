@@ -1,13 +1,11 @@
 """Reading what a learner's function returned, and putting numbers into words.
 
-A reader takes the returned value and gives it in the form that is compared, or raises `Mistake`. Readers are generous:
-a list, a tuple, a NumPy array or a tensor with the right numbers is a right answer.
+Reading is generous: a list, a tuple, a NumPy array or a tensor with the right numbers is a right answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,28 +19,53 @@ class Mistake(Exception):
     """What is wrong with a learner's answer, in words that lead to the right one."""
 
 
-# --- readers ---------------------------------------------------------------------------------------------------------
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+EXPECTED_ONE = {
+    bool: "expected True or False.",
+    int: "expected a whole number (int): things are counted here.",
+    float: "expected a number.",
+}
+EXPECTED_TABLE = {
+    bool: "expected truth values (torch.bool): a comparison such as cosines < 0.5 gives them.",
+    int: "expected whole numbers, not {}: .argmax gives them, .max does not.",
+}
 
 
-def whole_number(value: Any) -> int:
-    """The value as an int.
+def read(value: Any, right: Any) -> Any:
+    """The value in the form of the right answer: a bool, an int, a decimal number, or a table of them.
 
     Raises:
-        Mistake: it is no whole number.
+        Mistake: it has another form.
 
     Example:
-        >>> whole_number(torch.tensor(3))
-        3
-        >>> whole_number(3.0)
+        >>> read(torch.tensor(3), right=4), read([0.5], right=0.7)
+        (3, tensor(0.5000))
+        >>> read([torch.tensor(1.0), torch.tensor(2.0)], right=torch.zeros(2))
+        tensor([1., 2.])
+        >>> read(3.0, right=4)
         Traceback (most recent call last):
         ...
         cubelib.exercises.verdict.Mistake: expected a whole number (int): things are counted here.
     """
-    if isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise Mistake("expected a whole number (int): things are counted here.")
-    return int(value)
+    wanted = torch.as_tensor(right)
+    kind = _kind(wanted)
+    if wanted.ndim:
+        table = numbers(value)
+        if kind in EXPECTED_TABLE and _kind(table) is not kind:
+            raise Mistake(EXPECTED_TABLE[kind].format(table.dtype))
+        return table
+    try:
+        number = numbers(value)
+    except Mistake:
+        raise Mistake(EXPECTED_ONE[kind]) from None
+    if kind is bool and number.numel() > 1:
+        raise Mistake("expected True or False. Use .all().")
+    if kind is float and _kind(number) is not bool:
+        return number.reshape(()) if number.numel() == 1 else number
+    if _kind(number) is not kind or number.numel() != 1:
+        raise Mistake(EXPECTED_ONE[kind])
+    return number.item()
 
 
 def numbers(value: Any) -> Tensor:
@@ -50,10 +73,6 @@ def numbers(value: Any) -> Tensor:
 
     Raises:
         Mistake: it holds something other than numbers.
-
-    Example:
-        >>> numbers([torch.tensor(1.0), torch.tensor(2.0)])
-        tensor([1., 2.])
     """
     try:
         if isinstance(value, (list, tuple)) and value and all(isinstance(item, Tensor) for item in value):
@@ -65,100 +84,25 @@ def numbers(value: Any) -> Tensor:
         raise Mistake("expected a torch.Tensor of numbers.") from None
 
 
-def one_number(value: Any) -> Tensor:
-    """The value as a tensor without axes, if it is one number.
-
-    Raises:
-        Mistake: it is no number.
-
-    Example:
-        >>> one_number([0.5])
-        tensor(0.5000)
-    """
-    try:
-        number = numbers(value)
-    except Mistake:
-        raise Mistake("expected a number.") from None
-    if number.dtype == torch.bool:
-        raise Mistake("expected a number.")
-    return number.reshape(()) if number.numel() == 1 else number
-
-
-def share(value: Any) -> Tensor:
-    """One number, of which the learner knows that it is from 0 to 1."""
-    try:
-        return one_number(value)
-    except Mistake:
-        raise Mistake("expected a number from 0 to 1.") from None
-
-
-def indices(value: Any) -> Tensor:
-    """The value as a tensor of whole numbers.
-
-    Raises:
-        Mistake: it holds decimal numbers or truth values.
-
-    Example:
-        >>> indices(torch.tensor([0.0, 2.0]))
-        Traceback (most recent call last):
-        ...
-        cubelib.exercises.verdict.Mistake: expected whole numbers, not torch.float32: .argmax gives them, .max does not.
-    """
-    places = numbers(value)
-    if places.is_floating_point() or places.dtype == torch.bool:
-        raise Mistake(f"expected whole numbers, not {places.dtype}: .argmax gives them, .max does not.")
-    return places
-
-
-def truth(value: Any) -> bool:
-    """The value as a bool.
-
-    Raises:
-        Mistake: it is neither True nor False.
-
-    Example:
-        >>> truth(torch.tensor(True))
-        True
-    """
-    if isinstance(value, (Tensor, np.ndarray)):
-        table = numbers(value)
-        if table.numel() != 1:
-            raise Mistake("expected True or False. Use .all().")
-        value = table.item()
-    if not isinstance(value, (bool, np.bool_)):
-        raise Mistake("expected True or False.")
-    return bool(value)
-
-
-def truths(value: Any) -> Tensor:
-    """The value as a tensor of truth values.
-
-    Raises:
-        Mistake: it holds something else.
-
-    Example:
-        >>> truths([True, False])
-        tensor([ True, False])
-    """
-    table = numbers(value)
-    if table.dtype != torch.bool:
-        raise Mistake("expected truth values (torch.bool): a comparison such as cosines < 0.5 gives them.")
-    return table
+def _kind(table: Tensor) -> type:
+    if table.dtype == torch.bool:
+        return bool
+    return float if table.is_floating_point() else int
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------
 
 
-def same(answer: Any, right: Any, tolerance: float) -> bool:
+def same(answer: Any, right: Any, tolerance: float = 1e-5) -> bool:
     """Whether two answers are equal but for rounding.
 
     Args:
-        answer: what a reader gave.
+        answer: what was read.
         right: what it should be.
         tolerance: the largest difference of two numbers that are the same, beside a ten-thousandth of their size.
 
     Example:
-        >>> same(torch.tensor(0.5), 0.5000001, tolerance=1e-5), same([3], [4], tolerance=1e-5)
+        >>> same(torch.tensor(0.5), 0.5000001), same([3], [4])
         (True, False)
     """
     if not isinstance(answer, (Tensor, float)) and not isinstance(right, (Tensor, float)):

@@ -1,17 +1,21 @@
-"""A notebook open in JupyterLab, and what can be seen of it."""
+"""A notebook open in JupyterLab: what a learner does in it, and what can be seen of it."""
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from inspect import getsource
 from typing import Any
 
-import nbformat
-from browser.lab import SECONDS, Lab
-from browser.pictures import Pixels, picture
+import letter_cubes
+from browser.lab import Lab
+from browser.pictures import SECONDS, until
+from browser.plot import Plot
+from nbformat import NotebookNode, v4
 
-Cell = str | tuple[str, str]
+# The first cell: the source of the cubes, since the notebooks' kernel finds cubelib and not the tests.
+SETUP = getsource(letter_cubes) + "\nfrom cubelib import AnswerBank, AutoencoderDataset, CubicCore, widgets\n"
 
 # Keeps the notebook in front as window.notebook, once its document and its kernel are there.
 FIND = """() => {
@@ -29,21 +33,18 @@ RUN_ONE = """cell => {
     window.notebook.content.activeCellIndex = cell;
     window.jupyterapp.commands.execute('notebook:run-cell');
 }"""
+WRITE = "([cell, source]) => window.notebook.content.widgets[cell].model.sharedModel.setSource(source)"
 MODEL = "() => JSON.stringify(window.notebook.content.model.sharedModel.toJSON())"
 
 
-def write(path: Path, cells: Sequence[Cell]) -> None:
-    """A notebook of code cells, or of `(kind, source)` with kind `code` or `markdown`."""
-    v4 = nbformat.v4
-    make = {"code": v4.new_code_cell, "markdown": v4.new_markdown_cell}
-    pairs = [("code", cell) if isinstance(cell, str) else cell for cell in cells]
+def new_notebook(cells: Sequence[str]) -> NotebookNode:
+    """A notebook of code cells."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = v4.new_notebook(cells=[make[kind](source) for kind, source in pairs], metadata={"kernelspec": kernel})
-    nbformat.write(notebook, path)
+    return v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel})
 
 
 class Notebook:
-    """A page of JupyterLab with one notebook in front. Cells are counted from 0, markdown cells too.
+    """A page of JupyterLab with one notebook in front. Cells are counted from 0.
 
     Args:
         page: a playwright page.
@@ -52,15 +53,15 @@ class Notebook:
     """
 
     def __init__(self, page: Any, lab: Lab, name: str) -> None:
-        self.page, self.name = page, name
+        self.page = page
         page.goto(f"{lab.url}lab/tree/{name}?token={lab.token}&reset")
-        self.wait(FIND)
+        self._wait(FIND)
         page.add_style_tag(content=".jp-OutputPrompt { visibility: hidden; }")  # [3]: is no part of an output
 
     def run(self) -> None:
         """Run all cells from top to bottom and wait until the last has finished; a cell's error ends the run."""
         self.page.evaluate(RUN_ALL)
-        self.wait("() => window.allRan")
+        self._wait("() => window.allRan")
 
     def start(self, cell: int) -> None:
         """Run one cell, without waiting for its end: see `busy`."""
@@ -70,17 +71,41 @@ class Notebook:
         """Whether a cell waits or runs."""
         return self.page.evaluate("cell => window.notebook.content.widgets[cell].prompt === '*'", cell)
 
+    def ask_kernel(self, cell: int, source: str) -> Any:
+        """What a further cell of the notebook says that the kernel holds."""
+        self.page.evaluate(WRITE, [cell, source])
+        self.start(cell)
+        until(lambda: not self.busy(cell) and self.text(cell).strip(), f"the kernel's answer to {source}")
+        return ast.literal_eval(self.text(cell).strip())
+
     def output(self, cell: int) -> Any:
         """What is below a cell, as a locator."""
         return self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{cell}'] .jp-Cell-outputArea")
+
+    def plot(self, cell: int) -> Plot:
+        """The figure below a cell."""
+        return Plot(self.page, self.output(cell).locator(".js-plotly-plot"))
 
     def text(self, cell: int) -> str:
         """What a learner reads below a cell."""
         return self.output(cell).inner_text()
 
-    def picture(self, cell: int) -> Pixels:
-        """What a learner sees below a cell, `(height, width, 3)`."""
-        return picture(self.output(cell))
+    def says(self, cell: int, text: str) -> None:
+        """Wait for a text below a cell."""
+        until(lambda: text in self.text(cell), f"“{text}” below cell {cell}")
+
+    def type_in(self, cell: int, text: str) -> None:
+        """Type into a widget's line, as a person does: Enter at the end."""
+        line = self.output(cell).locator("input[type=text]").first
+        line.fill(text)
+        line.press("Enter")
+
+    def push(self, cell: int, times: int = 1) -> None:
+        """Move a widget's first slider to the right."""
+        handle = self.output(cell).locator(".noUi-handle").first
+        handle.focus()
+        for _ in range(times):
+            handle.press("ArrowRight")
 
     def errors(self) -> list[str]:
         """Errors and warnings in the outputs of the cells."""
@@ -89,6 +114,6 @@ class Notebook:
         failed = [f"{output['ename']}: {output['evalue']}" for output in outputs if output["output_type"] == "error"]
         return failed + ["".join(output["text"]) for output in outputs if output.get("name") == "stderr"]
 
-    def wait(self, condition: str, argument: Any = None) -> None:
+    def _wait(self, condition: str) -> None:
         """Wait until a JavaScript function gives something true; not a promise, which would count as true."""
-        self.page.wait_for_function(condition, arg=argument, timeout=SECONDS * 1000, polling=100)
+        self.page.wait_for_function(condition, timeout=SECONDS * 1000, polling=100)

@@ -1,4 +1,4 @@
-"""What is to be seen of an element of a page, as an array of pixels."""
+"""What is to be seen of an element of a page, as an array of pixels, and waiting for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from browser.lab import SECONDS
-from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+SECONDS = 120  # a slow machine with other work gets this long for what takes some seconds
 
 
 def picture(locator: Any) -> Pixels:
@@ -34,12 +33,6 @@ def is_blank(image: Pixels) -> bool:
     return bool(counts.max() > 0.999 * image.shape[0] * image.shape[1])
 
 
-def share_of(color: str, image: Pixels, within: int = 25) -> float:
-    """The share of pixels that have a color, as matplotlib names it, up to `within` of 255."""
-    wanted = np.round(255 * np.array(to_rgb(color))).astype(int)
-    return float((np.abs(image - wanted).max(axis=2) <= within).mean())
-
-
 def until(seen: Callable[[], Any], what: str) -> Any:
     """Look until something true is seen, and give it.
 
@@ -51,3 +44,9 @@ def until(seen: Callable[[], Any], what: str) -> Any:
         assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}"
         time.sleep(0.1)
     return found
+
+
+def changed(locator: Any, before: Pixels, what: str, share: float = 0.01) -> Pixels:
+    """Wait until an element looks otherwise than before; what is seen then."""
+    until(lambda: pixels_differ(before, picture(locator)) > share, what)
+    return picture(locator)

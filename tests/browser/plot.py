@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from browser.pictures import Pixels, is_blank, picture, pixels_differ, until
+from browser.pictures import Pixels, changed, is_blank, picture, until
 
-# The last thing that the mouse was over, and the frames that were played.
+# The cell that the mouse is over.
 LISTEN = """plot => {
     plot.hovered = null;
-    plot.played = [];
     plot.on('plotly_hover', event => {
         const point = event.points[0];
         if ('z' in point) plot.hovered = {cell: [point.x, point.z, point.y].map(value => Math.round(value) + 0)};
     });
     plot.on('plotly_unhover', () => { plot.hovered = null; });
-    plot.on('plotly_animatingframe', event => plot.played.push(event.name));
 }"""
 # Where the lattice is looked at from, once it rests: plotly turns some frames behind the mouse.
 EYE = """async plot => {
@@ -51,8 +49,7 @@ class Plot:
 
     def changed(self, before: Pixels, what: str, share: float = 0.01) -> Pixels:
         """Wait until it looks otherwise than before; what is seen then."""
-        until(lambda: pixels_differ(before, self.picture()) > share, what)
-        return self.picture()
+        return changed(self.figure, before, what, share)
 
     def lit(self) -> float:
         """Where the colored cells and frames are seen, from left, 0, to right, 1; without the color bar."""
@@ -64,10 +61,6 @@ class Plot:
         """Click on the slider, 0 being its left end and 1 its right one."""
         rail = self.figure.locator(".slider-rail-touch-rect").bounding_box()
         self.page.mouse.click(rail["x"] + (0.03 + 0.94 * share) * rail["width"], rail["y"] + rail["height"] / 2)
-
-    def press(self, label: str) -> None:
-        """Click on one of the figure's buttons."""
-        self.figure.locator(".updatemenu-button", has_text=label).click()
 
     def tick(self) -> str:
         """What stands above the slider."""
@@ -100,38 +93,27 @@ class Plot:
         return box["x"] + box["width"] * sum(scene) / 2, box["y"] + box["height"] * 0.47
 
     def over_a_cell(self) -> list[int]:
-        """Move the mouse until it is over a cell; its plane, row and column."""
+        """Move the mouse until it rests over a cell; its plane, row and column.
+
+        Plotly picks some frames behind the mouse, so the cell must stay the same for a while.
+        """
         x, y = self.middle()
-        places = iter([(dx, dy) for dy in range(0, 100, 7) for dx in (0, 9, -9, 18, -18, 27, -27)])
-
-        def hovered() -> Any:
-            dx, dy = next(places)
-            self.page.mouse.move(x + dx, y - dy)
-            self.page.wait_for_timeout(250)
-            return self.figure.evaluate("plot => plot.hovered && plot.hovered.cell")
-
-        return until(hovered, "a cell under the mouse")
+        for dy in range(0, 100, 7):
+            for dx in (0, 9, -9, 18, -18, 27, -27):
+                self.page.mouse.move(x + dx, y - dy)
+                self.page.wait_for_timeout(250)
+                cell = self._hovered()
+                self.page.wait_for_timeout(600 if cell else 0)
+                if cell and cell == self._hovered():
+                    return cell
+        raise AssertionError("no cell under the mouse")
 
     def label(self) -> list[str]:
         """The lines of the label beside the mouse."""
         return self.figure.locator(".hovertext tspan.line").all_text_contents()
 
-    def click_a_cell(self) -> list[int]:
-        """Click on a cell; its plane, row and column.
-
-        Plotly picks some frames behind the mouse, and would take the click for the cell before, too.
-        """
-        self.over_a_cell()
-        seen: list[list[int] | None] = []
-
-        def rests() -> bool:
-            self.page.wait_for_timeout(300)
-            seen.append(self.figure.evaluate("plot => plot.hovered && plot.hovered.cell"))
-            return len(seen) > 2 and seen[-1] is not None and seen[-1] == seen[-2] == seen[-3]
-
-        until(rests, "a cell that stays under the mouse")
-        self.hold()
-        return seen[-1]
+    def _hovered(self) -> list[int] | None:
+        return self.figure.evaluate("plot => plot.hovered && plot.hovered.cell")
 
     def hold(self) -> None:
         """A click that lasts: plotly looks at the button when it draws."""

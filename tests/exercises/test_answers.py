@@ -72,6 +72,7 @@ RIGHT = [
     (check.encoding.effective_dimension, lambda v, s: torch.tensor(check.encoding.effective_dimension.right(v, s))),
     (check.reshaping.fold_channel_major, lambda v, r, c, k: v.numpy().reshape(-1, k, r, c).transpose(0, 2, 3, 1)),
     (check.reshaping.inverse_order, lambda order: order.argsort().tolist()),
+    (check.reshaping.inverse_order, lambda order: order.argsort(descending=True).numpy()[::-1]),
     (check.reshaping.is_inverse, one_by_one),
     (check.reshaping.is_inverse, lambda f, u, v: np.bool_(one_by_one(f, u, v))),
     (check.lattice.tick, in_own_row),
@@ -137,6 +138,9 @@ def with_replacement(k, answers):
 
 
 WRONG = [
+    (check.encoding.nearest_other, lambda vectors: near(vectors).max(1).values, ".argmax gives them, .max does not."),
+    (check.dialogue.wrong_answers, lambda target: 1.0 * (near(target) < 0.9), "a comparison such as cosines < 0.5"),
+    (check.start.by_chance, lambda k, answers: k < answers, "expected a number."),
     (check.encoding.centered, whole_length, "You divided all rows by one length."),
     (check.start.by_chance, with_replacement, "gives 0.004989, expected 0.005. In these k tries"),
     (check.start.by_chance, lambda k, answers: min(1, k / answers) + 1.1e-6 * k, "gives 0.005011, expected 0.005."),

@@ -12,8 +12,7 @@ import torch
 
 from cubelib import CubicCore, EmbeddingReshaper, check
 from cubelib.evaluation.baselines import PCA
-from cubelib.exercises.exercise import Exercise
-from cubelib.exercises.samples import random_vectors
+from cubelib.exercises.exercise import Exercise, random_vectors
 from cubelib.metrics import retrieval_ranks
 from cubelib.training.losses import contrastive
 
