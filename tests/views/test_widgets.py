@@ -37,11 +37,11 @@ def test_the_wave_player_shows_each_tick_of_the_forward_trace():
     found = forward_trace(cube, "Hello")
     for tick in (0, 2, 3):
         player.tick.value = tick
-        torch.testing.assert_close(shown(player.lattice.figure), found.strength[tick].flatten(), rtol=1e-6, atol=0)
-        assert f"tick {tick} of 3" in player.facts.value and f"{found.cosine:.4f}" in player.facts.value
+        torch.testing.assert_close(shown(player.figure), found.strength[tick].flatten(), rtol=1e-6, atol=0)
+        assert f"tick {tick} of 3" in player.details.value and f"{found.cosine:.4f}" in player.details.value
     player.channel.value = 1
-    torch.testing.assert_close(shown(player.lattice.figure), found.states[3, ..., 1].flatten())
-    sheets = player.lattice.figure.data[-2:]
+    torch.testing.assert_close(shown(player.figure), found.states[3, ..., 1].flatten())
+    sheets = player.figure.data[-2:]
     torch.testing.assert_close(torch.tensor(sheets[0].customdata).float(), found.states[0, 0, ..., :3].flatten(0, 1).T)
     torch.testing.assert_close(
         torch.tensor(sheets[1].customdata).float(), found.states[-1, -1, ..., :3].flatten(0, 1).T
@@ -53,9 +53,9 @@ def test_another_sentence_is_sent_and_a_mistake_gets_a_message_and_leaves_the_pi
     player = WavePlayer(cube, "Hello")
     player.sentence.value = "something quite different"
     assert torch.equal(player.trace.output, forward_trace(cube, "something quite different").output)
-    before = shown(player.lattice.figure)
+    before = shown(player.figure)
     player.sentence.value = "  "
-    assert "nothing to send" in player.message.value and torch.equal(shown(player.lattice.figure), before)
+    assert "nothing to send" in player.message.value and torch.equal(shown(player.figure), before)
     player.sentence.value = "better"
     assert player.message.value == ""
     with pytest.raises(DataError, match="nothing to send"):
@@ -80,14 +80,14 @@ def test_the_slider_kills_a_share_and_all_cubes_are_asked():
     expected = lesion(cubes, "hello", dead, bank=bank, k=3)
     for name, one in expected.items():
         assert torch.equal(board.lesions[name].output, one.output) and board.lesions[name].after == one.after
-        assert f"{one.cosine:.3f}</b> damaged" in board.table.value
-    assert "16 of 64 cells dead (25.0%)" in board.table.value
-    assert len(board.lattice.figure.data[DEAD].x) == 16 * 8  # a cube of eight corners for each dead cell
+        assert f"{one.cosine:.3f}</b> damaged" in board.details.value
+    assert "16 of 64 cells dead (25.0%)" in board.details.value
+    assert len(board.figure.data[DEAD].x) == 16 * 8  # a cube of eight corners for each dead cell
 
 
 def test_a_click_kills_and_a_second_one_revives():
     _, _, board = lab()
-    points, cubes = (board.lattice.figure.data[number] for number in (POINTS, CELLS))
+    points, cubes = (board.figure.data[number] for number in (POINTS, CELLS))
     from plotly.callbacks import InputDeviceState, Points
 
     def click(trace, index, **place):
@@ -95,13 +95,13 @@ def test_a_click_kills_and_a_second_one_revives():
 
     click(points, 16 * 2 + 4 * 1 + 3)  # plane 2, row 1, column 3
     assert board.damage.nonzero().tolist() == [[2, 1, 3]]
-    click(board.lattice.figure.data[DEAD], 5)
+    click(board.figure.data[DEAD], 5)
     assert not board.damage.any()
     corner = int(np.argmax((np.round(cubes.x) == 2) & (np.round(cubes.z) == 1) & (np.round(cubes.y) == 3)))
     click(cubes, corner)
     assert board.damage.nonzero().tolist() == [[2, 1, 3]]
     board.plane.value = 1
-    sheet = board.lattice.figure.data[-1]
+    sheet = board.figure.data[-1]
     click(sheet, None, xs=[0], ys=[3])
     assert board.damage.nonzero().tolist() == [[1, 3, 0], [2, 1, 3]]
     assert sheet.text[3][0] == "×" and sum(mark == "×" for row in sheet.text for mark in row) == 1
@@ -118,7 +118,7 @@ def test_the_picture_is_of_the_chosen_cube():
         board.shown.value = name
         states = forward_trace(cubes[name], "hello", damage=board.damage).states
         torch.testing.assert_close(
-            shown(board.lattice.figure),
+            shown(board.figure),
             (states.norm(dim=-1).amax(0) * ~board.damage).flatten(),
             rtol=1e-5,
             atol=0,
@@ -164,11 +164,11 @@ def test_markup_that_is_typed_stays_text(place):
     elif place == "sentence":
         board = LayoutExplorer(trainer(), vectors(), "hello")
         board.sentence.value = MARKUP
-        shown_html = board.facts.value + board.message.value + html.escape(MARKUP)
+        shown_html = board.details.value + board.message.value + html.escape(MARKUP)
     elif place == "lesion":
         cube = trainer()
         bank = AnswerBank.from_texts([MARKUP, "b"], cube.encoder)
-        shown_html = LesionLab({"<b>name</b>": cube}, MARKUP, bank=bank, k=1).table.value
+        shown_html = LesionLab({"<b>name</b>": cube}, MARKUP, bank=bank, k=1).details.value
         assert "&lt;b&gt;name&lt;/b&gt;" in shown_html
     else:
         shown_html = Knobs(lambda text: text, text=MARKUP)._output.value

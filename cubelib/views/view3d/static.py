@@ -44,7 +44,7 @@ def to_matplotlib(scene: Scene) -> Figure:
     """A scene in print: four of its ticks as cubes, or all of them as films if cells are marked."""
     if scene.marked is not None:
         return films({scene.title: scene.values}, {scene.title: scene.marked}, across=1, label=scene.label)
-    ticks = np.unique(np.linspace(0, scene.ticks - 1, PRINTED_TICKS).round().astype(int)).tolist()
+    ticks = np.unique(np.linspace(0, len(scene.values) - 1, PRINTED_TICKS).round().astype(int)).tolist()
     figure = cubes(
         {f"tick {tick}": scene.values[tick] for tick in ticks},
         dead=scene.dead,

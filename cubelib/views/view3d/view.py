@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from cubelib.errors import UserError
-from cubelib.files import reason, written_aside
+from cubelib.files import written_aside
+from cubelib.training.cube import Cube
 from cubelib.views.view3d.colors import STRENGTH
-from cubelib.views.view3d.interactive import to_plotly
-from cubelib.views.view3d.scene import Scene, trace_scene
+from cubelib.views.view3d.interactive import player
+from cubelib.views.view3d.scene import Scene, trace_states
 from cubelib.views.view3d.static import png, static_mime, to_matplotlib
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cubelib.lattice import CubicCore
-    from cubelib.reshaper import EmbeddingReshaper
-    from cubelib.training.cube import Cube
 
 
 class View:
@@ -32,16 +31,11 @@ class View:
         picture: draws the printed twin, a matplotlib figure.
         summary: one line that says what it shows; it is the view's repr.
 
-    Attributes:
-        figure: of plotly.
+    All three are attributes of the same names.
     """
 
     def __init__(self, figure: go.Figure, picture: Callable[[], Figure], summary: str) -> None:
-        self.figure, self._picture, self._summary = figure, picture, summary
-
-    def picture(self) -> Figure:
-        """The printed twin, a matplotlib figure."""
-        return self._picture()
+        self.figure, self.picture, self.summary = figure, picture, summary
 
     def save(self, path: str | Path) -> Path:
         """Writes the view to a file: .html is a page that works without a kernel or a network, .png the printed twin.
@@ -49,7 +43,8 @@ class View:
         An older file is replaced as a whole.
 
         Raises:
-            UserError: another ending, or a place that cannot be written.
+            UserError: another ending.
+            OSError: a place that cannot be written.
         """
         path = Path(path)
         if path.suffix not in (".html", ".png"):
@@ -58,14 +53,8 @@ class View:
                 "5 MB with all it needs, or .png for the printed twin."
             )
         content = self.html().encode() if path.suffix == ".html" else png(self.picture(), dpi=150)
-        try:
-            with written_aside(path, replace=True) as aside:
-                aside.write_bytes(content)
-        except OSError as error:
-            raise UserError(
-                f"View.save: cannot write {path} ({reason(error)}). It takes {len(content) / 1e6:.1f} MB; make room, "
-                "or choose another place."
-            ) from error
+        with written_aside(path, replace=True) as aside:
+            aside.write_bytes(content)
         return path
 
     def html(self) -> str:
@@ -74,7 +63,7 @@ class View:
         return page
 
     def __repr__(self) -> str:
-        return f"View of {self._summary}"
+        return f"View of {self.summary}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from plotly.io import renderers
@@ -88,30 +77,21 @@ class View:
         return bundle | static_mime(self.picture)
 
 
-def show(
-    core: CubicCore | Cube,
-    vector: Tensor,
-    *,
-    channel: int | None = None,
-    damage: Tensor | None = None,
-    reshaper: EmbeddingReshaper | None = None,
-    title: str = "",
-) -> View:
+def show(core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | None = None, title: str = "") -> View:
     """A vector on its way through a lattice: cells to turn, a slider and a play button for the ticks.
 
-    Color is the strength of a cell's signal, or one channel of its state. The planes of the light cone, those worth
-    computing at a tick, are outlined in orange; dead cells are black. The mouse over a cell tells its place and value.
+    Color is the strength of a cell's signal. The planes of the light cone, those worth computing at a tick, are
+    outlined in orange; dead cells are black. The mouse over a cell tells its place and value.
 
     Args:
-        core: a CubicCore, or a Cube or CubeTrainer, which folds the vector with its own reshaper.
+        core: a Cube or CubeTrainer, which folds the vector with its own reshaper; or a CubicCore, which takes it in the
+            row_major layout.
         vector: `(dim,)`, `(1, dim)`, or a cube `(rows, columns, channels)` that is already folded.
-        channel: 0 … state_channels − 1; None for the length of the whole state.
         damage: dead cells, bool `(depth, rows, columns)`.
-        reshaper: folds the vector for a CubicCore; None for a plain one (row_major).
         title: shown above, as it is typed.
 
     Raises:
-        DataError: a vector, mask or channel that does not fit.
+        DataError: a vector or mask that does not fit.
         ModuleNotFoundError: plotly is not installed.
 
     Example:
@@ -120,7 +100,9 @@ def show(
         >>> show(CubicCore((3, 2, 2), in_channels=4, state_channels=4), torch.ones(16))
         View of strength of a cell's signal: 3×2×2 cells; cells that hold something, tick by tick: 4, 4, 4
     """
-    return _view(trace_scene(core, vector, channel=channel, damage=damage, reshaper=reshaper, title=title))
+    strength = trace_states(core, vector, damage=damage).norm(dim=-1)
+    cone = core.core.cone if isinstance(core, Cube) else core.cone
+    return play(strength, dead=damage, cone=cone, title=title)
 
 
 def play(
@@ -151,8 +133,5 @@ def play(
         >>> play(torch.eye(3).reshape(3, 3, 1, 1), label="a walk")
         View of a walk: 3×1×1 cells; cells that hold something, tick by tick: 1, 1, 1
     """
-    return _view(Scene(values, label, cone, marked, dead, title))
-
-
-def _view(scene: Scene) -> View:
-    return View(to_plotly(scene), lambda: to_matplotlib(scene), repr(scene))
+    scene = Scene(values, label, cone, marked, dead, title)
+    return View(player(scene), lambda: to_matplotlib(scene), repr(scene))

@@ -74,8 +74,14 @@ class BaseWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 def sentence_box(value: str, on_sentence: Callable[[], None], description: str = "sentence") -> ipywidgets.Text:
     """A line to type in; `on_sentence` is called after Enter or when the line is left."""
     box = ipywidgets.Text(value=value, description=description, continuous_update=False, layout=WIDE)
-    box.observe(lambda _: on_sentence(), names="value")
+    on_change(on_sentence, box)
     return box
+
+
+def on_change(respond: Callable[[], None], *controls: ipywidgets.Widget) -> None:
+    """Calls `respond` whenever the value of a control changes."""
+    for control in controls:
+        control.observe(lambda _: respond(), names="value")
 
 
 def answer_table(columns: Mapping[str, Sequence[Answer]], notes: Mapping[int, str]) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 from torch import Tensor
@@ -12,11 +11,11 @@ from torch import Tensor
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import ForwardTrace, forward_trace
 from cubelib.views.view3d.colors import STRENGTH, Colors
-from cubelib.views.view3d.interactive import INTERVAL
+from cubelib.views.view3d.interactive import INTERVAL, scene_traces
 from cubelib.views.view3d.scene import Scene
 from cubelib.views.view3d.static import to_matplotlib
-from cubelib.views.widgets.base import WIDE, BaseWidget, sentence_box
-from cubelib.views.widgets.lattice import Heatmap, LatticePicture
+from cubelib.views.widgets.base import on_change
+from cubelib.views.widgets.lattice import FigureWidget, Heatmap, lattice_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 ALL = "strength"
 
 
-class WavePlayer(BaseWidget):
+class WavePlayer(FigureWidget):
     """A sentence on its way through a cube. Taught in notebook 00.
 
     Args:
@@ -56,57 +55,47 @@ class WavePlayer(BaseWidget):
 
     def __init__(self, cube: Cube, sentence: str, *, damage: Tensor | None = None) -> None:
         self.cube, self.damage = cube, damage
-        self.trace: ForwardTrace = forward_trace(cube, sentence, damage=damage)
+        self.send(sentence)
         steps, _, _, _, channels = self.trace.states.shape
-        self.sentence = sentence_box(sentence, self._send)
-        self.tick = ipywidgets.IntSlider(min=0, max=steps - 1, description="tick")
-        self.play = ipywidgets.Play(min=0, max=steps - 1, interval=INTERVAL)
+        self.tick = ipywidgets.IntSlider(max=steps - 1, description="tick")
+        self.play = ipywidgets.Play(max=steps - 1, interval=INTERVAL)
         ipywidgets.jslink((self.play, "value"), (self.tick, "value"))
         choices = [(ALL, ALL), *((f"channel {channel}", channel) for channel in range(channels))]
         self.channel = ipywidgets.Dropdown(options=choices, description="color", layout={"width": "210px"})
-        self.scene = self._make_scene()
-        self.lattice = LatticePicture(self.scene, self._faces())
-        self.facts = ipywidgets.HTML(self._facts())
-        self.tick.observe(lambda _: self._draw(), names="value")
-        self.channel.observe(lambda _: self._repaint(), names="value")
-        controls = ipywidgets.HBox([self.play, self.tick, self.channel], layout=WIDE)
-        super().__init__(self.sentence, controls, self.lattice.figure, self.facts)
+        on_change(self.show, self.tick, self.channel)
+        figure = lattice_figure(self._scene(), self._faces())
+        super().__init__(sentence, figure, [self.play, self.tick, self.channel])
+
+    def send(self, sentence: str) -> None:
+        self.trace: ForwardTrace = forward_trace(self.cube, sentence, damage=self.damage)
 
     def summary(self) -> str:
         return f"“{self.sentence.value}”, {self._where()}; cosine of output and input {self.trace.cosine:.4f}"
 
     def picture(self) -> Figure:
-        return to_matplotlib(self.scene)
+        return to_matplotlib(self._scene())
 
-    def _make_scene(self) -> Scene:
-        values, label = self.trace.strength, STRENGTH
-        if self.channel.value != ALL:
-            values = self.trace.states[..., self.channel.value]
-            label = f"channel {self.channel.value} of a cell's state"
-        return Scene(values, label, self.cube.core.cone, None, self.damage)
+    def facts(self) -> str:
+        return escape(f"{self._where()}. Cosine of output and input: {self.trace.cosine:.4f}")
+
+    def traces(self) -> list[dict[str, Any]]:
+        return scene_traces(self._scene(), self.tick.value) + [heatmap.trace() for heatmap in self._faces()]
 
     def _faces(self) -> list[Heatmap]:
         """The numbers of each cell of the front face at the start, and of the back face at the end."""
         states = self.trace.states[..., : self.cube.reshaper.cube_shape[2]]
         faces = {"in: front face, tick 0": states[0, 0], f"out: back face, tick {self.tick.max}": states[-1, -1]}
         colors = Colors(list(faces.values()))
-        return [Heatmap(title, face.flatten(0, 1).T, colors, "cell", "number") for title, face in faces.items()]
+        return [
+            Heatmap(title, face.flatten(0, 1).T, colors, across="cell", down="number") for title, face in faces.items()
+        ]
 
-    def _send(self) -> None:
-        with self.responding("Encoding …"):
-            self.trace = forward_trace(self.cube, self.sentence.value, damage=self.damage)
-            self._repaint(self._faces())
-
-    def _repaint(self, faces: Sequence[Heatmap] = ()) -> None:
-        self.scene = self._make_scene()
-        self._draw(faces)
-
-    def _draw(self, faces: Sequence[Heatmap] = ()) -> None:
-        self.lattice.draw(self.scene, self.tick.value, faces)
-        self.facts.value = self._facts()
-
-    def _facts(self) -> str:
-        return escape(f"{self._where()}. Cosine of output and input: {self.trace.cosine:.4f}")
+    def _scene(self) -> Scene:
+        channel = self.channel.value
+        if channel == ALL:
+            return Scene(self.trace.strength, STRENGTH, self.cube.core.cone, dead=self.damage)
+        label = f"channel {channel} of a cell's state"
+        return Scene(self.trace.states[..., channel], label, self.cube.core.cone, dead=self.damage)
 
     def _where(self) -> str:
         planes = [str(plane) for plane in self.trace.active_planes[self.tick.value]]
