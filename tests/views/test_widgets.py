@@ -1,7 +1,7 @@
 """The widgets without a browser: a control is moved, and what is shown is what the plain functions say."""
 
 import html
-import threading
+import time
 
 import numpy as np
 import pytest
@@ -140,10 +140,8 @@ def asking(**options):
     return cube, bank, AskTheCube(cube, bank, "hello", k=5, **options)
 
 
-@pytest.mark.parametrize(
-    "right", [{"Hello": ["HOLLOW"]}, DialogueDataset(vectors(2), vectors(2), ["hello ", "other"], ["hollow", "bbb"])]
-)
-def test_the_answers_are_those_of_ask_and_right_ones_are_marked(right):
+def test_the_answers_are_those_of_ask_and_right_ones_are_marked():
+    right = DialogueDataset(vectors(2), vectors(2), ["hello ", "other"], ["HOLLOW", "bbb"])
     cube, bank, board = asking(right=right)
     assert board.reply == ask(cube, "hello", bank, 5)
     assert board.table.value.count("(right)") == 2 and "right answer at" in repr(board)
@@ -191,12 +189,12 @@ def test_long_answers_stay_in_their_column_of_the_picture():
 # --- TrainingLive ----------------------------------------------------------------------------------------------------
 
 
-def live(epochs=3, **options):
+def live(epochs=3):
     made = CubeTrainer(
         {"embedding_dim": DIM, "lattice_size": [3, 4, 4], "epochs": epochs, "early_stopping_patience": 99}
     )
     made.initialize_components()
-    return made, TrainingLive(made, AutoencoderDataset(vectors(200)), AutoencoderDataset(vectors(40, 2)), **options)
+    return made, TrainingLive(made, AutoencoderDataset(vectors(200)), AutoencoderDataset(vectors(40, 2)))
 
 
 def test_training_that_is_watched_learns_what_training_unwatched_does():
@@ -216,10 +214,11 @@ def test_training_that_is_watched_learns_what_training_unwatched_does():
 
 
 def test_the_stop_button_stops_after_the_batch_and_keeps_the_best_weights():
-    reached = threading.Event()
-    made, board = live(epochs=10_000, on_epoch_end=lambda trainer, row: reached.set())
+    made, board = live(epochs=10_000)
     board.start_button.click()
-    assert reached.wait(120) and board.running and board.start_button.disabled
+    while not made.current_epoch:
+        time.sleep(0.01)
+    assert board.running and board.start_button.disabled
     board.start()  # does nothing while it goes on
     board.stop_button.click()
     history = board.wait()
@@ -231,10 +230,7 @@ def test_the_stop_button_stops_after_the_batch_and_keeps_the_best_weights():
 
 def test_a_start_button_that_can_be_pressed_starts():
     _, board = live(epochs=1)
-    draw, disabled = board.picture, []
-    board.picture = lambda: (disabled.append(board.start_button.disabled), draw())[1]
     board.start().wait()
-    assert len(disabled) >= 2 and all(disabled)  # after the epoch and at the end
     assert not board.running and not board.start_button.disabled
     first = board._thread
     board.start_button.click()
@@ -297,8 +293,8 @@ def test_every_kind_of_knob_has_its_control_and_a_turn_runs_the_function():
     assert len(calls) == count
     slow._button.click()
     assert calls[-1] == {"whole": 2}
-    with pytest.raises(TypeError, match=r"odd=\{\} has no control"):
-        Knobs(run, odd={})
+    with pytest.raises(TypeError, match="odd=None has no control"):
+        Knobs(run, odd=None)
 
 
 def test_a_mistake_at_a_knob_is_a_message_and_a_fault_stays_a_fault():

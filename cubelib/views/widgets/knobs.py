@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from cubelib.views.view3d.static import png
-from cubelib.views.widgets.base import BaseWidget
+from cubelib.views.widgets.base import BaseWidget, on_change
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,8 +64,7 @@ class Knobs(BaseWidget):
         self._button.on_click(lambda _: self._respond())
         row = list(self.controls.values())
         if button is None:
-            for control in row:
-                control.observe(lambda _: self._respond(), names="value")
+            on_change(self._respond, *row)
         else:
             row.append(self._button)
         super().__init__(ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}), self._output, self._image)
@@ -98,24 +97,23 @@ class Knobs(BaseWidget):
 
 
 def _control(name: str, allowed: Any) -> ipywidgets.Widget:
-    if isinstance(allowed, bool):
-        return ipywidgets.Checkbox(value=allowed, indent=False, description=name)
-    options: dict[str, Any] = {"description": name, "style": {"description_width": "initial"}}
-    if isinstance(allowed, list) and allowed:
-        return ipywidgets.Dropdown(options=[(_label(choice), choice) for choice in allowed], **options)
-    options["continuous_update"] = False
-    if isinstance(allowed, str):
-        return ipywidgets.Text(value=allowed, **options)
+    """The control that ipywidgets has for what is allowed, set to the first of it."""
     if isinstance(allowed, range):
-        return ipywidgets.IntSlider(allowed[0], min=allowed[0], max=allowed[-1], step=allowed.step, **options)
-    if isinstance(allowed, tuple) and len(allowed) == 2 and all(isinstance(end, (int, float)) for end in allowed):
-        low, high = allowed
-        step = (high - low) / 100
-        return ipywidgets.FloatSlider(low, min=low, max=high, step=step, readout_format=".3g", **options)
-    raise TypeError(
-        f"Knobs: {name}={allowed!r:.60} has no control. Give a range (range(1, 17)), two numbers (0.0, 1.0), a list of "
-        "choices, True or False, or a text."
-    )
+        allowed = (allowed[0], allowed[-1], allowed.step)
+    first = allowed[0] if isinstance(allowed, (tuple, list)) else None
+    control = ipywidgets.interactive.widget_from_abbrev(allowed, first)
+    if control is None:
+        raise TypeError(
+            f"Knobs: {name}={allowed!r:.60} has no control. Give a range (range(1, 17)), two numbers (0.0, 1.0), a "
+            "list of choices, True or False, or a text."
+        )
+    control.description = name
+    control.continuous_update = False
+    if isinstance(control, ipywidgets.Checkbox):
+        control.indent = False
+    else:
+        control.style.description_width = "initial"
+    return control
 
 
 def _label(value: Any) -> str:
