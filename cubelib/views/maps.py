@@ -21,8 +21,7 @@ from cubelib.data.text import shorten
 from cubelib.errors import DataError
 from cubelib.reshaper import principal_axes
 from cubelib.views.style import axes_for, label_axes, legend_below, styles
-from cubelib.views.view3d.interactive import plain_text, require_plotly
-from cubelib.views.view3d.view import View
+from cubelib.views.view3d.interactive import View, plain_text, require_plotly
 
 Texts = Mapping[str, Sequence[str]]
 

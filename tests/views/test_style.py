@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from cubelib.errors import DataError
-from cubelib.views.style import axes_for, legend_below, new_axes, styles
+from cubelib.views.style import legend_below, new_axes, styles
 
 
 def test_the_cube_and_the_baselines_keep_their_styles_whatever_they_are_drawn_with():
@@ -23,16 +21,6 @@ def test_no_two_curves_share_a_color_a_marker_or_a_line():
         assert len({look[part] for look in looks}) == 6
     with pytest.raises(DataError, match=r"at most 6 curves .* got 7: a, b, c, d, e, f, g\. Leave some out"):
         styles("abcdefg")
-
-
-@pytest.mark.parametrize("background", ["none", (0.0, 0.0, 0.0, 0.5)])
-def test_transparent_backgrounds_become_white_and_opaque_ones_stay(background):
-    ax = Figure(facecolor=background).subplots()
-    ax.set_facecolor("none")
-    canvas = FigureCanvasAgg(axes_for(ax).figure)
-    canvas.draw()
-    assert (np.asarray(canvas.buffer_rgba())[..., 3] == 255).all()
-    assert axes_for(Figure(facecolor="black").subplots()).figure.get_facecolor() == (0, 0, 0, 1)
 
 
 @pytest.mark.parametrize("height", [1.6, 6.0])

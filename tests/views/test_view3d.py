@@ -9,9 +9,8 @@ from cubelib.errors import DataError, UserError
 from cubelib.lattice import light_cone
 from cubelib.views import view3d
 from cubelib.views.style import SILENT
-from cubelib.views.view3d.colors import Colors
 from cubelib.views.view3d.interactive import CELLS, DEAD, LINES, plain_text, player, scene_traces
-from cubelib.views.view3d.scene import Scene, trace_states
+from cubelib.views.view3d.scene import Colors, Scene, trace_states
 
 PALE = torch.tensor(SILENT, dtype=torch.float64)
 

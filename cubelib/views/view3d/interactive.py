@@ -1,6 +1,7 @@
 """The lattice in plotly: cells to turn in three dimensions, a slider and a play button for the ticks.
 
-The scripts come with plotly's package: nothing is loaded from a network, in JupyterLab or in an exported page.
+`show` and `play` make a `View`: an interactive figure with a printed twin. The scripts come with plotly's package:
+nothing is loaded from a network, in JupyterLab or in an exported page. Taught in notebook 03.
 
 Depth goes to the right, the front face is on the left, row 0 is on top. A cell that holds something is a shaded cube
 whose color tells how much, a silent one a gray point, a dead one a black cube. Orange lines outline the planes of the
@@ -10,15 +11,22 @@ light cone and marked cells.
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from torch import Tensor
 
+from cubelib.errors import UserError
+from cubelib.files import written_aside
+from cubelib.lattice import CubicCore
+from cubelib.training.cube import Cube
 from cubelib.views.style import GRAY, ORANGE
-from cubelib.views.view3d.colors import LEVELS
-from cubelib.views.view3d.scene import Scene
-from cubelib.views.view3d.static import borders
+from cubelib.views.view3d.scene import LEVELS, STRENGTH, Scene, trace_states
+from cubelib.views.view3d.static import borders, png, static_mime, to_matplotlib
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,6 +39,120 @@ _CORNERS = 0.78 * (np.indices((2, 2, 2)).reshape(3, 8).T - 0.5)
 _FACES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
 _TRIANGLES = _FACES[:, [[0, 1, 2], [0, 2, 3]]].reshape(12, 3)
 _PLACE = "plane %{x:.0f}, row %{z:.0f}, column %{y:.0f}<br>"
+
+
+class View:
+    """An interactive figure, and its printed twin for paper and for GitHub.
+
+    Args:
+        figure: of plotly.
+        picture: draws the printed twin, a matplotlib figure.
+        summary: one line that says what it shows; it is the view's repr.
+
+    All three are attributes of the same names.
+    """
+
+    def __init__(self, figure: go.Figure, picture: Callable[[], Figure], summary: str) -> None:
+        self.figure, self.picture, self.summary = figure, picture, summary
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the view to a file: .html is a page that works without a kernel or a network, .png the printed twin.
+
+        An older file is replaced as a whole.
+
+        Raises:
+            UserError: another ending.
+            OSError: a place that cannot be written.
+        """
+        path = Path(path)
+        if path.suffix not in (".html", ".png"):
+            raise UserError(
+                f"View.save: {path.name} ends in {path.suffix or 'nothing'}. Use .html for a page that turns, about "
+                "5 MB with all it needs, or .png for the printed twin."
+            )
+        content = self.html().encode() if path.suffix == ".html" else png(self.picture(), dpi=150)
+        with written_aside(path, replace=True) as aside:
+            aside.write_bytes(content)
+        return path
+
+    def html(self) -> str:
+        """A whole page with all the scripts that it needs, to be opened from a disk."""
+        page: str = self.figure.to_html(include_plotlyjs=True, full_html=True, auto_play=False, validate=False)
+        return page
+
+    def __repr__(self) -> str:
+        return f"View of {self.summary}"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from plotly.io import renderers
+
+        # What PLOTLY_RENDERER asks for; plotly's script once for a notebook, not once for each figure in it.
+        bundle = {**renderers._build_mime_bundle(self.figure.to_dict()), "text/plain": repr(self)}
+        if "notebook" in renderers.default.split("+"):  # an exported page asks no network for MathJax
+            bundle["text/html"] = self.figure.to_html(
+                full_html=False, include_plotlyjs=False, include_mathjax=False, auto_play=False, validate=False
+            )
+        return bundle | static_mime(self.picture)
+
+
+def show(core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | None = None, title: str = "") -> View:
+    """A vector on its way through a lattice: cells to turn, a slider and a play button for the ticks.
+
+    Color is the strength of a cell's signal. The planes of the light cone, those worth computing at a tick, are
+    outlined in orange; dead cells are black. The mouse over a cell tells its place and value.
+
+    Args:
+        core: a Cube or CubeTrainer, which folds the vector with its own reshaper; or a CubicCore, which takes it in the
+            row_major layout.
+        vector: `(dim,)`, `(1, dim)`, or a cube `(rows, columns, channels)` that is already folded.
+        damage: dead cells, bool `(depth, rows, columns)`.
+        title: shown above, as it is typed.
+
+    Raises:
+        DataError: a vector or mask that does not fit.
+        ModuleNotFoundError: plotly is not installed.
+
+    Example:
+        >>> from cubelib import CubicCore
+        >>> import torch
+        >>> show(CubicCore((3, 2, 2), in_channels=4, state_channels=4), torch.ones(16))
+        View of strength of a cell's signal: 3×2×2 cells; cells that hold something, tick by tick: 4, 4, 4
+    """
+    strength = trace_states(core, vector, damage=damage).norm(dim=-1)
+    cone = core.core.cone if isinstance(core, Cube) else core.cone
+    return play(strength, dead=damage, cone=cone, title=title)
+
+
+def play(
+    values: Tensor,
+    *,
+    marked: Tensor | None = None,
+    dead: Tensor | None = None,
+    cone: Sequence[range] | None = None,
+    label: str = STRENGTH,
+    title: str = "",
+) -> View:
+    """Any values of cells over time, as `show` draws them.
+
+    Args:
+        values: what each cell holds at each tick, `(ticks, planes, rows, columns)`; 0 is silence.
+        marked: cells to outline in orange at each tick, bool, the shape of values.
+        dead: dead cells, bool `(planes, rows, columns)`.
+        cone: planes to outline in orange at each tick.
+        label: what the values are.
+        title: shown above, as it is typed.
+
+    Raises:
+        DataError: values or masks that do not fit together.
+        ModuleNotFoundError: plotly is not installed.
+
+    Example:
+        >>> import torch
+        >>> play(torch.eye(3).reshape(3, 3, 1, 1), label="a walk")
+        View of a walk: 3×1×1 cells; cells that hold something, tick by tick: 1, 1, 1
+    """
+    scene = Scene(values, label, cone, marked, dead, title)
+    return View(player(scene), lambda: to_matplotlib(scene), repr(scene))
 
 
 def require_plotly() -> Any:

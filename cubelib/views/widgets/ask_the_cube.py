@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import ipywidgets
+from matplotlib.figure import Figure
 
 from cubelib.data.datasets import EmbeddingDataset
 from cubelib.data.text import normalize_text, shorten
@@ -15,9 +15,6 @@ from cubelib.inference.ask import Reply, ask
 from cubelib.training.trainer import CubeTrainer
 from cubelib.views.style import GRAY, new_panels
 from cubelib.views.widgets.base import WIDE, BaseWidget, answer_table, sentence_box
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class AskTheCube(BaseWidget):

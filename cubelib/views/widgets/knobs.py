@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
+from matplotlib.figure import Figure
 
 from cubelib.views.view3d.static import png
 from cubelib.views.widgets.base import BaseWidget, on_change
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Knobs(BaseWidget):

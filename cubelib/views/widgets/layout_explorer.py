@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
+import plotly.graph_objects as go
 import torch
+from matplotlib.figure import Figure
+from plotly.subplots import make_subplots
 from torch import Tensor
 
 from cubelib.data.vectors import VectorFile
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import encode, layouts, sensitivity
-from cubelib.views.view3d.colors import Colors
+from cubelib.views.view3d.scene import Colors
 from cubelib.views.view3d.static import faces as draw_faces
-from cubelib.views.widgets.base import on_change
-from cubelib.views.widgets.lattice import FigureWidget, Heatmap
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-    from matplotlib.figure import Figure
+from cubelib.views.widgets.base import FigureWidget, Heatmap, on_change
 
 STRENGTH, CHANNEL, TOUCH = "strength of a cell", "one channel", "who notices one number"
 CHANGE = 0.01  # of the number
@@ -41,7 +39,6 @@ class LayoutExplorer(FigureWidget):
 
     Raises:
         DataError: as in `cubelib.views.experiments.encode`, for the first sentence; later ones get a message.
-        ModuleNotFoundError: plotly or anywidget is not installed.
 
     Example:
         >>> from cubelib import TeacherEncoder
@@ -95,8 +92,6 @@ class LayoutExplorer(FigureWidget):
         return [Heatmap(name, face, colors, self._label()) for name, face in self.faces.items()]
 
     def _new_figure(self) -> go.Figure:
-        from plotly.subplots import make_subplots
-
         names = list(self.reshapers)
         figure = make_subplots(rows=1, cols=len(names), subplot_titles=names, horizontal_spacing=0.035)
         for column, heatmap in enumerate(self._heatmaps(), start=1):

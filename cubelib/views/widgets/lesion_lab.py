@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from cubelib.errors import DataError
@@ -15,15 +16,10 @@ from cubelib.inference.answers import AnswerBank
 from cubelib.lattice import random_damage
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import Lesion, encode, lesion
-from cubelib.views.view3d.colors import STRENGTH
 from cubelib.views.view3d.interactive import scene_traces
-from cubelib.views.view3d.scene import Scene, trace_states
+from cubelib.views.view3d.scene import STRENGTH, Scene, trace_states
 from cubelib.views.view3d.static import cubes as draw_cubes
-from cubelib.views.widgets.base import answer_table, on_change
-from cubelib.views.widgets.lattice import FigureWidget, Heatmap, lattice_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cubelib.views.widgets.base import FigureWidget, Heatmap, answer_table, lattice_figure, on_change
 
 Cell = tuple[int, int, int]
 
@@ -53,7 +49,6 @@ class LesionLab(FigureWidget):
 
     Raises:
         DataError: cubes of different lattices, or as in `lesion`; later mistakes get a message.
-        ModuleNotFoundError: plotly or anywidget is not installed.
 
     Example:
         >>> from cubelib import TeacherEncoder

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import ipywidgets
+from matplotlib.figure import Figure
 
 from cubelib.training.loop import EpochLog
 from cubelib.training.run import PRIMARY_METRICS, progress_metrics
@@ -19,9 +19,6 @@ from cubelib.views.plots import learning_curve
 from cubelib.views.style import new_panels
 from cubelib.views.view3d.static import png
 from cubelib.views.widgets.base import WIDE, BaseWidget
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PAUSE = 0.25  # seconds between two updates within an epoch; the curve is drawn after epochs only
 

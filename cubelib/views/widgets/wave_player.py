@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import ForwardTrace, forward_trace
-from cubelib.views.view3d.colors import STRENGTH, Colors
 from cubelib.views.view3d.interactive import INTERVAL, scene_traces
-from cubelib.views.view3d.scene import Scene
+from cubelib.views.view3d.scene import STRENGTH, Colors, Scene
 from cubelib.views.view3d.static import to_matplotlib
-from cubelib.views.widgets.base import on_change
-from cubelib.views.widgets.lattice import FigureWidget, Heatmap, lattice_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cubelib.views.widgets.base import FigureWidget, Heatmap, lattice_figure, on_change
 
 ALL = "strength"
 
@@ -39,7 +35,6 @@ class WavePlayer(FigureWidget):
 
     Raises:
         DataError: as in `forward_trace`, for the first sentence; later ones get a message.
-        ModuleNotFoundError: plotly or anywidget is not installed.
 
     Example:
         >>> import torch
