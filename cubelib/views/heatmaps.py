@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -22,7 +21,7 @@ from cubelib import lattice
 from cubelib.data.text import counted
 from cubelib.errors import DataError
 from cubelib.views.style import ORANGE, SILENT, axes_for, legend_below, new_figure, new_panels
-from cubelib.views.view3d.scene import Colors
+from cubelib.views.view3d.scene import Colors, Scene
 from cubelib.views.view3d.static import borders
 
 _COMPUTED, _SILENT, _LATE = "worth computing", "· still silent", "× too late to be heard"
@@ -54,6 +53,7 @@ def heatmaps(
         DataError: panels that are not matrices of one size.
 
     Example:
+        >>> import torch
         >>> figure = heatmaps({"row_major": torch.eye(3), "random": torch.ones(3, 3)}, label="numbers in the cell")
         >>> [ax.get_title() for ax in figure.axes[:2]]
         ['row_major', 'random']
@@ -97,6 +97,7 @@ def numbers(vectors: Mapping[str, Tensor], *, width: int = 64) -> Figure:
         DataError: a vector that does not fill its columns.
 
     Example:
+        >>> import torch
         >>> figure = numbers({"in": torch.randn(768), "out": torch.zeros(768)})
         >>> [ax.get_title() for ax in figure.axes[:2]]
         ['in', 'out']
@@ -171,21 +172,13 @@ def activity(strength: Tensor, *, cone: Sequence[range] | None = None, ax: Axes 
         DataError: another shape, numbers that are not finite, or a cone of other ticks.
 
     Example:
+        >>> import torch
         >>> ax = activity(torch.eye(3).reshape(3, 3, 1, 1), cone=lattice.light_cone(3, 2))
         >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.texts)
         ('time in ticks', 'plane (0 front face)', 6)
     """
-    if strength.ndim != 4 or not strength.numel() or not torch.isfinite(strength).all():
-        raise DataError(
-            "heatmaps.activity: takes what each cell holds, finite numbers (ticks + 1, planes, rows, columns); got "
-            f"{tuple(strength.shape)}, {int((~torch.isfinite(strength)).sum())} of them not finite."
-        )
+    Scene(strength, cone=cone)  # refuses what does not fit together
     ticks, planes = strength.shape[:2]
-    if cone is not None and len(cone) != ticks:
-        raise DataError(
-            f"heatmaps.activity: the cone needs a range of planes for each tick; got {len(cone)} ranges for {ticks} "
-            f"states (ticks + 1). Use light_cone(depth={planes}, steps={ticks - 1})."
-        )
     level = strength.detach().double().square().mean((2, 3)).sqrt().T.cpu()  # (planes, ticks + 1)
     colors = Colors([level])
     ax = axes_for(ax, 2.8 + 0.3 * ticks, 1.6 + 0.3 * planes)

@@ -112,7 +112,7 @@ def test_the_light_cone_is_outlined():
 
 @pytest.mark.parametrize("strength", [torch.zeros(2, 3), torch.zeros(0, 3, 1, 1), torch.full((2, 2, 1, 1), torch.nan)])
 def test_bad_activity_is_refused(strength):
-    with pytest.raises(DataError, match="takes what each cell holds"):
+    with pytest.raises(DataError, match="takes a finite value for each cell at each tick"):
         heatmaps.activity(strength)
-    with pytest.raises(DataError, match=r"got 8 ranges for 4 states.*light_cone\(depth=4, steps=3\)"):
+    with pytest.raises(DataError, match=r"4 ticks takes as many ranges.*got 8"):
         heatmaps.activity(pulse(), cone=lattice.light_cone(4, 7))
