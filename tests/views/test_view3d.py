@@ -59,14 +59,6 @@ def test_what_is_lit_outside_the_line_is_crossed_and_nothing_else():
     assert len(lines.get_segments()) == 4 and corners == {(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)}
 
 
-def test_a_wide_range_gets_a_logarithmic_scale():
-    figure = view3d.faces({"wide": torch.tensor([[1e-3, 1.0]])})
-    assert figure.axes[-1].get_yscale() == "log"
-    figure = view3d.faces({"narrow": torch.tensor([[1.0, 2.0]])}, label="signal")
-    assert figure.axes[-1].get_yscale() == "linear" and figure.axes[-1].get_ylabel() == "signal"
-    assert figure.get_facecolor() == (1, 1, 1, 1)
-
-
 def test_a_face_has_rows_down_and_columns_across_and_its_numbers_written():
     ax = view3d.faces({"face": torch.tensor([[7.0, 8.0, 9.0], [10.0, 11.0, 12.0]])}, written=True).axes[0]
     assert {text.get_text(): text.get_position() for text in ax.texts}["10"] == (0, 1)
