@@ -290,20 +290,19 @@ def among_shuffles(
     return ax
 
 
-def before_and_after(before: Curves, after: Curves, *, ax: Axes | None = None) -> Axes:
+def before_and_after(before: Curves, after: Curves) -> Axes:
     """A line for each layout and seed, from the untrained cube to the trained one.
 
     Args:
         before: layout → its cosine for each seed.
         after: the same after training.
-        ax: where to draw; None for a new figure.
 
     Example:
         >>> ax = before_and_after({"random": [0.57, 0.59]}, {"random": [0.65, 0.66]})
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['untrained', 'trained']
     """
-    ax = axes_for(ax, 7.0, 3.4)
+    ax = new_axes(7.0, 3.4)
     starts = [value for seeds in before.values() for value in seeds]
     ends = [value for name in before for value in after[name]]
     heights = []

@@ -205,7 +205,7 @@ def test_training_is_watched_and_stopped_also_while_a_cell_waits_for_it(open_not
             "watched.initialize_components()\n"
             "data = [AutoencoderDataset(vectors(count, count)) for count in (200, 40)]\n"
             "live = widgets.TrainingLive(watched, *data)\nlive",
-            "history = live.wait()",
+            "history = live.run()",
             "",
         ],
         run=False,

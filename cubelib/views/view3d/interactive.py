@@ -229,7 +229,6 @@ def to_plotly(scene: Scene) -> go.Figure:
             "xaxis": _axis("plane", planes, [-0.7, planes - 0.3]),
             "yaxis": _axis("column", columns, [-0.7, columns - 0.3]),
             "zaxis": _axis("row", rows, [rows - 0.3, -0.7]),
-            "aspectmode": "manual",
             "aspectratio": {"x": 1.5, "y": 1, "z": 1},
             "camera": {"eye": {"x": -1.35, "y": -1.85, "z": 0.85}, "center": {"x": 0.0, "y": 0.0, "z": -0.12}},
         },
@@ -312,8 +311,6 @@ def _coordinates(points: NDArray[Any]) -> dict[str, Any]:
 def _axis(title: str, count: int, limits: list[float]) -> dict[str, Any]:
     return {
         "title": {"text": title},
-        "tickmode": "linear",
-        "tick0": 0,
         "dtick": max(1, round(count / 8)),
         "range": limits,
         "showbackground": False,

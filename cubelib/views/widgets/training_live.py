@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
-from functools import partial
 from html import escape
-from pathlib import Path
 
 import ipywidgets
 from matplotlib.figure import Figure
@@ -33,8 +30,6 @@ class TrainingLive(BaseWidget):
         trainer: with its components.
         train: as for `CubeTrainer.fit`.
         validation: as for `CubeTrainer.fit`.
-        lines: other models' values of the validation metric, drawn as lines, at most five: name → value.
-        folder: as for `CubeTrainer.fit`.
 
     Attributes:
         running: whether training goes on.
@@ -53,17 +48,8 @@ class TrainingLive(BaseWidget):
         [0, 1, 2]
     """
 
-    def __init__(
-        self,
-        trainer: CubeTrainer,
-        train: Data,
-        validation: Data,
-        *,
-        lines: Mapping[str, float] | None = None,
-        folder: str | Path | None = None,
-    ) -> None:
-        self.trainer, self._lines = trainer, lines
-        self._fit = partial(trainer.fit, train, validation, folder=folder, progress=False)
+    def __init__(self, trainer: CubeTrainer, train: Data, validation: Data) -> None:
+        self.trainer, self._data = trainer, (train, validation)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()  # buttons and flag change together
         self.running = self._stop_requested = False
@@ -95,20 +81,16 @@ class TrainingLive(BaseWidget):
         self.status.value = "stopping …"
 
     def run(self) -> list[EpochLog]:
-        """Starts, unless the button has done so, and waits for the end; returns the history."""
-        if self._thread is None:
-            self.start()
-        return self.wait()
+        """Starts, unless the button has done so, waits for the end, and returns the history.
 
-    def wait(self) -> list[EpochLog]:
-        """Waits for the end and returns the history. Interrupting the kernel stops the training cleanly first.
+        Interrupting the kernel stops the training cleanly first.
 
         Raises:
-            ValueError: it was never started.
             Exception: what ended the training.
         """
         if self._thread is None:
-            raise ValueError("TrainingLive.wait: nothing is being trained. Call start(), or press the button, first.")
+            self.start()
+        assert self._thread is not None
         try:
             self._thread.join()
         except KeyboardInterrupt:
@@ -135,7 +117,7 @@ class TrainingLive(BaseWidget):
             return None
         figure, all_axes = new_panels(len(names), 7.0 if len(names) == 1 else 10.0, 4.0)
         for name, ax in zip(names, all_axes, strict=True):
-            learning_curve(history, name, lines=self._lines, ax=ax)
+            learning_curve(history, name, ax=ax)
         return figure
 
     def _set_running(self, running: bool) -> None:
@@ -145,7 +127,10 @@ class TrainingLive(BaseWidget):
 
     def _train(self) -> None:
         try:
-            self._fit(on_batch_end=self._after_batch, on_epoch_end=self._after_epoch)
+            train, validation = self._data
+            self.trainer.fit(
+                train, validation, progress=False, on_batch_end=self._after_batch, on_epoch_end=self._after_epoch
+            )
             self.status.value = escape(self.trainer.stop_reason or "")
         except Exception as error:  # noqa: BLE001 - shown here, and raised again by wait()
             self._error = error

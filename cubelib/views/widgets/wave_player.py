@@ -7,7 +7,6 @@ from typing import Any
 
 import ipywidgets
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import ForwardTrace, forward_trace
@@ -25,7 +24,6 @@ class WavePlayer(FigureWidget):
     Args:
         cube: a Cube or CubeTrainer with its components, trained or not.
         sentence: to begin with; the cube's teacher encodes it.
-        damage: dead cells, bool `(depth, rows, columns)`.
 
     Attributes:
         trace: what `cubelib.views.experiments.forward_trace` returned for the sentence that is shown.
@@ -48,8 +46,8 @@ class WavePlayer(FigureWidget):
         WavePlayer(“Hello!”, tick 3 of 3: plane 3 holds something; cosine of output and input 1.0000)
     """
 
-    def __init__(self, cube: Cube, sentence: str, *, damage: Tensor | None = None) -> None:
-        self.cube, self.damage = cube, damage
+    def __init__(self, cube: Cube, sentence: str) -> None:
+        self.cube = cube
         self.send(sentence)
         steps, _, _, _, channels = self.trace.states.shape
         self.tick = ipywidgets.IntSlider(max=steps - 1, description="tick")
@@ -62,7 +60,7 @@ class WavePlayer(FigureWidget):
         super().__init__(sentence, figure, [self.play, self.tick, self.channel])
 
     def send(self, sentence: str) -> None:
-        self.trace: ForwardTrace = forward_trace(self.cube, sentence, damage=self.damage)
+        self.trace: ForwardTrace = forward_trace(self.cube, sentence)
 
     def summary(self) -> str:
         return f"“{self.sentence.value}”, {self._where()}; cosine of output and input {self.trace.cosine:.4f}"
@@ -87,10 +85,10 @@ class WavePlayer(FigureWidget):
 
     def _scene(self) -> Scene:
         channel = self.channel.value
-        if channel == ALL:
-            return Scene(self.trace.strength, STRENGTH, self.cube.core.cone, dead=self.damage)
-        label = f"channel {channel} of a cell's state"
-        return Scene(self.trace.states[..., channel], label, self.cube.core.cone, dead=self.damage)
+        values, label = self.trace.strength, STRENGTH
+        if channel != ALL:
+            values, label = self.trace.states[..., channel], f"channel {channel} of a cell's state"
+        return Scene(values, label, self.cube.core.cone)
 
     def _where(self) -> str:
         planes = [str(plane) for plane in self.trace.active_planes[self.tick.value]]
