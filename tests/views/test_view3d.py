@@ -146,9 +146,9 @@ def test_a_scene_that_does_not_fit_together_is_refused(wrong, says):
 
 
 def test_what_cannot_be_shown_gets_a_sentence():
-    with pytest.raises(DataError, match=r"of several vectors take one: vectors\[0\]"):
+    with pytest.raises(DataError, match=r"got 3. Take one: vectors\[0\]"):
         view3d.show(talking(), torch.randn(3, 18))
-    with pytest.raises(ValueError, match="must be filled"):
+    with pytest.raises(ValueError, match="19 numbers on a face"):
         view3d.show(talking(), torch.randn(19))
     with pytest.raises(DataError, match="initialize_components"):
         view3d.show(CubeTrainer(), torch.randn(768))

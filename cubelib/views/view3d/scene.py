@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize, to_hex
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -79,9 +79,7 @@ class Colors:
         stops = [(0.0, SILENT), (first, SILENT), *((first + (1 - first) * place, self.map(place)) for place in places)]
         values = self._tick_values()
         return {
-            "colorscale": [
-                (place, "rgb({},{},{})".format(*(round(255 * c) for c in color[:3]))) for place, color in stops
-            ],
+            "colorscale": [(place, to_hex(color)) for place, color in stops],
             "colorbar": {
                 "tickvals": [float(1 + self.norm(value) * (LEVELS - 1)) for value in values],
                 "ticktext": [f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}" for value in values],
@@ -170,7 +168,8 @@ def trace_states(core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | Non
         `(steps + 1, depth, rows, columns, state_channels)`, computed in evaluation mode.
 
     Raises:
-        DataError: several vectors, or an input that does not fit the front face.
+        DataError: several vectors, or a cube that has not been built.
+        ValueError: an input that does not fit the front face.
 
     Example:
         >>> core = CubicCore((3, 2, 2), in_channels=4, state_channels=4)
@@ -179,13 +178,8 @@ def trace_states(core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | Non
         (torch.Size([3, 3, 2, 2, 4]), [[16.0, 0.0, 0.0], [0.0, 16.0, 0.0], [0.0, 0.0, 16.0]])
     """
     lattice, cube = _folded(core, vector)
-    face = (*lattice.lattice_size[1:], lattice.in_channels)
-    if tuple(cube.shape) != (1, *face):
-        raise DataError(
-            f"To watch a vector cross the lattice its front face {face} must be filled; got a tensor of shape "
-            f"{tuple(vector.shape)}. Give one vector (dim,) with dim up to {face[0] * face[1] * face[2]}, or a cube "
-            f"{face}; of several vectors take one: vectors[0]."
-        )
+    if len(cube) != 1:
+        raise DataError(f"One vector at a time crosses the lattice; got {len(cube)}. Take one: vectors[0].")
     was_training = lattice.training
     lattice.eval()
     try:
@@ -196,9 +190,10 @@ def trace_states(core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | Non
 
 
 def _folded(core: CubicCore | Cube, vector: Tensor) -> tuple[CubicCore, Tensor]:
-    """The lattice, and the vector as what its front face takes, `(1, rows, columns, channels)` if it fits."""
+    """The lattice, and the vector as its front face takes it, `(1, rows, columns, channels)`."""
     if isinstance(core, CubicCore):
-        lattice, reshaper = core, EmbeddingReshaper.for_dim(vector.shape[-1], face=core.lattice_size[1:])
+        face = (core.lattice_size[1], core.lattice_size[2], core.in_channels)
+        lattice, reshaper = core, EmbeddingReshaper(vector.shape[-1], face)
     elif core.initialized:
         lattice, reshaper = core.core, core.reshaper
     else:
