@@ -39,7 +39,7 @@ def nasty_split():
 
 
 @pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
-def test_files_agree_and_hold_every_model(mode, tmp_path):
+def test_files_agree_and_describe_each_picture(mode, tmp_path):
     trainer = trainer_for(mode)
     report = report_on(trainer)
     names = save_report([report], trainer, tmp_path / "new" / "folder")

@@ -82,8 +82,8 @@ class BaseWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 class FigureWidget(BaseWidget):
     """A line to type in, rows of controls, an interactive figure, and facts about it.
 
-    A subclass says in `send` what a sentence changes, in `traces` what the figure shows now, and in `facts` what is
-    written below it. Its controls call `show`.
+    A subclass says in `set_sentence` what a sentence changes, in `traces` what the figure shows now, and in `facts`
+    what is written below it. Its controls call `show`.
 
     Args:
         sentence: to begin with; it has been sent.
@@ -98,7 +98,7 @@ class FigureWidget(BaseWidget):
         controls = [ipywidgets.HBox(row, layout=WIDE) for row in rows]
         super().__init__(self.sentence, *controls, self.figure, self.details)
 
-    def send(self, sentence: str) -> None:
+    def set_sentence(self, sentence: str) -> None:
         """Encodes a sentence and keeps what is to be shown of it."""
         raise NotImplementedError
 
@@ -125,7 +125,7 @@ class FigureWidget(BaseWidget):
 
     def _respond(self) -> None:
         with self.responding("Encoding …"):
-            self.send(self.sentence.value)
+            self.set_sentence(self.sentence.value)
             self.show()
 
 

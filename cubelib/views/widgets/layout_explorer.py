@@ -53,7 +53,7 @@ class LayoutExplorer(FigureWidget):
 
     def __init__(self, cube: Cube, fitted_on: Tensor | VectorFile, sentence: str) -> None:
         self.cube = cube
-        self.send(sentence)
+        self.set_sentence(sentence)
         rows, columns, channels = cube.reshaper.cube_shape
         self.reshapers = layouts(len(self.vector), fitted_on, face=(rows, columns), seed=cube.config.random_seed)
         self.what = ipywidgets.Dropdown(options=[STRENGTH, CHANNEL, TOUCH], description="show")
@@ -62,7 +62,7 @@ class LayoutExplorer(FigureWidget):
         on_change(self.show, self.what, self.channel, self.number)
         super().__init__(sentence, self._new_figure(), [self.what, self.channel, self.number])
 
-    def send(self, sentence: str) -> None:
+    def set_sentence(self, sentence: str) -> None:
         self.vector = encode(self.cube, sentence)
 
     def summary(self) -> str:

@@ -71,7 +71,7 @@ class LesionLab(FigureWidget):
             )
         (size,) = sizes
         self.damage = torch.zeros(size, dtype=torch.bool)
-        self.send(sentence)
+        self.set_sentence(sentence)
         self.percent = ipywidgets.IntSlider(max=MOST_PERCENT, description="dead, %", continuous_update=False)
         self.draw = ipywidgets.BoundedIntText(max=9999, description="draw", layout={"width": "150px"})
         self.plane = ipywidgets.IntSlider(size[0] // 2, max=size[0] - 1, description="plane")
@@ -149,7 +149,7 @@ class LesionLab(FigureWidget):
         title = "the chosen plane: click to kill or revive"
         return Heatmap(title, scene.values[0, plane], scene.colors, crossed=self.damage[plane])
 
-    def send(self, sentence: str) -> None:
+    def set_sentence(self, sentence: str) -> None:
         self._vector = encode(next(iter(self.cubes.values())), sentence)
         self._measure()
 

@@ -48,7 +48,7 @@ class WavePlayer(FigureWidget):
 
     def __init__(self, cube: Cube, sentence: str) -> None:
         self.cube = cube
-        self.send(sentence)
+        self.set_sentence(sentence)
         steps, _, _, _, channels = self.trace.states.shape
         self.tick = ipywidgets.IntSlider(max=steps - 1, description="tick")
         self.play = ipywidgets.Play(max=steps - 1, interval=INTERVAL)
@@ -59,7 +59,7 @@ class WavePlayer(FigureWidget):
         figure = lattice_figure(self._scene(), self._faces())
         super().__init__(sentence, figure, [self.play, self.tick, self.channel])
 
-    def send(self, sentence: str) -> None:
+    def set_sentence(self, sentence: str) -> None:
         self.trace: ForwardTrace = forward_trace(self.cube, sentence)
 
     def summary(self) -> str:
