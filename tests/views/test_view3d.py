@@ -161,7 +161,8 @@ def film():
     dead = torch.zeros(4, 3, 2, dtype=torch.bool)
     dead[2, 1, 0] = True
     core = talking(steps=5)
-    return Scene(trace_states(core, torch.randn(18), damage=dead).norm(dim=-1), cone=core.cone, dead=dead)
+    strength = trace_states(core, torch.randn(18), damage=dead).norm(dim=-1) + dead  # what dead cells hold is not shown
+    return Scene(strength, cone=core.cone, dead=dead)
 
 
 def cell_of(mesh, corner):

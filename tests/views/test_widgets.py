@@ -215,6 +215,7 @@ def test_the_explorer_shows_strength_channels_and_who_notices():
     for trace, (name, face) in zip(board.figure.data, folded.items(), strict=True):
         torch.testing.assert_close(torch.tensor(trace.customdata).float(), face.norm(dim=-1), msg=name)
     board.what.value, board.channel.value = CHANNEL, 2
+    assert not board.channel.disabled and board.number.disabled
     torch.testing.assert_close(board.faces["random"], folded["random"][..., 2], rtol=0, atol=1e-5)
     board.what.value, board.number.value = TOUCH, 7
     expected = sensitivity(board.reshapers, vector, 7)
@@ -238,6 +239,7 @@ def test_every_kind_of_knob_has_its_control_and_a_turn_runs_the_function():
 
     board = Knobs(run, whole=range(2, 9), share=(0.0, 1.0), name=["a", None], on=True, text="x", start={"whole": 4})
     assert calls == [{"whole": 4, "share": 0.0, "name": "a", "on": True, "text": "x"}]
+    assert (board.controls["whole"].min, board.controls["whole"].max) == (2, 8)
     board.controls["share"].value = 0.5
     board.controls["name"].value = None
     assert calls[-1] == {"whole": 4, "share": 0.5, "name": None, "on": True, "text": "x"} and board.text == "call 3"
