@@ -237,13 +237,13 @@ def test_every_kind_of_knob_has_its_control_and_a_turn_runs_the_function():
         calls.append(given)
         return f"call {len(calls)}", Figure(figsize=(1, 1), facecolor="white")
 
-    board = Knobs(run, whole=range(2, 9), share=(0.0, 1.0), name=["a", None], on=True, text="x", start={"whole": 4})
+    board = Knobs(run, whole=range(2, 9), share=(0.0, 1.0), name=["a", (4, 8)], on=True, text="x", start={"whole": 4})
     assert calls == [{"whole": 4, "share": 0.0, "name": "a", "on": True, "text": "x"}]
     assert (board.controls["whole"].min, board.controls["whole"].max) == (2, 8)
     board.controls["share"].value = 0.5
-    board.controls["name"].value = None
-    assert calls[-1] == {"whole": 4, "share": 0.5, "name": None, "on": True, "text": "x"} and board.text == "call 3"
-    assert repr(board) == "Knobs(whole 4, share 0.5, name None, on True, text x): call 3"
+    board.controls["name"].value = (4, 8)
+    assert calls[-1] == {"whole": 4, "share": 0.5, "name": (4, 8), "on": True, "text": "x"} and board.text == "call 3"
+    assert repr(board) == "Knobs(whole 4, share 0.5, name (4, 8), on True, text x): call 3"
     assert board.picture() is board.figure and bytes(board._image.value).startswith(b"\x89PNG")
     slow = Knobs(run, button="run", whole=range(3))
     count = len(calls)

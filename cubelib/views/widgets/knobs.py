@@ -98,8 +98,12 @@ def _control(name: str, allowed: Any) -> ipywidgets.Widget:
     """The control that ipywidgets has for what is allowed, set to the first of it."""
     if isinstance(allowed, range):
         allowed = (allowed[0], allowed[-1], allowed.step)
-    first = allowed[0] if isinstance(allowed, (tuple, list)) else None
-    control = ipywidgets.interactive.widget_from_abbrev(allowed, first)
+    if isinstance(allowed, tuple):
+        control = ipywidgets.interactive.widget_from_abbrev(allowed, default=allowed[0])
+    elif isinstance(allowed, list):  # with labels, or ipywidgets would take a pair for a label and a value
+        control = ipywidgets.Dropdown(options=[(_label(choice), choice) for choice in allowed])
+    else:
+        control = ipywidgets.interactive.widget_from_abbrev(allowed)
     if control is None:
         raise TypeError(
             f"Knobs: {name}={allowed!r:.60} has no control. Give a range (range(1, 17)), two numbers (0.0, 1.0), a "
