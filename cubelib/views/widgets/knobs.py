@@ -95,27 +95,24 @@ class Knobs(BaseWidget):
 
 
 def _control(name: str, allowed: Any) -> ipywidgets.Widget:
-    """The control that ipywidgets has for what is allowed, set to the first of it."""
+    if isinstance(allowed, bool):
+        return ipywidgets.Checkbox(value=allowed, indent=False, description=name)
+    options: dict[str, Any] = {"description": name, "style": {"description_width": "initial"}}
+    if isinstance(allowed, list) and allowed:
+        return ipywidgets.Dropdown(options=[(_label(choice), choice) for choice in allowed], **options)
+    options["continuous_update"] = False
+    if isinstance(allowed, str):
+        return ipywidgets.Text(value=allowed, **options)
     if isinstance(allowed, range):
-        allowed = (allowed[0], allowed[-1], allowed.step)
-    if isinstance(allowed, tuple):
-        control = ipywidgets.interactive.widget_from_abbrev(allowed, default=allowed[0])
-    elif isinstance(allowed, list):  # with labels, or ipywidgets would take a pair for a label and a value
-        control = ipywidgets.Dropdown(options=[(_label(choice), choice) for choice in allowed])
-    else:
-        control = ipywidgets.interactive.widget_from_abbrev(allowed)
-    if control is None:
-        raise TypeError(
-            f"Knobs: {name}={allowed!r:.60} has no control. Give a range (range(1, 17)), two numbers (0.0, 1.0), a "
-            "list of choices, True or False, or a text."
-        )
-    control.description = name
-    control.continuous_update = False
-    if isinstance(control, ipywidgets.Checkbox):
-        control.indent = False
-    else:
-        control.style.description_width = "initial"
-    return control
+        return ipywidgets.IntSlider(allowed[0], min=allowed[0], max=allowed[-1], step=allowed.step, **options)
+    if isinstance(allowed, tuple) and len(allowed) == 2 and all(isinstance(end, (int, float)) for end in allowed):
+        low, high = allowed
+        step = (high - low) / 100
+        return ipywidgets.FloatSlider(low, min=low, max=high, step=step, readout_format=".3g", **options)
+    raise TypeError(
+        f"Knobs: {name}={allowed!r:.60} has no control. Give a range (range(1, 17)), two numbers (0.0, 1.0), a list of "
+        "choices, True or False, or a text."
+    )
 
 
 def _label(value: Any) -> str:
