@@ -120,7 +120,7 @@ def kernel() -> None:
     small = CubeTrainer({"epochs": 10, "early_stopping_patience": 99})
     small.initialize_components()
     live = TrainingLive(small, AutoencoderDataset(vectors(64, 3)), AutoencoderDataset(vectors(16, 4)))
-    last = live.start().wait()[-1]
+    last = live.run()[-1]
     row("TrainingLive", "an epoch's end, 10 epochs shown", milliseconds(lambda _: live._after_epoch(small, last)))
     try:
         teacher = warm_teacher()

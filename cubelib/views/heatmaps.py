@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -19,9 +18,10 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from cubelib import lattice
+from cubelib.data.text import counted
 from cubelib.errors import DataError
 from cubelib.views.style import ORANGE, SILENT, axes_for, legend_below, new_figure, new_panels
-from cubelib.views.view3d.colors import Colors
+from cubelib.views.view3d.scene import Colors, Scene
 from cubelib.views.view3d.static import borders
 
 _COMPUTED, _SILENT, _LATE = "worth computing", "· still silent", "× too late to be heard"
@@ -53,6 +53,7 @@ def heatmaps(
         DataError: panels that are not matrices of one size.
 
     Example:
+        >>> import torch
         >>> figure = heatmaps({"row_major": torch.eye(3), "random": torch.ones(3, 3)}, label="numbers in the cell")
         >>> [ax.get_title() for ax in figure.axes[:2]]
         ['row_major', 'random']
@@ -62,11 +63,10 @@ def heatmaps(
         raise DataError(f"heatmaps: takes matrices of one size, (rows, columns); got {sorted(shapes)}.")
     rows, columns = next(iter(shapes))
     if stacked:
-        figure = new_figure(7.5, 0.6 + len(panels) * (0.3 + 5.6 * rows / columns))
-        all_axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, sharey=True)
+        figure, grid = new_figure(7.5, 0.6 + len(panels) * (0.3 + 5.6 * rows / columns)), (len(panels), 1)
     else:
-        figure = new_figure(1.0 + 2.1 * len(panels), 2.6)
-        all_axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)
+        figure, grid = new_figure(1.0 + 2.1 * len(panels), 2.6), (1, len(panels))
+    all_axes = figure.subplots(*grid, squeeze=False, sharex=True, sharey=True)
     peak = max(float(panel.abs().max()) for panel in panels.values()) or 1.0
     norm = Normalize(-peak if diverging else 0.0, peak) if lowest is None else LogNorm(lowest, peak)
     for ax, (title, panel) in zip(all_axes.flat, panels.items(), strict=True):
@@ -97,6 +97,7 @@ def numbers(vectors: Mapping[str, Tensor], *, width: int = 64) -> Figure:
         DataError: a vector that does not fill its columns.
 
     Example:
+        >>> import torch
         >>> figure = numbers({"in": torch.randn(768), "out": torch.zeros(768)})
         >>> [ax.get_title() for ax in figure.axes[:2]]
         ['in', 'out']
@@ -113,50 +114,15 @@ def numbers(vectors: Mapping[str, Tensor], *, width: int = 64) -> Figure:
     )
 
 
-def light_cone(depth: int, steps: int, *, legend: bool = True, ax: Axes | None = None) -> Axes:
-    """Which planes are worth computing at each tick: the light cone from both ends.
+def schedules(depth: int, steps: Sequence[int]) -> Figure:
+    """Which planes are worth computing at each tick, the light cone from both ends, for several numbers of ticks.
 
     Args:
         depth: planes of the lattice.
-        steps: ticks, at least depth − 1.
-        legend: explain the colors and signs below the picture.
-        ax: where to draw; None for a new figure.
+        steps: numbers of ticks, each at least depth − 1; a panel for each.
 
     Raises:
         ValueError: no plane at all, or fewer steps than it takes to cross the lattice.
-
-    Example:
-        >>> light_cone(8, 11).get_title()
-        '11 ticks: 39 of 88 planes computed'
-    """
-    cone = lattice.light_cone(depth, steps)
-    ax = axes_for(ax, max(4.0, 1.2 + 0.3 * (steps + 1)), 1.8 + 0.3 * depth)  # wide enough for the title
-    colors = np.empty((depth, steps + 1, 4))
-    for tick, planes in enumerate(cone):
-        for plane in range(depth):
-            kind = _COMPUTED if plane in planes else _SILENT if plane > tick else _LATE
-            colors[plane, tick] = _KINDS[kind]
-            if kind != _COMPUTED:
-                ax.text(tick, plane, kind[0], ha="center", va="center", color="#444444")
-    ax.imshow(colors, interpolation="nearest", aspect="auto")
-    ax.set_xticks(np.arange(0.5, steps), minor=True)
-    ax.set_yticks(np.arange(0.5, depth - 1), minor=True)
-    ax.grid(which="minor", color="white")
-    ax.tick_params(which="minor", length=0)
-    computed = sum(map(len, cone[1:]))  # at tick 0 the front face is written, not computed
-    ax.set_title(f"{steps} tick{'' if steps == 1 else 's'}: {computed} of {depth * steps} planes computed")
-    _label_time(ax, depth)
-    if legend:
-        legend_below(ax, handles=_kind_handles())
-    return ax
-
-
-def schedules(depth: int, steps: Sequence[int]) -> Figure:
-    """The light cones of several numbers of ticks side by side.
-
-    Args:
-        depth: planes of the lattice.
-        steps: numbers of ticks, a panel for each.
 
     Example:
         >>> figure = schedules(8, [7, 11])
@@ -165,9 +131,30 @@ def schedules(depth: int, steps: Sequence[int]) -> Figure:
     """
     figure, all_axes = new_panels(len(steps), 4.4 * len(steps), 3.7)
     for ax, ticks in zip(all_axes, steps, strict=True):
-        light_cone(depth, ticks, legend=False, ax=ax)
-    figure.legend(handles=_kind_handles(), loc="outside lower center", ncols=len(_KINDS), frameon=False)
+        _draw_schedule(ax, depth, ticks)
+    handles = [Patch(facecolor=color, label=kind) for kind, color in _KINDS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(_KINDS), frameon=False)
     return figure
+
+
+def _draw_schedule(ax: Axes, depth: int, steps: int) -> None:
+    cone = lattice.light_cone(depth, steps)
+    colors = np.empty((depth, steps + 1, 4))
+    for plane, tick in np.ndindex(depth, steps + 1):
+        if plane in cone[tick]:
+            kind = _COMPUTED
+        else:
+            kind = _SILENT if plane > tick else _LATE
+            ax.text(tick, plane, kind[0], ha="center", va="center", color="#444444")
+        colors[plane, tick] = _KINDS[kind]
+    ax.imshow(colors, interpolation="nearest", aspect="auto")
+    ax.set_xticks(np.arange(0.5, steps), minor=True)
+    ax.set_yticks(np.arange(0.5, depth - 1), minor=True)
+    ax.grid(which="minor", color="white")
+    ax.tick_params(which="minor", length=0)
+    computed = sum(map(len, cone[1:]))  # at tick 0 the front face is written, not computed
+    ax.set_title(f"{counted(steps, 'tick')}: {computed} of {depth * steps} planes computed")
+    _label_time(ax, depth)
 
 
 def activity(strength: Tensor, *, cone: Sequence[range] | None = None, ax: Axes | None = None) -> Axes:
@@ -185,21 +172,13 @@ def activity(strength: Tensor, *, cone: Sequence[range] | None = None, ax: Axes 
         DataError: another shape, numbers that are not finite, or a cone of other ticks.
 
     Example:
+        >>> import torch
         >>> ax = activity(torch.eye(3).reshape(3, 3, 1, 1), cone=lattice.light_cone(3, 2))
         >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.texts)
         ('time in ticks', 'plane (0 front face)', 6)
     """
-    if strength.ndim != 4 or not strength.numel() or not torch.isfinite(strength).all():
-        raise DataError(
-            "heatmaps.activity: takes what each cell holds, finite numbers (ticks + 1, planes, rows, columns); got "
-            f"{tuple(strength.shape)}, {int((~torch.isfinite(strength)).sum())} of them not finite."
-        )
+    Scene(strength, cone=cone)  # refuses what does not fit together
     ticks, planes = strength.shape[:2]
-    if cone is not None and len(cone) != ticks:
-        raise DataError(
-            f"heatmaps.activity: the cone needs a range of planes for each tick; got {len(cone)} ranges for {ticks} "
-            f"states (ticks + 1). Use light_cone(depth={planes}, steps={ticks - 1})."
-        )
     level = strength.detach().double().square().mean((2, 3)).sqrt().T.cpu()  # (planes, ticks + 1)
     colors = Colors([level])
     ax = axes_for(ax, 2.8 + 0.3 * ticks, 1.6 + 0.3 * planes)
@@ -218,10 +197,6 @@ def activity(strength: Tensor, *, cone: Sequence[range] | None = None, ax: Axes 
     if handles:
         legend_below(ax, handles=handles, ncols=2)
     return ax
-
-
-def _kind_handles() -> list[Patch]:
-    return [Patch(facecolor=color, label=kind) for kind, color in _KINDS.items()]
 
 
 def _label_time(ax: Axes, planes: int) -> None:

@@ -61,20 +61,13 @@ def forest(
     return ax
 
 
-def forest_panels(
-    panels: Mapping[str, Mapping[str, Interval]],
-    *,
-    label: str,
-    chance: float | None = None,
-    limits: tuple[float, float] = (-0.03, 1.05),
-) -> Figure:
+def forest_panels(panels: Mapping[str, Mapping[str, Interval]], *, label: str, chance: float | None = None) -> Figure:
     """A forest plot for each of several data sets, side by side, each model in its own color.
 
     Args:
         panels: title → model → interval; the same models in the same order in each.
         label: of the horizontal axis.
         chance: what guessing gives, drawn as a line.
-        limits: ends of the horizontal axis.
 
     Raises:
         DataError: no panels, or panels with different models.
@@ -97,7 +90,7 @@ def forest_panels(
             _draw_interval(ax, row, interval, looks[model], size=8)
         if chance is not None:
             ax.axvline(chance, color=GRAY, linestyle=":", linewidth=1.5, label=f"chance {chance:.2f}")
-        ax.set(title=title, xlim=limits, ylim=(len(models) - 0.5, -0.5))
+        ax.set(title=title, xlim=(-0.03, 1.05), ylim=(len(models) - 0.5, -0.5))
         ax.set_yticks(range(len(models)), models if ax is all_axes[0] else [""] * len(models))
         label_axes(ax, label, grid="x")
     if chance is not None:

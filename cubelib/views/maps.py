@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,9 +20,8 @@ from torch import Tensor
 from cubelib.data.text import shorten
 from cubelib.errors import DataError
 from cubelib.reshaper import principal_axes
-from cubelib.views.style import GRAY, axes_for, legend_below, styles
-from cubelib.views.view3d.interactive import plain_text, require_plotly
-from cubelib.views.view3d.view import View
+from cubelib.views.style import axes_for, label_axes, legend_below, styles
+from cubelib.views.view3d.interactive import View, plain_text, require_plotly
 
 Texts = Mapping[str, Sequence[str]]
 
@@ -55,17 +53,13 @@ def project(vectors: Tensor, *, onto: Tensor | None = None) -> tuple[Tensor, Ten
         ([[3.0, 1.0], [3.0, -1.0], [-3.0, 1.0], [-3.0, -1.0]], [0.9, 0.1])
     """
     onto = vectors if onto is None else onto
-    for name, given in (("vectors", vectors), ("onto", onto)):
-        if given.ndim != 2 or not len(given) or given.shape[1] < 2 or given.shape[1] != onto.shape[-1]:
+    for given in (vectors, onto):
+        fits = given.ndim == 2 and len(given) and given.shape[1] >= 2 and given.shape[1] == onto.shape[-1]
+        if not fits or not torch.isfinite(given).all():
             raise DataError(
-                f"maps.project: takes at least one vector (n, dim) and, for the axes, onto (m, dim) of the same "
-                f"width, dim 2 or more; got {tuple(vectors.shape)} onto {tuple(onto.shape)}."
-            )
-        bad_rows = int((~torch.isfinite(given)).any(1).sum())
-        if bad_rows:
-            raise DataError(
-                f"maps.project: {bad_rows} of {len(given)} rows of {name} hold numbers that are not finite. Leave them "
-                "out."
+                "maps.project: takes finite vectors (n, dim), one at least, and for the axes onto (m, dim) of the same "
+                f"width, dim 2 or more; got {tuple(vectors.shape)} onto {tuple(onto.shape)}, of which "
+                f"{int((~torch.isfinite(given)).sum())} numbers are not finite."
             )
     mean, axes = principal_axes(onto)
     shifted = vectors.detach().to(mean) - mean
@@ -80,7 +74,6 @@ def embedding_map(
     *,
     texts: Texts | None = None,
     labeled: Mapping[str, Sequence[int]] | None = None,
-    arrows: bool = False,
     onto: Tensor | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -90,7 +83,6 @@ def embedding_map(
         groups: name → `(n, dim)`, at most six.
         texts: name → the text of each vector; needed for the groups with labels.
         labeled: name → a few rows that get a number on the map and their text below it.
-        arrows: draw one from each vector of a group to the same row of the next group, for before and after.
         onto: `(m, dim)`, the vectors whose two strongest axes make the map; None for all that are drawn.
         ax: where to draw; None for a new figure.
 
@@ -99,17 +91,17 @@ def embedding_map(
 
     Example:
         >>> cross = torch.tensor([[2.0, 0.0, 0.0], [-2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
-        >>> ax = embedding_map({"before": cross, "after": cross / 2}, arrows=True)
+        >>> ax = embedding_map({"before": cross, "after": cross / 2})
         >>> [text.get_text() for text in ax.get_legend().get_texts()], ax.get_xlabel()
         (['before (4)', 'after (4)'], 'axis 1: 80.0 % of the variance')
     """
-    labeled = labeled or {}
-    places, words = _project_groups("embedding_map", groups, arrows, onto)
-    _check_texts("embedding_map", groups, texts or {}, needed=list(labeled))
+    texts, labeled = texts or {}, labeled or {}
+    places, words = _project_groups(groups, onto)
+    _check_texts(groups, texts, needed=labeled)
     rows = [(name, row) for name, chosen in labeled.items() for row in chosen]
     for name, row in rows:
         if not 0 <= row < len(groups[name]):
-            raise DataError(f"maps.embedding_map: cannot label row {row} of {name!r}: it has {len(groups[name])}.")
+            raise DataError(f"maps: cannot label row {row} of {name!r}: it has {len(groups[name])}.")
     ax = axes_for(ax, 7.0, 5.0 + 0.22 * (len(rows) + (len(groups) > 1)))
     count = sum(map(len, places.values()))
     size = math.sqrt(min(40.0, max(5.0, 6000 / count)))  # in points: thousands must not become one blot
@@ -118,24 +110,19 @@ def embedding_map(
         look = {"color": style["color"], "marker": style["marker"], "linestyle": "none", "markeredgewidth": 0}
         ax.plot(*places[name].T.numpy(), **look, markersize=size, alpha=0.85 if count < _FEW else 0.5)
         handles.append(Line2D([], [], **look, markersize=6, label=f"{name} ({len(places[name]):,})"))
-    for start, end in pairwise(places.values()) if arrows else ():
-        # Quiver, because an annotation for each arrow would take minutes; the lengths are those of the map.
-        ax.quiver(*start.T.numpy(), *(end - start).T.numpy(), angles="xy", scale_units="xy", scale=1, color=GRAY,
-                  alpha=0.6, width=0.002, headwidth=5, headlength=6, zorder=1.5)  # fmt: skip
-    ax.set(xlabel=words["x"], ylabel=words["y"])
+    label_axes(ax, words["x"], words["y"])
     ax.set_title(words["title"], fontsize=11)
     ax.set_aspect("equal", adjustable="datalim")
-    ax.grid(alpha=0.3)
     _number_points(ax, [places[name][row].tolist() for name, row in rows])
     for number, (name, row) in enumerate(rows, 1):
-        text = shorten((texts or {})[name][row], _KEY)
+        text = shorten(texts[name][row], _KEY)
         handles.append(Line2D([], [], color="black", marker=f"${number}$", linestyle="none", label=text))
     for entry in legend_below(ax, handles=handles).get_texts():
         entry.set_parse_math(False)  # a price in dollars is no formula
     return ax
 
 
-def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = False, onto: Tensor | None = None) -> View:
+def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, onto: Tensor | None = None) -> View:
     """The same map, to zoom and move, with the text of each point when the mouse is over it.
 
     Texts are shown as they are: HTML and formulas in them are not interpreted.
@@ -143,7 +130,6 @@ def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = Fals
     Args:
         groups: name → `(n, dim)`, at most six.
         texts: name → the text of each vector.
-        arrows: as in `embedding_map`.
         onto: as in `embedding_map`.
 
     Raises:
@@ -157,25 +143,19 @@ def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = Fals
         >>> view.figure.data[0].hovertext
         ('<b>pair</b><br>1 &lt; 2', '<b>pair</b><br>so &lt;b&gt;it is&lt;/b&gt;')
     """
-    go = require_plotly()
-    places, words = _project_groups("hover_map", groups, arrows, onto)
-    _check_texts("hover_map", groups, texts, needed=list(groups))
-    few = sum(map(len, places.values())) < _FEW
-    figure = go.Figure()
-    for start, end in pairwise(places.values()) if arrows else ():
-        ends = torch.stack([start, end, torch.full_like(start, torch.nan)], 1).reshape(-1, 2)  # nan ends a line
-        heads = {"symbol": "arrow", "angleref": "previous", "size": [0, 8, 0] * len(start), "color": GRAY}
-        x, y = ends.T.numpy()
-        figure.add_scatter(x=x, y=y, mode="lines+markers", marker=heads, line={"color": GRAY, "width": 1}, opacity=0.6,
-                           hoverinfo="skip", showlegend=False)  # fmt: skip
+    figure = require_plotly().Figure()
+    places, words = _project_groups(groups, onto)
+    _check_texts(groups, texts, needed=groups)
+    size, opacity = (9, 0.85) if sum(map(len, places.values())) < _FEW else (6, 0.6)
     for name, style in styles(groups).items():
-        look = {"color": style["color"], "symbol": _SYMBOLS[style["marker"]]}
+        x, y = places[name].T.numpy()
+        look = {"color": style["color"], "symbol": _SYMBOLS[style["marker"]], "size": size, "opacity": opacity}
         figure.add_scatter(
-            x=places[name][:, 0].numpy(),
-            y=places[name][:, 1].numpy(),
+            x=x,
+            y=y,
             mode="markers",
-            name=plain_text(f"{name} ({len(places[name]):,})"),
-            marker={**look, "size": 9 if few else 6, "opacity": 0.85 if few else 0.6},
+            name=plain_text(f"{name} ({len(x):,})"),
+            marker=look,
             hovertext=[f"<b>{plain_text(name)}</b><br>{_wrapped(text)}" for text in texts[name]],
             hoverinfo="text",
         )
@@ -189,39 +169,33 @@ def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, arrows: bool = Fals
         modebar={"orientation": "v"},  # beside the map, because on top it covers the title
         hoverlabel={"bgcolor": "white", "align": "left", "font": {"color": "black"}}, margin={"t": 50, "r": 50},
     )  # fmt: skip
-    return View(figure, lambda: _figure_of(embedding_map(groups, arrows=arrows, onto=onto)), words["title"])
+    return View(figure, lambda: _figure_of(embedding_map(groups, onto=onto)), words["title"])
 
 
-def _project_groups(
-    caller: str, groups: Mapping[str, Tensor], arrows: bool, onto: Tensor | None
-) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _project_groups(groups: Mapping[str, Tensor], onto: Tensor | None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Group → its coordinates; and the title and the labels of the axes "x" and "y"."""
-    shapes = {name: tuple(vectors.shape) for name, vectors in groups.items()}
-    listed = ", ".join(f"{name!r} {shape}" for name, shape in shapes.items()) or "none"
-    if not groups or len({shape[1:] for shape in shapes.values()}) != 1:
-        raise DataError(f"maps.{caller}: takes groups of vectors (n, dim) of one width; got {listed}.")
-    if arrows and (len(groups) < 2 or len(set(shapes.values())) != 1):
-        raise DataError(
-            f"maps.{caller}: arrows lead from each vector of a group to the same row of the next: give two groups or "
-            f"more with as many rows; got {listed}."
-        )
-    coordinates, shares = project(torch.cat(list(groups.values())), onto=onto)
+    if not groups or len({vectors.shape[1:] for vectors in groups.values()}) != 1:
+        shapes = ", ".join(f"{name!r} {tuple(vectors.shape)}" for name, vectors in groups.items()) or "none"
+        raise DataError(f"maps: takes groups of vectors (n, dim) of one width; got {shapes}.")
+    together = torch.cat(list(groups.values()))
+    coordinates, shares = project(together, onto=onto)
+    first, second = (100 * shares).tolist()
+    count, dim = together.shape
     words = {
-        axis: f"axis {number}: {100 * share:.1f} % of the variance"
-        for axis, number, share in zip("xy", (1, 2), shares.tolist(), strict=True)
+        "x": f"axis 1: {first:.1f} % of the variance",
+        "y": f"axis 2: {second:.1f} % of the variance",
+        "title": f"{count:,} vectors on two of {dim} axes, which hold {first + second:.1f} % of their variance",
     }
-    dim, percent = shapes[next(iter(groups))][1], 100 * float(shares.sum())
-    words["title"] = f"{len(coordinates):,} vectors on two of {dim} axes, which hold {percent:.1f} % of their variance"
-    return dict(zip(groups, coordinates.split([shape[0] for shape in shapes.values()]), strict=True)), words
+    return dict(zip(groups, coordinates.split([len(vectors) for vectors in groups.values()]), strict=True)), words
 
 
-def _check_texts(caller: str, groups: Mapping[str, Tensor], texts: Texts, needed: Sequence[str]) -> None:
+def _check_texts(groups: Mapping[str, Tensor], texts: Texts, needed: Iterable[str]) -> None:
     for name in needed:
         if name not in groups or len(texts.get(name, ())) != len(groups[name]):
             given = "no such group" if name not in groups else f"{len(texts.get(name, ()))} for {len(groups[name])}"
             raise DataError(
-                f"maps.{caller}: each vector of {name!r} needs its text; got {given}. Groups: "
-                f"{', '.join(map(repr, groups))}; texts of: {', '.join(map(repr, texts)) or 'none'}."
+                f"maps: each vector of {name!r} needs its text; got {given}. Groups: {', '.join(map(repr, groups))}; "
+                f"texts of: {', '.join(map(repr, texts)) or 'none'}."
             )
 
 

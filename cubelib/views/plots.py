@@ -79,7 +79,6 @@ def rate_distortion(
     *,
     target: float | None = None,
     floor: float | None = None,
-    floor_label: str = "mean vector",
     ax: Axes | None = None,
 ) -> Axes:
     """Mean cosine of what comes back through codes of different sizes. Taught in notebook 04.
@@ -90,7 +89,6 @@ def rate_distortion(
             are visible where they coincide.
         target: a cosine to reach, drawn as a line.
         floor: the cosine of a model that ignores its input, drawn as a line.
-        floor_label: its name.
         ax: where to draw; None for a new figure.
 
     Example:
@@ -103,7 +101,7 @@ def rate_distortion(
     for number, (name, style) in enumerate(styles(curves).items()):
         override = overrides[number] if number < len(overrides) else {}
         ax.plot(sizes, curves[name], **style | override, markersize=6, label=name)
-    for value, name, linestyle in ((target, "target", "--"), (floor, floor_label, ":")):
+    for value, name, linestyle in ((target, "target", "--"), (floor, "mean vector", ":")):
         if value is not None:
             ax.axhline(value, color=GRAY, linestyle=linestyle, linewidth=1, label=f"{name} {value:.2f}")
     ax.set_xticks(sizes)
@@ -200,7 +198,7 @@ def panels(
     """Several metrics of the same models over one axis: a panel for each metric, a curve for each model.
 
     Args:
-        x: where the curves were measured; a shorter curve ends earlier.
+        x: where the curves were measured; a shorter curve ends earlier, a longer one is a ValueError.
         metrics: metric → model → values.
         xlabel: label of the horizontal axis.
         lines: metric → name → a constant, drawn as a gray line.
@@ -210,21 +208,12 @@ def panels(
     Returns:
         The figure, with one legend for all panels below them.
 
-    Raises:
-        DataError: no panel, or a curve longer than the axis.
-
     Example:
         >>> curves = {"cosine": {"cube": [0.3, 0.4]}, "MRR": {"cube": [0.5, 0.4], "control": [0.5, 0.0]}}
         >>> figure = panels([0, 1], curves, xlabel="epoch", lines={"MRR": {"no model": 0.5}})
         >>> [ax.get_ylabel() for ax in figure.axes], [text.get_text() for text in figure.legends[0].get_texts()]
         (['cosine', 'MRR'], ['cube', 'control', 'no model'])
     """
-    longest = max((len(values) for curves in metrics.values() for values in curves.values()), default=0)
-    if not metrics or longest > len(x):
-        raise DataError(
-            f"plots.panels: takes a metric or more, and curves of at most {len(x)} values, the length of x; got "
-            f"{len(metrics)} metrics, the longest curve has {longest}."
-        )
     looks = styles(name for curves in metrics.values() for name in curves)
     constants = list(dict.fromkeys(name for values in (lines or {}).values() for name in values))
     whole = all(float(value).is_integer() for value in x)
@@ -270,20 +259,14 @@ def by_distance(panels: Mapping[str, Curves], *, floors: Mapping[str, float] | N
 
 
 def among_shuffles(
-    shuffles: Tensor,
-    layouts: Mapping[str, float],
-    *,
-    limits: tuple[float, float],
-    label: str = "mean cosine with the input",
-    ax: Axes | None = None,
+    shuffles: Tensor, layouts: Mapping[str, float], *, limits: tuple[float, float], ax: Axes | None = None
 ) -> Axes:
-    """Layouts beside their control: a histogram of random layouts, and a mark for each layout with a name.
+    """The mean cosine of layouts beside their control: a histogram of random layouts, and a mark for each with a name.
 
     Args:
-        shuffles: the value of each random layout, `(n,)`.
-        layouts: name → its value.
+        shuffles: the cosine of each random layout, `(n,)`.
+        layouts: name → its cosine.
         limits: ends of the horizontal axis.
-        label: what is measured.
         ax: where to draw; None for a new figure.
 
     Example:
@@ -301,26 +284,25 @@ def among_shuffles(
         ax.vlines(layouts[name], 0, height, color=style["color"], linewidth=1.2)
         ax.plot(layouts[name], height, **style | {"linestyle": ""}, markersize=7, label=f"{name} {layouts[name]:.3f}")
     ax.set(xlim=limits, ylim=(0, top * (1.15 + 0.12 * len(layouts))))
-    label_axes(ax, label, "random layouts", grid="x", whole_numbers="y")
+    label_axes(ax, "mean cosine with the input", "random layouts", grid="x", whole_numbers="y")
     ax.set_yticks([tick for tick in ax.get_yticks() if tick <= top])  # nothing to count above the bars
     legend_below(ax, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2)
     return ax
 
 
-def before_and_after(before: Curves, after: Curves, *, ax: Axes | None = None) -> Axes:
+def before_and_after(before: Curves, after: Curves) -> Axes:
     """A line for each layout and seed, from the untrained cube to the trained one.
 
     Args:
         before: layout → its cosine for each seed.
         after: the same after training.
-        ax: where to draw; None for a new figure.
 
     Example:
         >>> ax = before_and_after({"random": [0.57, 0.59]}, {"random": [0.65, 0.66]})
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['untrained', 'trained']
     """
-    ax = axes_for(ax, 7.0, 3.4)
+    ax = new_axes(7.0, 3.4)
     starts = [value for seeds in before.values() for value in seeds]
     ends = [value for name in before for value in after[name]]
     heights = []

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.transforms import ScaledTranslation
@@ -103,21 +102,8 @@ def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
 
 
 def axes_for(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
-    """The given axes, or new ones of this size in inches.
-
-    A transparent background becomes white, because black labels cannot be read on a dark page.
-
-    Example:
-        >>> ax = Figure(facecolor="none").subplots()
-        >>> axes_for(ax) is ax, ax.figure.get_facecolor()
-        (True, (1.0, 1.0, 1.0, 1.0))
-    """
-    if ax is None:
-        return new_axes(width, height)
-    for part in (ax.figure, ax):
-        if to_rgba(part.get_facecolor())[3] < 1:
-            part.set_facecolor("white")
-    return ax
+    """The given axes, or new ones of this size in inches."""
+    return new_axes(width, height) if ax is None else ax
 
 
 def label_axes(

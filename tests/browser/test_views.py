@@ -17,7 +17,7 @@ from letter_cubes import MARKUP
 
 from cubelib import CubicCore
 from cubelib.views import view3d
-from cubelib.views.view3d.scene import trace_scene
+from cubelib.views.view3d.scene import trace_states
 
 SHOW = """
 from cubelib.views import view3d
@@ -57,7 +57,7 @@ def test_a_view_in_lab_slides_plays_turns_and_tells_the_value_of_a_cell(open_not
 
     plane, row, column = plot.over_a_cell()
     core = CubicCore((4, 4, 4), in_channels=3, state_channels=4)
-    strength = float(trace_scene(core, torch.arange(1.0, 49.0)).values[0, plane, row, column])
+    strength = float(trace_states(core, torch.arange(1.0, 49.0))[0, plane, row, column].norm())
     where, value = plot.label()
     assert where == f"plane {plane}, row {row}, column {column}"
     assert float(value) == pytest.approx(strength, rel=1e-3)

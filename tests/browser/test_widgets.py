@@ -117,7 +117,7 @@ watched.initialize_components()
 live = widgets.TrainingLive(watched, *[AutoencoderDataset(vectors(count, count)) for count in (200, 40)])
 live
 """
-    notebook = open_notebook([SETUP, train_live, "history = live.wait()", ""], run=False)
+    notebook = open_notebook([SETUP, train_live, "history = live.run()", ""], run=False)
     for cell in (0, 1):
         notebook.start(cell)
     train, stop = (notebook.output(1).locator("button", has_text=name) for name in ("train", "stop"))

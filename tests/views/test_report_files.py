@@ -16,7 +16,6 @@ from cubelib.data.text import bullet, escape, table
 from cubelib.errors import CheckpointError
 from cubelib.evaluation import build_report
 from cubelib.evaluation.table import CUBE, NOT_DIFFERENT
-from cubelib.evaluation.text import compact
 from cubelib.views.report_files import check_free, save_report
 
 NASTY = [
@@ -40,44 +39,22 @@ def nasty_split():
 
 
 @pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
-def test_files_agree_and_hold_every_model(mode, tmp_path):
+def test_files_agree_and_describe_each_picture(mode, tmp_path):
     trainer = trainer_for(mode)
     report = report_on(trainer)
     names = save_report([report], trainer, tmp_path / "new" / "folder")
     folder = tmp_path / "new" / "folder"
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    assert set(names) == {
-        "report.md",
-        "report.json",
-        "report.png",
-        "curves.png",
-        f"similarity_histogram_{mode}.png",
-        f"learning_curve_{mode}.png",
-    }
+    pictures = {f"{kind}_{mode}.png" for kind in ("curves", "similarity_histogram", "learning_curve")}
+    assert set(names) == {"report.md", "report.json", *pictures}
     written = (folder / "report.md").read_text(encoding="utf-8")
     (values,) = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report.to_markdown() in written and report.table(all_intervals=True) in written
     assert values == json.loads(json.dumps(report.to_dict()))
-    lines = [line for line in written.splitlines() if line.startswith("| ")]
-    for model in values["models"]:
-        short, details, *_ = (line for line in lines if line.startswith(f"| {model['model']} "))
-        for metric in report.metrics:
-            mean, interval = f"{model[metric]:.3f}", ""
-            if f"{metric}_low" in model:
-                interval = f" [{model[f'{metric}_low']:.3f}, {model[f'{metric}_high']:.3f}]"
-            assert mean + interval in details and (mean in short or metric == "r@5")
-        half = (model[f"{report.primary_metric}_high"] - model[f"{report.primary_metric}_low"]) / 2
-        assert f"{model[report.primary_metric]:.3f} ± {half:.3f}" in short
-        best = [metric for metric in report.metrics if model["model"] in values["best"][metric]]
-        assert details.count("**") == 2 * len(best)
-        assert short.count("**") == 2 * len([metric for metric in best if metric != "r@5"])
-        assert re.search(rf"\| +{re.escape(compact(model['parameters']))} \|", details)
     flat = " ".join(written.split())
     assert values["sentences"] and all(sentence in flat for sentence in values["sentences"])
-    for name in names:
-        if name.endswith(".png"):
-            assert (folder / name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-            assert name in written
+    for name in pictures:
+        assert (folder / name).read_bytes().startswith(b"\x89PNG") and f"]({name})" in written
 
 
 def test_the_json_holds_what_the_figures_depend_on():
@@ -97,7 +74,7 @@ def test_nothing_is_written_over(tmp_path):
     trainer = trainer_for("autoencoder")
     report = report_on(trainer)
     (tmp_path / "report.md").write_text("mine")
-    with pytest.raises(CheckpointError, match=re.escape("report.md exists already. Choose a new folder.")):
+    with pytest.raises(CheckpointError, match=r"Saving report\.md in .*: it exists already"):
         save_report([report], trainer, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
     assert (tmp_path / "report.md").read_text() == "mine"
@@ -105,7 +82,7 @@ def test_nothing_is_written_over(tmp_path):
         check_free(tmp_path)
     with pytest.raises(CheckpointError, match="that is a file"):
         check_free(tmp_path / "report.md")
-    with pytest.raises(CheckpointError, match="Saving the report in "):
+    with pytest.raises(CheckpointError, match=r"Saving report\.md in "):
         save_report([report], trainer, tmp_path / "report.md" / "below")
     (tmp_path / "empty").mkdir()
     check_free(tmp_path / "empty")
@@ -121,7 +98,7 @@ def test_both_tasks_stand_in_one_report(tmp_path):
     assert [report.task for report in reports] == ["autoencoder", "dialogue"]
     assert reports[1].rows[0].latent_dim == 16  # the bottleneck holds for both
     names = save_report(reports, trainer, tmp_path)
-    assert len(names) == 8 and names.count("curves.png") == 1
+    assert len(names) == 8 and {"curves_autoencoder.png", "curves_dialogue.png"} < set(names)
     written = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert re.findall(r"^#+ .*", written, re.MULTILINE)[:2] == [
         "# Report of a run in mixed mode",

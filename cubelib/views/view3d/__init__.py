@@ -9,7 +9,7 @@
 `show` and `play` return a `View`: it turns in JupyterLab and is a picture on paper. Taught in notebook 03.
 """
 
+from cubelib.views.view3d.interactive import View, play, show
 from cubelib.views.view3d.static import cubes, faces, films
-from cubelib.views.view3d.view import View, play, show
 
 __all__ = ["View", "cubes", "faces", "films", "play", "show"]

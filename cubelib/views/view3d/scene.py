@@ -1,6 +1,10 @@
-"""What a picture of a lattice shows: a number for each cell at each tick, and what is outlined or dead.
+"""What a picture of a lattice shows: a number for each cell at each tick, its color, and what is outlined or dead.
 
 core, vector ─trace_states→ every state of every cell ─Scene→ to_plotly, to turn; to_matplotlib, to print
+
+Colors are the same in printed and in interactive pictures. Zero is silence, and pale gray. Strengths, 0 or more, run
+through viridis; if they differ much the scale is logarithmic, so that weak signals are visible beside strong ones.
+Signed numbers run through PuOr, with zero in the middle.
 """
 
 from __future__ import annotations
@@ -8,15 +12,91 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize, to_hex
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cubelib.errors import DataError
 from cubelib.lattice import CubicCore
 from cubelib.reshaper import EmbeddingReshaper
 from cubelib.training.cube import Cube
-from cubelib.views.view3d.colors import STRENGTH, Colors
+from cubelib.views.style import SILENT
+
+STRENGTH = "strength of a cell's signal"
+LOG_RATIO = 30.0  # of the strongest value to the weakest, from which on the scale is logarithmic
+LEVELS = 255  # colors of a scale; level 0 is silence
+
+
+class Colors:
+    """A scale for all values that are shown together.
+
+    Args:
+        values: everything that the scale must span, any shapes; silence, 0, is not on it.
+
+    Example:
+        >>> import torch
+        >>> colors = Colors([torch.tensor([0.0, 1.0, 3.0])])
+        >>> colors.levels(np.array([0.0, 1.0, 2.0, 3.0])).tolist()
+        [0, 1, 128, 255]
+    """
+
+    def __init__(self, values: Sequence[Tensor]) -> None:
+        flat = np.concatenate([np.asarray(part.detach().cpu(), dtype=np.float64).ravel() for part in values])
+        sizes = np.abs(flat[np.isfinite(flat) & (flat != 0)])
+        low, high = (float(sizes.min()), float(sizes.max())) if sizes.size else (0.1, 1.0)
+        signed = bool((flat < 0).any())
+        self.map = colormaps["PuOr" if signed else "viridis"]
+        logarithmic = not (signed or high < LOG_RATIO * low)
+        self._low, self._high = (-high, high) if signed else (low, high if high > low else 2 * low)
+        self.norm = LogNorm(self._low, self._high) if logarithmic else Normalize(self._low, self._high)
+
+    def _positions(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Where values are on the scale, 0 … 1; silence is at the lower end."""
+        flat = np.where(values == 0, self._low, values).ravel()
+        return np.clip(np.asarray(self.norm(flat)), 0.0, 1.0).reshape(values.shape)
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Red, green, blue and opacity of each value, `(…, 4)`; NaN is white."""
+        colors: NDArray[Any] = self.map(self._positions(values))
+        colors[values == 0] = SILENT
+        colors[np.isnan(values)] = 1.0
+        return colors
+
+    def levels(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """The place of each value on the scale, 1 … 255; 0 for silence."""
+        return np.where(values == 0, 0, 1 + np.rint(self._positions(values) * (LEVELS - 1))).astype(np.uint8)
+
+    def plotly_scale(self) -> dict[str, Any]:
+        """The scale for a plotly trace of levels: colors, and a color bar with the values."""
+        first = 0.5 / LEVELS  # halfway between silence and the weakest signal
+        places = np.linspace(0, 1, 17)
+        stops = [(0.0, SILENT), (first, SILENT), *((first + (1 - first) * place, self.map(place)) for place in places)]
+        values = self._tick_values()
+        return {
+            "colorscale": [(place, to_hex(color)) for place, color in stops],
+            "colorbar": {
+                "tickvals": [float(1 + self.norm(value) * (LEVELS - 1)) for value in values],
+                "ticktext": [f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}" for value in values],
+            },
+        }
+
+    def _tick_values(self) -> list[float]:
+        low, high = self._low, self._high
+        if not isinstance(self.norm, LogNorm):
+            return list(np.linspace(low, high, 5))
+        powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+        return [value for power in powers for value in (10.0**power, 3 * 10.0**power) if low <= value <= high]
+
+    @property
+    def mappable(self) -> ScalarMappable:
+        """For matplotlib's color bar."""
+        return ScalarMappable(self.norm, self.map)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +124,12 @@ class Scene:
 
     def __post_init__(self) -> None:
         shape = tuple(self.values.shape)
-        if len(shape) != 4 or 0 in shape:
+        if len(shape) != 4 or 0 in shape or not bool(torch.isfinite(self.values).all()):
             raise DataError(
-                f"A scene takes a value for each cell at each tick, (ticks, planes, rows, columns); got {shape}. From "
+                "A scene takes a finite value for each cell at each tick, (ticks, planes, rows, columns); got "
+                f"{shape}, {int((~torch.isfinite(self.values)).sum())} not finite. From "
                 "core(cube, return_states=True)[1] take one item and one number for each cell: states[0].norm(dim=-1)."
             )
-        if not bool(torch.isfinite(self.values).all()):
-            raise DataError("A scene takes finite values; these hold NaN or infinite numbers.")
         for name, mask, expected in (("marked", self.marked, shape), ("dead", self.dead, shape[1:])):
             if mask is not None and (tuple(mask.shape) != expected or mask.dtype != torch.bool):
                 raise DataError(
@@ -63,51 +142,34 @@ class Scene:
                 "light_cone(depth, steps) gives steps + 1 of them."
             )
 
-    @property
-    def ticks(self) -> int:
-        """Number of ticks, the first being tick 0."""
-        return self.values.shape[0]
-
-    @property
-    def size(self) -> tuple[int, int, int]:
-        """(planes, rows, columns)."""
-        _, planes, rows, columns = self.values.shape
-        return planes, rows, columns
-
     @cached_property
     def colors(self) -> Colors:
         """One scale for all ticks."""
         return Colors([self.values])
 
-    @property
-    def active_counts(self) -> list[int]:
-        """How many cells are not silent, tick by tick."""
-        return (self.values != 0).flatten(1).sum(1).tolist()
-
     def __repr__(self) -> str:
-        size = "×".join(map(str, self.size))
+        size = "×".join(map(str, self.values.shape[1:]))
         dead = "" if self.dead is None else f", {int(self.dead.sum())} dead"
-        counts = ", ".join(map(str, self.active_counts))
+        counts = ", ".join(map(str, (self.values != 0).flatten(1).sum(1).tolist()))
         return f"{self.label}: {size} cells{dead}; cells that hold something, tick by tick: {counts}"
 
 
 @torch.no_grad()
-def trace_states(
-    core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | None = None, reshaper: EmbeddingReshaper | None = None
-) -> Tensor:
+def trace_states(core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | None = None) -> Tensor:
     """Every state of every cell while a vector crosses the lattice.
 
     Args:
-        core: a CubicCore, or a Cube or CubeTrainer, which has its own reshaper.
+        core: a Cube or CubeTrainer, which folds the vector with its own reshaper; or a CubicCore, which takes it in the
+            row_major layout.
         vector: `(dim,)`, `(1, dim)`, or a cube `(rows, columns, channels)` that is already folded.
         damage: dead cells, bool `(depth, rows, columns)`.
-        reshaper: folds the vector for a CubicCore; None for a plain one (row_major).
 
     Returns:
         `(steps + 1, depth, rows, columns, state_channels)`, computed in evaluation mode.
 
     Raises:
-        DataError: several vectors, or an input that does not fit the front face.
+        DataError: several vectors, or a cube that has not been built.
+        ValueError: an input that does not fit the front face.
 
     Example:
         >>> core = CubicCore((3, 2, 2), in_channels=4, state_channels=4)
@@ -115,73 +177,27 @@ def trace_states(
         >>> states.shape, states.abs().sum((2, 3, 4)).tolist()             # one plane a tick
         (torch.Size([3, 3, 2, 2, 4]), [[16.0, 0.0, 0.0], [0.0, 16.0, 0.0], [0.0, 0.0, 16.0]])
     """
-    core, reshaper = _core_and_reshaper(core, reshaper)
-    face = (*core.lattice_size[1:], core.in_channels)
-    if vector.ndim == 2 and len(vector) == 1:
-        vector = vector[0]
-    if vector.ndim == 1:
-        reshaper = reshaper or EmbeddingReshaper.for_dim(vector.shape[0], face=face[:2])
-        cube = reshaper.fold(vector[None].to(reshaper.order.device))  # (1, rows, columns, channels)
-    else:
-        cube = vector[None]
-    if tuple(cube.shape[1:]) != face:
-        raise DataError(
-            f"To watch a vector cross the lattice its front face {face} must be filled; got a tensor of shape "
-            f"{tuple(vector.shape)}. Give one vector (dim,) with dim up to {face[0] * face[1] * face[2]}, or a cube "
-            f"{face}; of several vectors take one: vectors[0]."
-        )
-    was_training = core.training
-    core.eval()
+    lattice, cube = _folded(core, vector)
+    if len(cube) != 1:
+        raise DataError(f"One vector at a time crosses the lattice; got {len(cube)}. Take one: vectors[0].")
+    was_training = lattice.training
+    lattice.eval()
     try:
-        states: Tensor = core(cube.to(core.rule.out[0]), damage=damage, return_states=True)[1]
+        states: Tensor = lattice(cube.to(lattice.rule.out[0]), damage=damage, return_states=True)[1]
     finally:
-        core.train(was_training)
+        lattice.train(was_training)
     return states[0].cpu()
 
 
-def _core_and_reshaper(
-    core: CubicCore | Cube, reshaper: EmbeddingReshaper | None
-) -> tuple[CubicCore, EmbeddingReshaper | None]:
-    if not isinstance(core, Cube):
-        return core, reshaper
-    if core.embedding_processor is None:
+def _folded(core: CubicCore | Cube, vector: Tensor) -> tuple[CubicCore, Tensor]:
+    """The lattice, and the vector as its front face takes it, `(1, rows, columns, channels)`."""
+    if isinstance(core, CubicCore):
+        face = (core.lattice_size[1], core.lattice_size[2], core.in_channels)
+        lattice, reshaper = core, EmbeddingReshaper(vector.shape[-1], face)
+    elif core.initialized:
+        lattice, reshaper = core.core, core.reshaper
+    else:
         raise DataError("There is no cube to look at yet. Call initialize_components() first.")
-    return core.embedding_processor, core.embedding_reshaper
-
-
-def trace_scene(
-    core: CubicCore | Cube,
-    vector: Tensor,
-    *,
-    channel: int | None = None,
-    damage: Tensor | None = None,
-    reshaper: EmbeddingReshaper | None = None,
-    title: str = "",
-) -> Scene:
-    """A vector's way through a core: the strength of each cell's signal, or one channel of its state.
-
-    Args:
-        core: as in `trace_states`.
-        vector: as in `trace_states`.
-        channel: 0 … state_channels − 1; None for the length of the whole state (its strength).
-        damage: dead cells, bool `(depth, rows, columns)`.
-        reshaper: as in `trace_states`.
-        title: shown above, as it is.
-
-    Raises:
-        DataError: as in `trace_states`; or a channel that the cells do not have.
-
-    Example:
-        >>> trace_scene(CubicCore((3, 2, 2), in_channels=4, state_channels=4), torch.ones(16))
-        strength of a cell's signal: 3×2×2 cells; cells that hold something, tick by tick: 4, 4, 4
-    """
-    lattice, reshaper = _core_and_reshaper(core, reshaper)
-    states = trace_states(lattice, vector, damage=damage, reshaper=reshaper)
-    if channel is None:
-        return Scene(states.norm(dim=-1), STRENGTH, lattice.cone, None, damage, title)
-    if not 0 <= channel < lattice.state_channels:
-        raise DataError(
-            f"A cell's state has {lattice.state_channels} numbers, channels 0 to {lattice.state_channels - 1}; got "
-            f"channel={channel}. channel=None shows the strength of all together."
-        )
-    return Scene(states[..., channel], f"channel {channel} of a cell's state", lattice.cone, None, damage, title)
+    if vector.ndim == 3:
+        return lattice, vector[None]
+    return lattice, reshaper.fold(vector.reshape(-1, vector.shape[-1]).to(reshaper.order.device))

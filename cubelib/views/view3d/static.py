@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cubelib.views.style import ORANGE, new_figure, new_panels
-from cubelib.views.view3d.colors import STRENGTH, Colors
-from cubelib.views.view3d.scene import Scene
+from cubelib.views.view3d.scene import STRENGTH, Colors, Scene
 
 # With 1 in this variable, which scripts/store_notebooks.py sets, a notebook stores a picture beside each interactive
 # output. Otherwise not: JupyterLab would show the picture first, and drawing it takes a second or two.
@@ -44,7 +43,7 @@ def to_matplotlib(scene: Scene) -> Figure:
     """A scene in print: four of its ticks as cubes, or all of them as films if cells are marked."""
     if scene.marked is not None:
         return films({scene.title: scene.values}, {scene.title: scene.marked}, across=1, label=scene.label)
-    ticks = np.unique(np.linspace(0, scene.ticks - 1, PRINTED_TICKS).round().astype(int)).tolist()
+    ticks = np.unique(np.linspace(0, len(scene.values) - 1, PRINTED_TICKS).round().astype(int)).tolist()
     figure = cubes(
         {f"tick {tick}": scene.values[tick] for tick in ticks},
         dead=scene.dead,
@@ -113,7 +112,7 @@ def faces(
         >>> [text.get_text() for text in figure.axes[0].texts]
         ['7', '8', '8', '9']
     """
-    colors = Colors(list(pictures.values()), linear=written)
+    colors = Colors(list(pictures.values()))
     figure, all_axes = new_panels(len(pictures), 2.5 * len(pictures) + 0.9, 3.0)
     for ax, (title, picture) in zip(all_axes, pictures.items(), strict=True):
         values = picture.detach().cpu().numpy()
@@ -135,7 +134,6 @@ def films(
     *,
     across: int = 2,
     first_tick: int = 0,
-    scale: Tensor | None = None,
     label: str = STRENGTH,
 ) -> Figure:
     """All cells, tick by tick downwards and plane by plane from left to right: a block for each title.
@@ -147,7 +145,6 @@ def films(
         outlined: title → cells to outline, bool, the same shape.
         across: blocks next to each other.
         first_tick: the number of the uppermost tick.
-        scale: values that the colors must span, so that several figures can be compared; None for the pictures' own.
         label: what the colors mean.
 
     Example:
@@ -156,7 +153,7 @@ def films(
         >>> [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
         ['0', '1', '2']
     """
-    colors = Colors(list(pictures.values()) if scale is None else [scale])
+    colors = Colors(list(pictures.values()))
     ticks, planes, rows, columns = next(iter(pictures.values())).shape
     down = -(-len(pictures) // across)
     figure = new_figure(across * (0.11 * planes * columns + 0.6) + 0.9, max(2.8, down * (0.11 * ticks * rows + 0.8)))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
+from matplotlib.figure import Figure
 
 from cubelib.views.view3d.static import png
-from cubelib.views.widgets.base import BaseWidget
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cubelib.views.widgets.base import BaseWidget, on_change
 
 
 class Knobs(BaseWidget):
@@ -64,8 +62,7 @@ class Knobs(BaseWidget):
         self._button.on_click(lambda _: self._respond())
         row = list(self.controls.values())
         if button is None:
-            for control in row:
-                control.observe(lambda _: self._respond(), names="value")
+            on_change(self._respond, *row)
         else:
             row.append(self._button)
         super().__init__(ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}), self._output, self._image)

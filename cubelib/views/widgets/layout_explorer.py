@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
+import plotly.graph_objects as go
 import torch
+from matplotlib.figure import Figure
+from plotly.subplots import make_subplots
 from torch import Tensor
 
 from cubelib.data.vectors import VectorFile
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import encode, layouts, sensitivity
-from cubelib.views.view3d.colors import Colors
+from cubelib.views.view3d.scene import Colors
 from cubelib.views.view3d.static import faces as draw_faces
-from cubelib.views.widgets.base import WIDE, BaseWidget, sentence_box
-from cubelib.views.widgets.lattice import Heatmap, figure_widget, updating
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cubelib.views.widgets.base import FigureWidget, Heatmap, on_change
 
 STRENGTH, CHANNEL, TOUCH = "strength of a cell", "one channel", "who notices one number"
 CHANGE = 0.01  # of the number
 
 
-class LayoutExplorer(BaseWidget):
+class LayoutExplorer(FigureWidget):
     """The front face of a cube with the same vector on it, once for each layout. Taught in notebook 02.
 
     It shows how strong each cell's numbers are together, or one of its channels, or which cells notice when one number
@@ -41,7 +39,6 @@ class LayoutExplorer(BaseWidget):
 
     Raises:
         DataError: as in `cubelib.views.experiments.encode`, for the first sentence; later ones get a message.
-        ModuleNotFoundError: plotly or anywidget is not installed.
 
     Example:
         >>> from cubelib import TeacherEncoder
@@ -56,79 +53,67 @@ class LayoutExplorer(BaseWidget):
 
     def __init__(self, cube: Cube, fitted_on: Tensor | VectorFile, sentence: str) -> None:
         self.cube = cube
-        self.vector = encode(cube, sentence)
+        self.set_sentence(sentence)
         rows, columns, channels = cube.reshaper.cube_shape
         self.reshapers = layouts(len(self.vector), fitted_on, face=(rows, columns), seed=cube.config.random_seed)
-        self.sentence = sentence_box(sentence, self._send)
         self.what = ipywidgets.Dropdown(options=[STRENGTH, CHANNEL, TOUCH], description="show")
-        self.channel = ipywidgets.IntSlider(max=channels - 1, description="channel")
-        self.number = ipywidgets.IntSlider(max=len(self.vector) - 1, description="number")
-        self.facts = ipywidgets.HTML()
-        self.figure = figure_widget(self._new_figure())
-        self._show()
-        for control in (self.what, self.channel, self.number):
-            control.observe(lambda _: self._show(), names="value")
-        controls = ipywidgets.HBox([self.what, self.channel, self.number], layout=WIDE)
-        super().__init__(self.sentence, controls, self.figure, self.facts)
+        self.channel = ipywidgets.IntSlider(max=channels - 1, description="channel", disabled=True)
+        self.number = ipywidgets.IntSlider(max=len(self.vector) - 1, description="number", disabled=True)
+        on_change(self.show, self.what, self.channel, self.number)
+        super().__init__(sentence, self._new_figure(), [self.what, self.channel, self.number])
+
+    def set_sentence(self, sentence: str) -> None:
+        self.vector = encode(self.cube, sentence)
 
     def summary(self) -> str:
-        return f"“{self.sentence.value}”, {self._facts()}"
+        return f"“{self.sentence.value}”, {self.facts()}"
 
     def picture(self) -> Figure:
         return draw_faces(self.faces, label=self._label())
 
-    def _send(self) -> None:
-        with self.responding("Encoding …"):
-            self.vector = encode(self.cube, self.sentence.value)
-            self._show()
-
-    def _heatmaps(self) -> list[Heatmap]:
-        if self.what.value == TOUCH:
-            self.faces = sensitivity(self.reshapers, self.vector, self.number.value, CHANGE)
-        else:
-            cubes = {name: reshaper.fold(self.vector[None])[0] for name, reshaper in self.reshapers.items()}
-            self.faces = {
-                name: cube[..., self.channel.value] if self.what.value == CHANNEL else cube.norm(dim=-1)
-                for name, cube in cubes.items()
-            }
-        # A rotation leaves rounding errors where a shuffle leaves zeros: a millionth of the largest counts as zero.
-        largest = max(float(face.abs().max()) for face in self.faces.values())
-        self.faces = {name: torch.where(face.abs() < 1e-6 * largest, 0, face) for name, face in self.faces.items()}
-        colors = Colors(list(self.faces.values()))
-        return [Heatmap(name, face, colors) for name, face in self.faces.items()]
-
-    def _label(self) -> str:
-        if self.what.value == TOUCH:
-            return "change of a cell"
-        return STRENGTH if self.what.value == STRENGTH else f"channel {self.channel.value} of a cell"
-
-    def _facts(self) -> str:
+    def facts(self) -> str:
         if self.what.value != TOUCH:
             return f"{self._label()}, under {', '.join(self.faces)}"
         *counts, last = (int((face != 0).sum()) for face in self.faces.values())
         cells = next(iter(self.faces.values())).numel()
         return f"number {self.number.value} noticed by {', '.join(map(str, counts))} and {last} of {cells} cells"
 
-    def _show(self) -> None:
-        heatmaps = self._heatmaps()
-        with updating(self.figure):
-            for trace, heatmap in zip(self.figure.data, heatmaps, strict=True):
-                heatmap.update(trace)
-            self.figure.data[0].colorbar.title.text = self._label()
-        self.facts.value = escape(self._facts())
+    def show(self) -> None:
+        super().show()
         self.channel.disabled = self.what.value != CHANNEL
         self.number.disabled = self.what.value != TOUCH
 
-    def _new_figure(self) -> Any:
-        from plotly.subplots import make_subplots
+    def traces(self) -> list[dict[str, Any]]:
+        return [heatmap.trace() for heatmap in self._heatmaps()]
 
+    def _heatmaps(self) -> list[Heatmap]:
+        self.faces = self._faces()
+        colors = Colors(list(self.faces.values()))
+        return [Heatmap(name, face, colors, self._label()) for name, face in self.faces.items()]
+
+    def _new_figure(self) -> go.Figure:
         names = list(self.reshapers)
         figure = make_subplots(rows=1, cols=len(names), subplot_titles=names, horizontal_spacing=0.035)
         for column, heatmap in enumerate(self._heatmaps(), start=1):
-            bar = {"thickness": 12, "x": 1.01, "title": {"side": "right"}} if column == 1 else None
-            heatmap.add_to(figure, 1, column, bar)
+            heatmap.add_to(figure, 1, column, {"thickness": 12, "x": 1.01} if column == 1 else None)
         figure.update_yaxes(title_text="").update_yaxes(title_text="row", col=1)
         figure.update_annotations(font_size=12)
         return figure.update_layout(
             template="none", width=860, height=250, margin={"l": 45, "r": 10, "t": 35, "b": 45}, paper_bgcolor="white"
         )
+
+    def _faces(self) -> dict[str, Tensor]:
+        """What each cell shows under each layout, `(rows, columns)`."""
+        if self.what.value == TOUCH:
+            faces = sensitivity(self.reshapers, self.vector, self.number.value, CHANGE)
+        else:
+            cubes = {name: reshaper.fold(self.vector[None])[0] for name, reshaper in self.reshapers.items()}
+            channel = self.channel.value if self.what.value == CHANNEL else None
+            faces = {name: cube.norm(dim=-1) if channel is None else cube[..., channel] for name, cube in cubes.items()}
+        # A rotation leaves rounding errors where a shuffle leaves zeros: a millionth of the largest counts as zero.
+        largest = max(float(face.abs().max()) for face in faces.values())
+        return {name: torch.where(face.abs() < 1e-6 * largest, 0, face) for name, face in faces.items()}
+
+    def _label(self) -> str:
+        labels = {TOUCH: "change of a cell", CHANNEL: f"channel {self.channel.value} of a cell"}
+        return labels.get(self.what.value, STRENGTH)

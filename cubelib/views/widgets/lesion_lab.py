@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import ipywidgets
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from cubelib.errors import DataError
@@ -15,20 +16,18 @@ from cubelib.inference.answers import AnswerBank
 from cubelib.lattice import random_damage
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import Lesion, encode, lesion
-from cubelib.views.view3d.colors import STRENGTH
-from cubelib.views.view3d.scene import Scene, trace_states
+from cubelib.views.view3d.interactive import scene_traces
+from cubelib.views.view3d.scene import STRENGTH, Scene, trace_states
 from cubelib.views.view3d.static import cubes as draw_cubes
-from cubelib.views.widgets.base import WIDE, BaseWidget, answer_table, sentence_box
-from cubelib.views.widgets.lattice import Cell, Heatmap, LatticePicture
+from cubelib.views.widgets.base import FigureWidget, Heatmap, answer_table, lattice_figure, on_change
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+Cell = tuple[int, int, int]
 
 MOST_PERCENT = 30  # of the cells that the slider kills
 LOUDEST = f"{STRENGTH}, at its loudest tick"
 
 
-class LesionLab(BaseWidget):
+class LesionLab(FigureWidget):
     """Cubes in which the same cells die. Taught in notebook 04.
 
     A click on a cell kills or revives it, in the lattice or on the single plane beside it; the slider kills a share of
@@ -50,7 +49,6 @@ class LesionLab(BaseWidget):
 
     Raises:
         DataError: cubes of different lattices, or as in `lesion`; later mistakes get a message.
-        ModuleNotFoundError: plotly or anywidget is not installed.
 
     Example:
         >>> from cubelib import TeacherEncoder
@@ -73,27 +71,20 @@ class LesionLab(BaseWidget):
             )
         (size,) = sizes
         self.damage = torch.zeros(size, dtype=torch.bool)
-        self._vector = encode(next(iter(self.cubes.values())), sentence)
-        self.sentence = sentence_box(sentence, self._send)
+        self.set_sentence(sentence)
         self.percent = ipywidgets.IntSlider(max=MOST_PERCENT, description="dead, %", continuous_update=False)
         self.draw = ipywidgets.BoundedIntText(max=9999, description="draw", layout={"width": "150px"})
         self.plane = ipywidgets.IntSlider(size[0] // 2, max=size[0] - 1, description="plane")
         self.shown = ipywidgets.Dropdown(options=list(self.cubes), description="picture", layout={"width": "240px"})
         self.revive = ipywidgets.Button(description="all alive", layout={"width": "90px"})
-        self.table = ipywidgets.HTML()
-        scene = self._scene()
-        self.lattice = LatticePicture(
-            scene, [self._slice(scene)], color_bar=False, on_cell=self.toggle, on_square=self._toggle_square
-        )
-        for control in (self.percent, self.draw):
-            control.observe(lambda _: self._draw_cells(), names="value")
-        for control in (self.plane, self.shown):
-            control.observe(lambda _: self._repaint(), names="value")
+        on_change(self._draw_cells, self.percent, self.draw)
+        on_change(self.show, self.plane, self.shown)
         self.revive.on_click(lambda _: self.heal())
-        rows = ([self.percent, self.draw, self.revive], [self.plane, self.shown])
-        controls = [ipywidgets.HBox(row, layout=WIDE) for row in rows]
-        super().__init__(self.sentence, *controls, self.lattice.figure, self.table)
-        self._measure()
+        scene = self._scene()
+        figure = lattice_figure(scene, [self._slice(scene)], color_bar=False)
+        super().__init__(sentence, figure, [self.percent, self.draw, self.revive], [self.plane, self.shown])
+        for trace in self.figure.data:
+            trace.on_click(self._click)
 
     # --- what a click does, and a cell of a notebook can do too -----------------------------------------------------
 
@@ -102,19 +93,27 @@ class LesionLab(BaseWidget):
         self.damage[cell] = ~self.damage[cell]
         self._update()
 
-    def kill(self, cells: Iterable[Cell] | Tensor) -> None:
-        """Kills cells: a list of (plane, row, column), or a bool mask `(depth, rows, columns)`."""
-        if isinstance(cells, Tensor):
-            self.damage |= cells
-        else:
-            for cell in cells:
-                self.damage[cell] = True
+    def kill(self, cells: Iterable[Cell]) -> None:
+        """Kills cells, each (plane, row, column)."""
+        for cell in cells:
+            self.damage[cell] = True
         self._update()
 
     def heal(self) -> None:
         """Revives all cells."""
         self.damage = torch.zeros_like(self.damage)
         self._update()
+
+    def _click(self, trace: Any, points: Any, _: Any) -> None:
+        if trace.type == "heatmap":
+            cells = [
+                (self.plane.value, int(row), int(column)) for column, row in zip(points.xs, points.ys, strict=True)
+            ]
+        else:  # a silent cell's middle, or a corner of a cube
+            corners = [(trace.x[index], trace.z[index], trace.y[index]) for index in points.point_inds]
+            cells = [(round(float(plane)), round(float(row)), round(float(column))) for plane, row, column in corners]
+        for cell in cells:
+            self.toggle(cell)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 
@@ -126,47 +125,7 @@ class LesionLab(BaseWidget):
         loudest = {name: self._loudest(cube) for name, cube in self.cubes.items()}
         return draw_cubes(loudest, dead=self.damage, label=LOUDEST)
 
-    def _dead(self) -> str:
-        return f"{int(self.damage.sum())} of {self.damage.numel()} cells dead"
-
-    def _loudest(self, cube: Cube) -> Tensor:
-        """The strongest signal that each cell ever holds, `(depth, rows, columns)`."""
-        strength: Tensor = trace_states(cube, self._vector, damage=self.damage).norm(dim=-1)
-        return strength.amax(0)
-
-    def _scene(self) -> Scene:
-        return Scene(self._loudest(self.cubes[self.shown.value])[None], LOUDEST, dead=self.damage)
-
-    def _slice(self, scene: Scene) -> Heatmap:
-        plane = self.plane.value
-        title = f"plane {plane}: click to kill or revive"
-        return Heatmap(title, scene.values[0, plane], scene.colors, crossed=self.damage[plane])
-
-    def _toggle_square(self, square: tuple[int, int]) -> None:
-        row, column = map(int, square)
-        self.toggle((self.plane.value, row, column))
-
-    def _draw_cells(self) -> None:
-        with self.responding():
-            planes, rows, columns = self.damage.shape
-            self.damage = random_damage((planes, rows, columns), self.percent.value / 100, seed=self.draw.value)
-            self._update()
-
-    def _send(self) -> None:
-        with self.responding("Encoding …"):
-            self._vector = encode(next(iter(self.cubes.values())), self.sentence.value)
-            self._update()
-
-    def _update(self) -> None:
-        self._repaint()
-        self._measure()
-
-    def _repaint(self) -> None:
-        scene = self._scene()
-        self.lattice.draw(scene, 0, [self._slice(scene)])
-
-    def _measure(self) -> None:
-        self.lesions: dict[str, Lesion] = lesion(self.cubes, self._vector, self.damage, bank=self.bank, k=self.k)
+    def facts(self) -> str:
         parts = [f"<p>{self._dead()} ({self.damage.double().mean():.1%})</p>"]
         for name, one in self.lesions.items():
             cosines = f"cosine {one.cosine_before:.3f} unharmed, <b>{one.cosine:.3f}</b> damaged"
@@ -176,4 +135,40 @@ class LesionLab(BaseWidget):
                 columns = {"nearest, unharmed": one.before, "nearest, damaged": one.after}
                 parts.append(f"; {one.kept} of {len(one.before)} nearest texts kept</p>")
                 parts.append(answer_table(columns, dict.fromkeys(lost, "lost")))
-        self.table.value = "".join(parts)
+        return "".join(parts)
+
+    def traces(self) -> list[dict[str, Any]]:
+        scene = self._scene()
+        return [*scene_traces(scene, 0), self._slice(scene).trace()]
+
+    def _scene(self) -> Scene:
+        return Scene(self._loudest(self.cubes[self.shown.value])[None], LOUDEST, dead=self.damage)
+
+    def _slice(self, scene: Scene) -> Heatmap:
+        plane = self.plane.value
+        title = "the chosen plane: click to kill or revive"
+        return Heatmap(title, scene.values[0, plane], scene.colors, crossed=self.damage[plane])
+
+    def set_sentence(self, sentence: str) -> None:
+        self._vector = encode(next(iter(self.cubes.values())), sentence)
+        self._measure()
+
+    def _dead(self) -> str:
+        return f"{int(self.damage.sum())} of {self.damage.numel()} cells dead"
+
+    def _loudest(self, cube: Cube) -> Tensor:
+        """The strongest signal that each cell ever holds, `(depth, rows, columns)`."""
+        strength: Tensor = trace_states(cube, self._vector, damage=self.damage).norm(dim=-1)
+        return strength.amax(0)
+
+    def _draw_cells(self) -> None:
+        planes, rows, columns = self.damage.shape
+        self.damage = random_damage((planes, rows, columns), self.percent.value / 100, seed=self.draw.value)
+        self._update()
+
+    def _update(self) -> None:
+        self._measure()
+        self.show()
+
+    def _measure(self) -> None:
+        self.lesions: dict[str, Lesion] = lesion(self.cubes, self._vector, self.damage, bank=self.bank, k=self.k)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+from matplotlib.figure import Figure
 
 from cubelib.training.loop import EpochLog
 from cubelib.training.run import PRIMARY_METRICS, progress_metrics
@@ -17,9 +16,6 @@ from cubelib.views.plots import learning_curve
 from cubelib.views.style import new_panels
 from cubelib.views.view3d.static import png
 from cubelib.views.widgets.base import WIDE, BaseWidget
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PAUSE = 0.25  # seconds between two updates within an epoch; the curve is drawn after epochs only
 
@@ -34,8 +30,9 @@ class TrainingLive(BaseWidget):
         trainer: with its components.
         train: as for `CubeTrainer.fit`.
         validation: as for `CubeTrainer.fit`.
-        lines: other models' values of the validation metric, drawn as lines, at most five: name → value.
-        options: what else `CubeTrainer.fit` takes, such as folder.
+
+    Attributes:
+        running: whether training goes on.
 
     Example:
         >>> import torch
@@ -51,22 +48,11 @@ class TrainingLive(BaseWidget):
         [0, 1, 2]
     """
 
-    def __init__(
-        self,
-        trainer: CubeTrainer,
-        train: Data,
-        validation: Data,
-        *,
-        lines: Mapping[str, float] | None = None,
-        **options: Any,
-    ) -> None:
-        self.trainer, self._lines = trainer, lines
-        self._options = {"train": train, "validation": validation, "progress": False, **options}
-        self._options["on_batch_end"] = [self._after_batch, *_as_list(options.get("on_batch_end", ()))]
-        self._options["on_epoch_end"] = [self._after_epoch, *_as_list(options.get("on_epoch_end", ()))]
+    def __init__(self, trainer: CubeTrainer, train: Data, validation: Data) -> None:
+        self.trainer, self._data = trainer, (train, validation)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()  # buttons and flag change together
-        self._running = self._stop_requested = False
+        self.running = self._stop_requested = False
         self._error: BaseException | None = None
         self._last_update = 0.0
         self.start_button = ipywidgets.Button(description="▶ train", layout={"width": "100px"})
@@ -79,20 +65,10 @@ class TrainingLive(BaseWidget):
         controls = ipywidgets.HBox([self.start_button, self.stop_button, self.bar, self.status], layout=WIDE)
         super().__init__(controls, self.curve)
 
-    @property
-    def history(self) -> list[EpochLog]:
-        """The history so far, as `CubeTrainer.training_history`."""
-        return self.trainer.training_history
-
-    @property
-    def running(self) -> bool:
-        """Whether training goes on."""
-        return self._running
-
     def start(self) -> TrainingLive:
         """Begins to train in the background, unless it does already; returns the widget."""
         with self._lock:
-            if not self._running:
+            if not self.running:
                 self._set_running(True)
                 self._error, self._stop_requested, self.message.value = None, False, ""
                 self._thread = threading.Thread(target=self._train, name="TrainingLive", daemon=True)
@@ -105,20 +81,16 @@ class TrainingLive(BaseWidget):
         self.status.value = "stopping …"
 
     def run(self) -> list[EpochLog]:
-        """Starts, unless the button has done so, and waits for the end; returns the history."""
-        if self._thread is None:
-            self.start()
-        return self.wait()
+        """Starts, unless the button has done so, waits for the end, and returns the history.
 
-    def wait(self) -> list[EpochLog]:
-        """Waits for the end and returns the history. Interrupting the kernel stops the training cleanly first.
+        Interrupting the kernel stops the training cleanly first.
 
         Raises:
-            ValueError: it was never started.
             Exception: what ended the training.
         """
         if self._thread is None:
-            raise ValueError("TrainingLive.wait: nothing is being trained. Call start(), or press the button, first.")
+            self.start()
+        assert self._thread is not None
         try:
             self._thread.join()
         except KeyboardInterrupt:
@@ -127,7 +99,7 @@ class TrainingLive(BaseWidget):
             raise
         if self._error is not None:
             raise self._error
-        return self.history
+        return self.trainer.training_history
 
     def summary(self) -> str:
         done, epochs = self.trainer.current_epoch, self.trainer.config.epochs
@@ -138,38 +110,34 @@ class TrainingLive(BaseWidget):
         return f"trained {done} epochs; {self.trainer.stop_reason}"
 
     def picture(self) -> Figure | None:
-        history = self.history
+        history = self.trainer.training_history
         names = [f"{task}_{metric}" for task, metric in PRIMARY_METRICS.items()]
         names = [name for name in names if history and name in history[0]]
         if not names:
             return None
         figure, all_axes = new_panels(len(names), 7.0 if len(names) == 1 else 10.0, 4.0)
         for name, ax in zip(names, all_axes, strict=True):
-            learning_curve(history, name, lines=self._lines, ax=ax)
+            learning_curve(history, name, ax=ax)
         return figure
 
     def _set_running(self, running: bool) -> None:
-        self._running = running
+        self.running = running
         self.stop_button.disabled = not running  # first: never are both buttons enabled
         self.start_button.disabled = running
 
     def _train(self) -> None:
         try:
-            self.trainer.fit(**self._options)
+            train, validation = self._data
+            self.trainer.fit(
+                train, validation, progress=False, on_batch_end=self._after_batch, on_epoch_end=self._after_epoch
+            )
             self.status.value = escape(self.trainer.stop_reason or "")
         except Exception as error:  # noqa: BLE001 - shown here, and raised again by wait()
             self._error = error
             self.message.value = escape(f"{type(error).__name__}: {error}")
         finally:
-            try:
-                self._draw()  # first: a start button that can be pressed starts
-            finally:
-                with self._lock:
-                    self._set_running(False)
-
-    def _draw(self) -> None:
-        figure = self.picture()
-        self.curve.value = b"" if figure is None else png(figure)
+            with self._lock:
+                self._set_running(False)
 
     def _after_batch(self, trainer: CubeTrainer, log: EpochLog) -> None:
         if self._stop_requested:
@@ -181,8 +149,6 @@ class TrainingLive(BaseWidget):
     def _after_epoch(self, trainer: CubeTrainer, log: EpochLog) -> None:
         self.bar.value, self.bar.description = log["epoch"], f"epoch {log['epoch']}"
         self.status.value = ", ".join(f"{name} {value}" for name, value in progress_metrics(log).items())
-        self._draw()
-
-
-def _as_list(hooks: Any) -> list[Any]:
-    return list(hooks) if isinstance(hooks, Sequence) else [hooks]
+        figure = self.picture()
+        if figure is not None:
+            self.curve.value = png(figure)

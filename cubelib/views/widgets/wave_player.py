@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import ipywidgets
-from torch import Tensor
+from matplotlib.figure import Figure
 
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import ForwardTrace, forward_trace
-from cubelib.views.view3d.colors import STRENGTH, Colors
-from cubelib.views.view3d.interactive import INTERVAL
-from cubelib.views.view3d.scene import Scene
+from cubelib.views.view3d.interactive import INTERVAL, scene_traces
+from cubelib.views.view3d.scene import STRENGTH, Colors, Scene
 from cubelib.views.view3d.static import to_matplotlib
-from cubelib.views.widgets.base import WIDE, BaseWidget, sentence_box
-from cubelib.views.widgets.lattice import Heatmap, LatticePicture
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cubelib.views.widgets.base import FigureWidget, Heatmap, lattice_figure, on_change
 
 ALL = "strength"
 
 
-class WavePlayer(BaseWidget):
+class WavePlayer(FigureWidget):
     """A sentence on its way through a cube. Taught in notebook 00.
 
     Args:
         cube: a Cube or CubeTrainer with its components, trained or not.
         sentence: to begin with; the cube's teacher encodes it.
-        damage: dead cells, bool `(depth, rows, columns)`.
 
     Attributes:
         trace: what `cubelib.views.experiments.forward_trace` returned for the sentence that is shown.
@@ -40,7 +33,6 @@ class WavePlayer(BaseWidget):
 
     Raises:
         DataError: as in `forward_trace`, for the first sentence; later ones get a message.
-        ModuleNotFoundError: plotly or anywidget is not installed.
 
     Example:
         >>> import torch
@@ -54,59 +46,49 @@ class WavePlayer(BaseWidget):
         WavePlayer(“Hello!”, tick 3 of 3: plane 3 holds something; cosine of output and input 1.0000)
     """
 
-    def __init__(self, cube: Cube, sentence: str, *, damage: Tensor | None = None) -> None:
-        self.cube, self.damage = cube, damage
-        self.trace: ForwardTrace = forward_trace(cube, sentence, damage=damage)
+    def __init__(self, cube: Cube, sentence: str) -> None:
+        self.cube = cube
+        self.set_sentence(sentence)
         steps, _, _, _, channels = self.trace.states.shape
-        self.sentence = sentence_box(sentence, self._send)
-        self.tick = ipywidgets.IntSlider(min=0, max=steps - 1, description="tick")
-        self.play = ipywidgets.Play(min=0, max=steps - 1, interval=INTERVAL)
+        self.tick = ipywidgets.IntSlider(max=steps - 1, description="tick")
+        self.play = ipywidgets.Play(max=steps - 1, interval=INTERVAL)
         ipywidgets.jslink((self.play, "value"), (self.tick, "value"))
         choices = [(ALL, ALL), *((f"channel {channel}", channel) for channel in range(channels))]
         self.channel = ipywidgets.Dropdown(options=choices, description="color", layout={"width": "210px"})
-        self.scene = self._make_scene()
-        self.lattice = LatticePicture(self.scene, self._faces())
-        self.facts = ipywidgets.HTML(self._facts())
-        self.tick.observe(lambda _: self._draw(), names="value")
-        self.channel.observe(lambda _: self._repaint(), names="value")
-        controls = ipywidgets.HBox([self.play, self.tick, self.channel], layout=WIDE)
-        super().__init__(self.sentence, controls, self.lattice.figure, self.facts)
+        on_change(self.show, self.tick, self.channel)
+        figure = lattice_figure(self._scene(), self._faces())
+        super().__init__(sentence, figure, [self.play, self.tick, self.channel])
+
+    def set_sentence(self, sentence: str) -> None:
+        self.trace: ForwardTrace = forward_trace(self.cube, sentence)
 
     def summary(self) -> str:
         return f"“{self.sentence.value}”, {self._where()}; cosine of output and input {self.trace.cosine:.4f}"
 
     def picture(self) -> Figure:
-        return to_matplotlib(self.scene)
+        return to_matplotlib(self._scene())
 
-    def _make_scene(self) -> Scene:
-        values, label = self.trace.strength, STRENGTH
-        if self.channel.value != ALL:
-            values = self.trace.states[..., self.channel.value]
-            label = f"channel {self.channel.value} of a cell's state"
-        return Scene(values, label, self.cube.core.cone, None, self.damage)
+    def facts(self) -> str:
+        return escape(f"{self._where()}. Cosine of output and input: {self.trace.cosine:.4f}")
+
+    def traces(self) -> list[dict[str, Any]]:
+        return scene_traces(self._scene(), self.tick.value) + [heatmap.trace() for heatmap in self._faces()]
 
     def _faces(self) -> list[Heatmap]:
         """The numbers of each cell of the front face at the start, and of the back face at the end."""
         states = self.trace.states[..., : self.cube.reshaper.cube_shape[2]]
         faces = {"in: front face, tick 0": states[0, 0], f"out: back face, tick {self.tick.max}": states[-1, -1]}
         colors = Colors(list(faces.values()))
-        return [Heatmap(title, face.flatten(0, 1).T, colors, "cell", "number") for title, face in faces.items()]
+        return [
+            Heatmap(title, face.flatten(0, 1).T, colors, across="cell", down="number") for title, face in faces.items()
+        ]
 
-    def _send(self) -> None:
-        with self.responding("Encoding …"):
-            self.trace = forward_trace(self.cube, self.sentence.value, damage=self.damage)
-            self._repaint(self._faces())
-
-    def _repaint(self, faces: Sequence[Heatmap] = ()) -> None:
-        self.scene = self._make_scene()
-        self._draw(faces)
-
-    def _draw(self, faces: Sequence[Heatmap] = ()) -> None:
-        self.lattice.draw(self.scene, self.tick.value, faces)
-        self.facts.value = self._facts()
-
-    def _facts(self) -> str:
-        return escape(f"{self._where()}. Cosine of output and input: {self.trace.cosine:.4f}")
+    def _scene(self) -> Scene:
+        channel = self.channel.value
+        values, label = self.trace.strength, STRENGTH
+        if channel != ALL:
+            values, label = self.trace.states[..., channel], f"channel {channel} of a cell's state"
+        return Scene(values, label, self.cube.core.cone)
 
     def _where(self) -> str:
         planes = [str(plane) for plane in self.trace.active_planes[self.tick.value]]
