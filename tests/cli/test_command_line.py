@@ -82,11 +82,12 @@ def test_train_prints_the_table_and_saves_everything(run):
     assert sorted(contents(folder / "autoencoder-001")) == [
         "checkpoint/checkpoint.json",
         "checkpoint/weights.safetensors",
-        "curves_autoencoder.png",
+        "curves.png",
         *(f"epochs/{epoch}/{file}" for epoch in ("0000", "0002") for file in STATE_FILES),
         "learning_curve_autoencoder.png",
         "report.json",
         "report.md",
+        "report.png",
         "similarity_histogram_autoencoder.png",
     ]
     for expected in ("Teacher: ", "Data: ", "Cube: ", "Epoch   2: loss ", "| cube  ", "The target cosine of 0.90"):

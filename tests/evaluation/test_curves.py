@@ -63,11 +63,7 @@ def test_the_network_of_the_report_stands_beside_the_cube(mode, rival, tmp_path)
         assert sentence in report.sentences
     names = save_report([report], trainer, tmp_path)
     written = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert (
-        f"curves_{mode}.png" in names
-        and f"](curves_{mode}.png)" in written
-        and curves_markdown(report.curves) in written
-    )
+    assert "curves.png" in names and "](curves.png)" in written and curves_markdown(report.curves) in written
     (values,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert values["curves"] == report.curves
 
@@ -76,7 +72,7 @@ def test_without_baselines_there_are_no_curves(tmp_path):
     trainer = trainer_for("autoencoder", bottleneck=2)
     report = report_on(trainer, baselines="none")
     assert report.curves == {} and curve_sentences({}) == []
-    assert "curves_autoencoder.png" not in save_report([report], trainer, tmp_path)
+    assert "curves.png" not in save_report([report], trainer, tmp_path)
     assert "Narrower codes" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 

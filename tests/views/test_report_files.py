@@ -45,8 +45,14 @@ def test_files_agree_and_describe_each_picture(mode, tmp_path):
     names = save_report([report], trainer, tmp_path / "new" / "folder")
     folder = tmp_path / "new" / "folder"
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    pictures = {f"{kind}_{mode}.png" for kind in ("curves", "similarity_histogram", "learning_curve")}
-    assert set(names) == {"report.md", "report.json", *pictures}
+    assert set(names) == {
+        "report.md",
+        "report.json",
+        "report.png",
+        "curves.png",
+        f"similarity_histogram_{mode}.png",
+        f"learning_curve_{mode}.png",
+    }
     written = (folder / "report.md").read_text(encoding="utf-8")
     (values,) = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report.to_markdown() in written and report.table(all_intervals=True) in written
@@ -74,7 +80,7 @@ def test_nothing_is_written_over(tmp_path):
     trainer = trainer_for("autoencoder")
     report = report_on(trainer)
     (tmp_path / "report.md").write_text("mine")
-    with pytest.raises(CheckpointError, match=r"Saving report\.md in .*: it exists already"):
+    with pytest.raises(CheckpointError, match=re.escape("report.md exists already. Choose a new folder.")):
         save_report([report], trainer, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
     assert (tmp_path / "report.md").read_text() == "mine"
@@ -82,7 +88,7 @@ def test_nothing_is_written_over(tmp_path):
         check_free(tmp_path)
     with pytest.raises(CheckpointError, match="that is a file"):
         check_free(tmp_path / "report.md")
-    with pytest.raises(CheckpointError, match=r"Saving report\.md in "):
+    with pytest.raises(CheckpointError, match="Saving the report in "):
         save_report([report], trainer, tmp_path / "report.md" / "below")
     (tmp_path / "empty").mkdir()
     check_free(tmp_path / "empty")
@@ -98,7 +104,7 @@ def test_both_tasks_stand_in_one_report(tmp_path):
     assert [report.task for report in reports] == ["autoencoder", "dialogue"]
     assert reports[1].rows[0].latent_dim == 16  # the bottleneck holds for both
     names = save_report(reports, trainer, tmp_path)
-    assert len(names) == 8 and {"curves_autoencoder.png", "curves_dialogue.png"} < set(names)
+    assert len(names) == 8 and names.count("curves.png") == 1
     written = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert re.findall(r"^#+ .*", written, re.MULTILINE)[:2] == [
         "# Report of a run in mixed mode",
