@@ -91,9 +91,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def paragraph(text: str) -> str:
-    """The text in lines of up to 100 letters."""
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+def paragraph(text: str, first: str = "", others: str = "") -> str:
+    """The text in lines of up to 100 letters; the first line begins with `first`, all others with `others`."""
+    return textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def bullet(text: str, level: int = 0) -> str:
@@ -104,14 +106,7 @@ def bullet(text: str, level: int = 0) -> str:
           - first words
     """
     indent = "  " * level
-    return textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=f"{indent}- ",
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return paragraph(text, f"{indent}- ", f"{indent}  ")
 
 
 def letter_share(text: str, script: str) -> float:
