@@ -279,8 +279,6 @@ def test_neighbor_overlap_has_an_interval_from_halves_of_the_items():
     )
     assert report.intervals[worse.name]["overlap@10"] == expected and expected.low < expected.mean < expected.high
     assert report.best["overlap@10"] == {CUBE, PCA} and report.best["spearman"] >= {CUBE, PCA}
-    with pytest.raises(ConfigError, match="compared by cosine_similarity, at_target of single items; got"):
-        report.difference(PCA, "overlap@10")
 
 
 def test_retrieval_figures_follow_from_ranks_among_all_answers():
