@@ -41,7 +41,7 @@ class Trained(Baseline):
 
     Attributes:
         choice: the combination kept, name → value.
-        validation_score: of the network kept; NaN without validation items.
+        validation_score: of the network kept; −∞ without validation items.
     """
 
     def __init__(self, loss: str | Loss, choices: dict[str, tuple[Any, ...]], seed: int, **training: Any) -> None:

@@ -173,12 +173,8 @@ def _target(report: TaskReport) -> str:
 
 def curve_sentences(curves: dict[str, Any]) -> list[str]:
     """What the curves show, also if the cube fails."""
-    texts = []
-    if "rate" in curves:
-        texts.append(_rate(curves["rate"]))
-    if "damage" in curves:
-        texts.append(_damage(curves["damage"]))
-    return texts
+    makers = {"rate": _rate, "damage": _damage}
+    return [make(curves[name]) for name, make in makers.items() if name in curves]
 
 
 def _rate(rate: dict[str, Any]) -> str:
