@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -129,8 +130,7 @@ def train(
         orders[candidate] = shuffled(len(input), batch, torch.Generator().manual_seed(seed))
 
     def train_round(candidate: Candidate) -> None:
-        for _ in range(steps):
-            rows = next(orders[candidate])
+        for rows in islice(orders[candidate], steps):
             candidate.train_step(input[rows], target[rows], loss)
 
     if validation is None:

@@ -60,8 +60,6 @@ class Trained(Baseline):
 
     def _fit(self, input: Vectors, target: Vectors, validation: Validation | None, score: Score) -> None:
         choices = [dict(zip(self._choices, values, strict=True)) for values in product(*self._choices.values())]
-        if validation is None:
-            choices = choices[:1]
         candidates = []
         for choice in choices:
             with torch.random.fork_rng(devices=[]):

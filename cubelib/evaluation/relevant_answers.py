@@ -49,10 +49,10 @@ class RelevantAnswers:
         entry_of = np.searchsorted(self._firsts, answer_of)  # (all items,): the index of its answer
         self.vectors = ConcatSubset(targets, self._firsts)
         question_of = first_equals([part.input for part in self._parts])
-        by_question = np.argsort(question_of, kind="stable")
-        starts = np.searchsorted(question_of[by_question], question_of[items], side="left")
-        ends = np.searchsorted(question_of[by_question], question_of[items], side="right")
-        exact = [np.unique(entry_of[by_question[start:end]]) for start, end in zip(starts, ends, strict=True)]
+        entries_of: dict[int, set[int]] = {}  # question → its answers
+        for question, entry in zip(question_of.tolist(), entry_of.tolist(), strict=True):
+            entries_of.setdefault(question, set()).add(entry)
+        exact = [sorted(entries_of[question]) for question in question_of[items].tolist()]
         equal = self._equal_entries(np.unique(np.concatenate(exact)))
         self.relevant = [np.unique(np.concatenate([equal[entry] for entry in entries])) for entries in exact]
         self.chance = float(np.mean([len(entries) for entries in self.relevant])) / len(self)

@@ -143,19 +143,12 @@ def test_no_split_of_adversarial_pairs_leaks(dataset, seed):
         assert 0 <= round(share * len(dataset)) - len(part) < split.largest_group
 
 
-def test_the_seed_decides_the_split():
-    dataset = AutoencoderDataset(random_vectors(200), [str(i) for i in range(200)])
-    first, again, other = (leak_free_split(dataset, 0.2, 0.1, seed=seed) for seed in (1, 1, 2))
-    assert numbered(first.train) == numbered(again.train) != numbered(other.train)
-    assert numbered(first.test) == numbered(again.test) != numbered(other.test)
-    assert (len(first.train), len(first.validation), len(first.test)) == (140, 40, 20)
-
-
 def test_the_split_of_a_seed_stays_what_it_was():
     # Stored figures hold for these items: training, validation and test must not move between versions.
     dataset = AutoencoderDataset(random_vectors(40), [str(i) for i in range(40)])
     split = leak_free_split(dataset, 0.1, 0.1)
     assert (numbered(split.validation), numbered(split.test)) == ([2, 3, 23, 34], [4, 11, 24, 27])
+    assert numbered(leak_free_split(dataset, 0.1, 0.1, seed=1).test) != numbered(split.test)
 
 
 def test_the_report_names_the_closest_pair_of_every_border():
@@ -181,16 +174,6 @@ def test_the_report_names_the_closest_pair_of_every_border():
     assert without.borders[0].texts is None and "“" not in without.report()
     half = leak_free_split(DialogueDataset(vectors, vectors + 0, texts), near_copy=0.999)
     assert half.groups == 40 and half.closest == split.closest
-
-
-def test_an_answer_may_be_what_comes_closest():
-    questions, answers = torch.eye(80)[:40], torch.eye(80)[40:].clone()
-    names = [[f"{side}{i}" for i in range(40)] for side in "qa"]
-    first = leak_free_split(DialogueDataset(questions, answers, *names))
-    train, test = int(first.train.input[0].argmax()), int(first.test.input[0].argmax())
-    answers[test] = questions[train] + 2 * answers[test]
-    split = leak_free_split(DialogueDataset(questions, answers, *names))
-    assert split.closest == pytest.approx(5**-0.5) and split.borders[0].texts == (f"q{train}", f"a{test}")
 
 
 @pytest.mark.parametrize(
