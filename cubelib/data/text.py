@@ -9,17 +9,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 WIDTH = 100  # letters of a wrapped line
-SCRIPTS = {  # script → how the Unicode names of its letters begin
-    **{
-        script: script.upper()
-        for script in [
-            "arabic", "armenian", "bengali", "cyrillic", "devanagari", "ethiopic", "georgian", "greek", "gujarati",
-            "hangul", "hebrew", "hiragana", "katakana", "khmer", "lao", "latin", "malayalam", "myanmar", "sinhala",
-            "tamil", "telugu", "thai", "tibetan",
-        ]
-    },
-    "han": "CJK UNIFIED IDEOGRAPH",
-}  # fmt: skip
+SCRIPTS = (
+    "arabic", "armenian", "bengali", "cyrillic", "devanagari", "ethiopic", "georgian", "greek", "gujarati", "han",
+    "hangul", "hebrew", "hiragana", "katakana", "khmer", "lao", "latin", "malayalam", "myanmar", "sinhala", "tamil",
+    "telugu", "thai", "tibetan",
+)  # fmt: skip
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#])")
 _LIST_MARKER = re.compile(r"(?<!\S)(\d*)([-+=.)])(?=[-+=]*(?!\S))")  # begins a list or a heading
 
@@ -110,16 +104,17 @@ def bullet(text: str, level: int = 0) -> str:
 
 
 def letter_share(text: str, script: str) -> float:
-    """The share of a text's letters that are of a script, a key of `SCRIPTS`; 1 if it has no letters.
+    """The share of a text's letters that are of a script, one of `SCRIPTS`; 1 if it has no letters.
 
     Example:
         >>> letter_share("Да, OK!", "cyrillic")
         0.5
     """
+    begins = "CJK UNIFIED IDEOGRAPH" if script == "han" else script.upper()  # the Unicode names of its letters
     letters = [letter for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
     if not letters:
         return 1.0
-    return sum(_letter_name(letter).startswith(SCRIPTS[script]) for letter in letters) / len(letters)
+    return sum(_letter_name(letter).startswith(begins) for letter in letters) / len(letters)
 
 
 @lru_cache(maxsize=65536)
