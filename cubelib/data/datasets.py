@@ -93,16 +93,13 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
         """The texts of each of the `sides`, or None."""
         return (self.input_texts, self.target_texts)[: len(self.sides)]
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return self._rows(index)
+    def __getitem__(self, index: int | Tensor) -> dict[str, Tensor]:
+        input = self.input[index]
+        return {"input": input, "target": input if self.target is self.input else self.target[index]}
 
     def __getitems__(self, indices: list[int]) -> dict[str, Tensor]:
         """A whole batch at once, as DataLoader and the training loop ask for it; much faster than item by item."""
-        return self._rows(torch.as_tensor(indices))
-
-    def _rows(self, chosen: int | Tensor) -> dict[str, Tensor]:
-        input = self.input[chosen]
-        return {"input": input, "target": input if self.target is self.input else self.target[chosen]}
+        return self[torch.as_tensor(indices)]
 
     def fingerprint(self) -> str:
         """SHA-256 over all vectors: equal for the same items in the same order."""

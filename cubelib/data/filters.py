@@ -117,9 +117,7 @@ class QualityFilter:
                     f"QualityFilter: {name} is (lowest, highest), either of them None for no bound; got {bounds!r}."
                 )
         if self.script is not None and self.script not in SCRIPTS:
-            raise ConfigError(
-                f"QualityFilter: script {self.script!r} is not known. Use one of {', '.join(sorted(SCRIPTS))}."
-            )
+            raise ConfigError(f"QualityFilter: script {self.script!r} is not known. Use one of {', '.join(SCRIPTS)}.")
         if self.repeats is not None and not self.repeats >= 1:
             raise ConfigError(f"QualityFilter: repeats is a number of items or groups, at least 1; got {self.repeats}.")
         if not 0 < self.script_share <= 1:

@@ -9,17 +9,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 WIDTH = 100  # letters of a wrapped line
-SCRIPTS = {  # script → how the Unicode names of its letters begin
-    **{
-        script: script.upper()
-        for script in [
-            "arabic", "armenian", "bengali", "cyrillic", "devanagari", "ethiopic", "georgian", "greek", "gujarati",
-            "hangul", "hebrew", "hiragana", "katakana", "khmer", "lao", "latin", "malayalam", "myanmar", "sinhala",
-            "tamil", "telugu", "thai", "tibetan",
-        ]
-    },
-    "han": "CJK UNIFIED IDEOGRAPH",
-}  # fmt: skip
+SCRIPTS = (
+    "arabic", "armenian", "bengali", "cyrillic", "devanagari", "ethiopic", "georgian", "greek", "gujarati", "han",
+    "hangul", "hebrew", "hiragana", "katakana", "khmer", "lao", "latin", "malayalam", "myanmar", "sinhala", "tamil",
+    "telugu", "thai", "tibetan",
+)  # fmt: skip
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#])")
 _LIST_MARKER = re.compile(r"(?<!\S)(\d*)([-+=.)])(?=[-+=]*(?!\S))")  # begins a list or a heading
 
@@ -91,9 +85,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def paragraph(text: str) -> str:
-    """The text in lines of up to 100 letters."""
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+def paragraph(text: str, first: str = "", others: str = "") -> str:
+    """The text in lines of up to 100 letters; the first line begins with `first`, all others with `others`."""
+    return textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def bullet(text: str, level: int = 0) -> str:
@@ -104,27 +100,21 @@ def bullet(text: str, level: int = 0) -> str:
           - first words
     """
     indent = "  " * level
-    return textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=f"{indent}- ",
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return paragraph(text, f"{indent}- ", f"{indent}  ")
 
 
 def letter_share(text: str, script: str) -> float:
-    """The share of a text's letters that are of a script, a key of `SCRIPTS`; 1 if it has no letters.
+    """The share of a text's letters that are of a script, one of `SCRIPTS`; 1 if it has no letters.
 
     Example:
         >>> letter_share("Да, OK!", "cyrillic")
         0.5
     """
+    begins = "CJK UNIFIED IDEOGRAPH" if script == "han" else script.upper()  # the Unicode names of its letters
     letters = [letter for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
     if not letters:
         return 1.0
-    return sum(_letter_name(letter).startswith(SCRIPTS[script]) for letter in letters) / len(letters)
+    return sum(_letter_name(letter).startswith(begins) for letter in letters) / len(letters)
 
 
 @lru_cache(maxsize=65536)

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from cubelib.files import reason
 
 BLOCK = 1024  # rows held in memory at a time
 COSINE_TOLERANCE = 1e-6  # float32 rounding: two vectors with a cosine above 1 minus this are the same vector
-_FLOATS = ("F16", "BF16", "F32", "F64")  # as safetensors calls them
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 Array = NDArray[Any]
 Index = int | slice | Sequence[int] | Array | Tensor
@@ -59,17 +58,20 @@ class VectorFile:
         self.path = Path(path)
         self._state = self._file_state()
         ending = self.path.suffix.lower()
-        if ending == ".npy":
-            if key is not None:
-                raise DataError(f"Reading {self.path}: a .npy file holds one array without a name. Leave out {key=}.")
-            shape, self._stored = self._npy_layout()
-        elif ending == ".safetensors":
-            self._key = tensor_name(self.path, key)
-            shape, self._stored = self._safetensors_layout()
-        else:
+        if ending not in (".npy", ".safetensors"):
             raise DataError(f"Reading {self.path}: vectors come from .npy or .safetensors files. Convert the file.")
-        self._width = shape[1]
-        self._rows: Array = np.arange(shape[0])  # the rows of the file that this view shows
+        if ending == ".npy" and key is not None:
+            raise DataError(f"Reading {self.path}: a .npy file holds one array without a name. Leave out {key=}.")
+        self._key = tensor_name(self.path, key) if ending == ".safetensors" else None
+        stored = self._open()
+        self._stored = getattr(stored.dtype, "name", str(stored.dtype).removeprefix("torch."))
+        if self._stored not in _FLOATS or stored.ndim != 2:
+            raise DataError(
+                f"Reading {self.path}: found an array of {self._stored}, shape {tuple(stored.shape)}; expected one of "
+                f"{', '.join(_FLOATS)}, shape (n, dim). Convert it to float32, and write it again."
+            )
+        self._width = int(stored.shape[1])
+        self._rows: Array = np.arange(len(stored))  # the rows of the file that this view shows
 
     @property
     def shape(self) -> torch.Size:
@@ -106,13 +108,22 @@ class VectorFile:
         """`(rows,)` → float32 `(rows, dim)`."""
         if self._file_state() != self._state:
             raise DataError(f"Reading {self.path}: the file has changed since it was first read. Start again.")
-        if self.path.suffix.lower() == ".npy":
-            values = np.load(self.path, mmap_mode="r")[rows]
-            with np.errstate(over="ignore"):  # too large for float32: infinite, which check_vectors refuses
-                return torch.from_numpy(values.astype(np.float32, copy=False))
-        with safe_open(self.path, framework="pt") as file:
-            tensor: Tensor = file.get_tensor(self._key)  # mapped: only the rows selected below are read
-            return tensor.index_select(0, torch.from_numpy(rows)).float()
+        values = self._open()[rows]
+        if not isinstance(values, Tensor):
+            values = torch.from_numpy(values.astype(values.dtype.newbyteorder("=")))
+        return values.float()
+
+    def _open(self) -> Array | Tensor:
+        """The whole array, mapped into memory: only the rows that are selected from it are read."""
+        if self._key is not None:
+            with safe_open(self.path, framework="pt") as file:
+                tensor: Tensor = file.get_tensor(self._key)
+                return tensor
+        try:
+            array: Array = np.lib.format.open_memmap(self.path, mode="r")  # type: ignore[no-untyped-call]
+            return array
+        except (ValueError, OSError) as error:  # ValueError: cut short, or Python objects
+            raise DataError(f"Reading {self.path}: not a complete .npy array of numbers ({error}).") from None
 
     def _file_state(self) -> tuple[int, int]:
         """Size and time of the last change."""
@@ -121,31 +132,6 @@ class VectorFile:
         except OSError as error:
             raise DataError(f"Reading {self.path}: {reason(error)}. Give the path of a readable file.") from None
         return status.st_size, status.st_mtime_ns
-
-    def _npy_layout(self) -> tuple[tuple[int, int], str]:
-        try:
-            array = np.load(self.path, mmap_mode="r")
-        except (ValueError, EOFError, OSError, BadZipFile) as error:  # ValueError: cut short, or Python objects
-            raise DataError(f"Reading {self.path}: not a complete .npy array of numbers ({error}).") from None
-        if not isinstance(array, np.memmap):
-            raise DataError(f"Reading {self.path}: not a .npy array. Write it with np.save.")
-        if array.dtype.kind != "f" or array.dtype.itemsize > 8 or array.ndim != 2:
-            raise DataError(
-                f"Reading {self.path}: found an array of {array.dtype}, shape {array.shape}; expected float16, float32 "
-                "or float64, shape (n, dim). Write it again with np.save(path, array.astype(np.float32))."
-            )
-        return array.shape, str(array.dtype)
-
-    def _safetensors_layout(self) -> tuple[tuple[int, int], str]:
-        with safe_open(self.path, framework="pt") as file:
-            tensor = file.get_slice(self._key)
-            shape, kind = tensor.get_shape(), tensor.get_dtype()
-        if kind not in _FLOATS or len(shape) != 2:
-            raise DataError(
-                f"Reading {self.path}: found a tensor of {kind}, shape {tuple(shape)}; expected one of "
-                f"{', '.join(_FLOATS)}, shape (n, dim). Convert it, for example with tensor.float()."
-            )
-        return tuple(shape), kind.lower().replace("f", "float")
 
     def __repr__(self) -> str:
         return f"VectorFile({self.path.name}: {len(self):,} vectors of {self._width} numbers, {self._stored})"

@@ -19,21 +19,7 @@ from cubelib.evaluation.report import build_report, check_baselines
 from cubelib.evaluation.table import TaskReport
 
 __all__ = [
-    "MLP",
-    "PCA",
-    "AutoencoderMLP",
-    "Identity",
-    "Leak",
-    "LocalPCA",
-    "LowRankAdapter",
-    "MeanTarget",
-    "Memorizer",
-    "NearestAnswer",
-    "Procrustes",
-    "RelevantAnswers",
-    "Ridge",
-    "TaskReport",
-    "build_report",
-    "check_baselines",
+    "MLP", "PCA", "AutoencoderMLP", "Identity", "Leak", "LocalPCA", "LowRankAdapter", "MeanTarget", "Memorizer",
+    "NearestAnswer", "Procrustes", "RelevantAnswers", "Ridge", "TaskReport", "build_report", "check_baselines",
     "mystery_models",
 ]  # fmt: skip

@@ -163,10 +163,8 @@ class MeanTarget(Baseline):
     same_width = False
 
     def _fit(self, input: Vectors, target: Vectors, validation: Validation | None, score: Score) -> None:
-        self.mean = torch.zeros(target.shape[1], dtype=torch.float64)
-        for block in blocks(target):
-            self.mean += block.double().sum(0)
-        self.mean /= len(target)
+        sums = (block.double().sum(0) for block in blocks(target))
+        self.mean = sum(sums, torch.zeros((), dtype=torch.float64)) / len(target)
         self.parameter_count = self.mean.numel()
 
     def _predict(self, input: Tensor) -> Tensor:
@@ -309,10 +307,8 @@ class Procrustes(Baseline):
     name = "orthogonal Procrustes"
 
     def _fit(self, input: Vectors, target: Vectors, validation: Validation | None, score: Score) -> None:
-        cross = torch.zeros(input.shape[1], target.shape[1], dtype=torch.float64)
-        for x, y in zip(blocks(input), blocks(target), strict=True):
-            cross += x.double().T @ y.double()
-        left, _, right = torch.linalg.svd(cross)
+        products = (x.double().T @ y.double() for x, y in zip(blocks(input), blocks(target), strict=True))
+        left, _, right = torch.linalg.svd(sum(products, torch.zeros((), dtype=torch.float64)))
         self.rotation: Tensor = left @ right
         self.parameter_count = self.rotation.numel()
 

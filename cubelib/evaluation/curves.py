@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from cubelib.data.text import counted, escape, table
 from cubelib.evaluation.baselines import PCA, Baseline
 from cubelib.evaluation.networks import Trained
 from cubelib.evaluation.table import CUBE
-from cubelib.lattice import CubicCore, random_damage
+from cubelib.lattice import random_damage
 from cubelib.metrics.vectors import calculate_cosine_similarity as cosine
 from cubelib.training.trainer import CubeTrainer
 
@@ -73,8 +73,7 @@ def measure_curves(trainer: CubeTrainer, task: str, split: Split, fitted: Sequen
 
 def _damage(trainer: CubeTrainer, fitted: Sequence[Baseline], input: Tensor, target: Tensor) -> Curves:
     def damaged_cube(share: float, seed: int) -> Callable[[Tensor], Tensor]:
-        damage = random_damage(trainer.core.lattice_size, share, seed=seed)
-        return lambda vectors: trainer.predict(vectors, damage=damage)
+        return partial(trainer.predict, damage=random_damage(trainer.core.lattice_size, share, seed=seed))
 
     damaged = {CUBE: damaged_cube}
     networks = [model for model in fitted if isinstance(model, Trained) and model.hidden_layers]
@@ -94,39 +93,30 @@ def _damage(trainer: CubeTrainer, fitted: Sequence[Baseline], input: Tensor, tar
 def _narrowed_cosines(
     trainer: CubeTrainer, bottleneck: int, dim: int, input: Tensor, target: Tensor
 ) -> dict[int, float]:
-    """Numbers in the code → cosine, for up to 8 widths of the bottleneck."""
-    cosines = {}
-    for width in sorted({max(1, round(bottleneck * step / WIDTHS)) for step in range(1, WIDTHS + 1)}):
-        with narrowed(trainer.core, width):
-            size = trainer.core.latent_dim
-            if size is not None and size <= dim:
-                cosines[size] = cosine(trainer.predict(input), target)
+    """Numbers in the code → cosine, for up to 8 widths of the bottleneck: so many of its channels are open."""
+    core, cosines = trainer.core, {}
+    try:
+        for width in sorted({max(1, round(bottleneck * step / WIDTHS)) for step in range(1, WIDTHS + 1)}):
+            core.bottleneck = width
+            if core.latent_dim is not None and core.latent_dim <= dim:
+                cosines[core.latent_dim] = cosine(trainer.predict(input), target)
+    finally:
+        core.bottleneck = bottleneck
     return cosines
 
 
 def _pca_cosines(
     sizes: list[int], split: Split, fitted: Sequence[Baseline], input: Tensor, target: Tensor
 ) -> list[float]:
-    large_enough = [model for model in fitted if isinstance(model, PCA) and model.components >= sizes[-1]]
-    if not large_enough:
-        large_enough = [PCA(sizes[-1])]
-        large_enough[0].fit(split.train.input, split.train.target)
-    pca = large_enough[0]
+    pca = next((model for model in fitted if isinstance(model, PCA) and model.components >= sizes[-1]), None)
+    if pca is None:
+        pca = PCA(sizes[-1])
+        pca.fit(split.train.input, split.train.target)
     narrow, cosines = copy.copy(pca), []
     for size in sizes:
         narrow.axes = pca.axes[:size]
         cosines.append(cosine(narrow.predict(input), target))
     return cosines
-
-
-@contextmanager
-def narrowed(core: CubicCore, width: int) -> Iterator[None]:
-    """Within the block only so many channels of the bottleneck are open."""
-    bottleneck, core.bottleneck = core.bottleneck, width
-    try:
-        yield
-    finally:
-        core.bottleneck = bottleneck
 
 
 def curves_markdown(curves: Curves) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -70,14 +70,11 @@ def find_examples(
     return {kind: [described[item] for item in items] for kind, items in chosen.items()}
 
 
-def _different_groups(order: Iterable[int], groups: NDArray[Any]) -> list[int]:
+def _different_groups(order: NDArray[Any], groups: NDArray[Any]) -> list[int]:
     """The first items of an order, one of each group."""
-    first_of_group: dict[Any, int] = {}
-    for item in order:
-        if len(first_of_group) == EACH:
-            break
-        first_of_group.setdefault(groups[item], int(item))
-    return list(first_of_group.values())
+    first_of_group = np.unique(groups[order], return_index=True)[1]
+    items: list[int] = order[np.sort(first_of_group)[:EACH]].tolist()
+    return items
 
 
 def find_hubs(outputs: dict[str, Tensor], answers: RelevantAnswers) -> dict[str, Any]:

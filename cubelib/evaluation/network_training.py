@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -39,14 +40,15 @@ class Candidate:
     Attributes:
         network: `(batch, dim)` → `(batch, other_dim)`.
         learning_rate: of Adam's first step; it falls linearly to zero.
-        score: the best on validation so far; NaN without validation.
+        score: the best on validation so far; −∞ before the first.
+        last_rise: how much the last round raised it.
         converged: whether the score has not risen for PATIENCE rounds.
     """
 
     def __init__(self, network: nn.Module, learning_rate: float) -> None:
         self.network, self.learning_rate = network, learning_rate
-        self.score, self.last_rise, self.converged = math.nan, 0.0, False
-        self._stopping: EarlyStopping | None = None
+        self.score, self.last_rise, self.converged = -math.inf, 0.0, False
+        self._stopping = EarlyStopping(RISE, PATIENCE, self.score)
 
     def start_cycle(self, steps: int, weight_decay: float) -> None:
         """Begins with a new optimizer, whose learning rate falls to zero over so many steps."""
@@ -71,14 +73,10 @@ class Candidate:
     def validate(self, validation: Validation, score: Score) -> None:
         """Measures the score, and keeps the weights if they are the best so far."""
         current = score(self.network(validation[0].float()), validation[1])
-        first = math.isnan(self.score)
-        self.last_rise = 0.0 if first else max(0.0, current - self.score)
-        if first or current > self.score:
+        self.last_rise = max(0.0, current - self.score)
+        if current > self.score:
             self.score, self._best_weights = current, copy.deepcopy(self.network.state_dict())
-        if self._stopping is None:
-            self._stopping = EarlyStopping(RISE, PATIENCE, current)
-        else:
-            self.converged = self._stopping.update(current)
+        self.converged = self._stopping.update(current)
 
     def restore_best(self) -> None:
         """Puts back the weights of the best score."""
@@ -132,8 +130,7 @@ def train(
         orders[candidate] = shuffled(len(input), batch, torch.Generator().manual_seed(seed))
 
     def train_round(candidate: Candidate) -> None:
-        for _ in range(steps):
-            rows = next(orders[candidate])
+        for rows in islice(orders[candidate], steps):
             candidate.train_step(input[rows], target[rows], loss)
 
     if validation is None:

@@ -41,7 +41,7 @@ class Trained(Baseline):
 
     Attributes:
         choice: the combination kept, name → value.
-        validation_score: of the network kept; NaN without validation items.
+        validation_score: of the network kept; −∞ without validation items.
     """
 
     def __init__(self, loss: str | Loss, choices: dict[str, tuple[Any, ...]], seed: int, **training: Any) -> None:
@@ -60,8 +60,6 @@ class Trained(Baseline):
 
     def _fit(self, input: Vectors, target: Vectors, validation: Validation | None, score: Score) -> None:
         choices = [dict(zip(self._choices, values, strict=True)) for values in product(*self._choices.values())]
-        if validation is None:
-            choices = choices[:1]
         candidates = []
         for choice in choices:
             with torch.random.fork_rng(devices=[]):

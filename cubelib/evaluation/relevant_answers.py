@@ -9,16 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from cubelib.data.splits import Split
-from cubelib.data.vectors import ConcatSubset, blocks, first_equals
+from cubelib.data.vectors import ConcatSubset, first_equals
 from cubelib.metrics.retrieval import SAME
-from cubelib.metrics.rows import l2_normalize
-
-AXES = 8  # coordinates by which equal directions are looked for
+from cubelib.metrics.rows import similarity_rows
 
 
 class RelevantAnswers:
@@ -36,6 +32,7 @@ class RelevantAnswers:
         chance: how likely a random answer is right, on average over the items.
 
     Example:
+        >>> import torch
         >>> from cubelib import DialogueDataset
         >>> from cubelib.data.splits import leak_free_split
         >>> vectors = torch.eye(32)
@@ -52,30 +49,21 @@ class RelevantAnswers:
         entry_of = np.searchsorted(self._firsts, answer_of)  # (all items,): the index of its answer
         self.vectors = ConcatSubset(targets, self._firsts)
         question_of = first_equals([part.input for part in self._parts])
-        by_question = np.argsort(question_of, kind="stable")
-        starts = np.searchsorted(question_of[by_question], question_of[items], side="left")
-        ends = np.searchsorted(question_of[by_question], question_of[items], side="right")
-        exact = [np.unique(entry_of[by_question[start:end]]) for start, end in zip(starts, ends, strict=True)]
+        entries_of: dict[int, set[int]] = {}  # question → its answers
+        for question, entry in zip(question_of.tolist(), entry_of.tolist(), strict=True):
+            entries_of.setdefault(question, set()).add(entry)
+        exact = [sorted(entries_of[question]) for question in question_of[items].tolist()]
         equal = self._equal_entries(np.unique(np.concatenate(exact)))
         self.relevant = [np.unique(np.concatenate([equal[entry] for entry in entries])) for entries in exact]
         self.chance = float(np.mean([len(entries) for entries in self.relevant])) / len(self)
 
     def _equal_entries(self, entries: NDArray[Any]) -> dict[int, NDArray[Any]]:
-        """Entry → all entries of the same direction but for rounding, itself included.
-
-        On a few orthonormal axes no two vectors are farther apart than they are in full, so a tree finds candidates.
-        """
-        dim, generator = self.vectors.shape[1], torch.Generator().manual_seed(0)
-        axes = torch.linalg.qr(torch.randn(dim, min(dim, AXES), generator=generator)).Q
-        coordinates = torch.cat([l2_normalize(block) @ axes for block in blocks(self.vectors)]).numpy()  # (m, axes)
-        reach = (2 * (1 - SAME)) ** 0.5 + 1e-4  # with room for rounding
-        near = cKDTree(coordinates).query_ball_point(coordinates[entries], reach)
+        """Entry → all entries of the same direction but for rounding, itself included."""
         equal = {}
-        for entry, candidates in zip(entries.tolist(), near, strict=True):
-            if len(candidates) > 1:
-                cosines = l2_normalize(self.vectors[candidates]) @ l2_normalize(self.vectors[[entry]])[0]
-                candidates = np.asarray(candidates)[(cosines > SAME).numpy()]
-            equal[entry] = np.union1d(candidates, [entry])
+        for start, cosines in similarity_rows(self.vectors.take(entries), self.vectors):
+            block = entries[start : start + len(cosines)].tolist()
+            for entry, row in zip(block, cosines, strict=True):
+                equal[entry] = np.union1d(np.flatnonzero(row > SAME), [entry])
         return equal
 
     def text(self, entry: int) -> str | None:

@@ -36,6 +36,7 @@ LABELS = {
     "overlap@10": "overlap@10",
     "spearman": "Spearman",
 }
+PLAIN = ("left_out", "sentences", "examples", "hubs", "learning", "validation", "curves", "provenance")  # as they are
 FULL_TABLE_ONLY = {"r@5"}  # so that the short table fits 100 columns
 
 
@@ -104,7 +105,7 @@ class TaskReport:
     curves: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     sentences: list[str] = field(default_factory=list)
-    _tests: dict[tuple[str, str, str], PairedTest] = field(default_factory=dict, init=False)
+    _tests: dict[tuple[str, str], PairedTest] = field(default_factory=dict, init=False)
 
     @property
     def primary_metric(self) -> str:
@@ -127,12 +128,10 @@ class TaskReport:
         Raises:
             ConfigError: there is no such model.
         """
-        for row in self.rows:
-            if row.model == model:
-                return row
-        raise ConfigError(
-            f"TaskReport: there is no model {model!r}. Use one of {'; '.join(row.model for row in self.rows)}."
-        )
+        rows = {row.model: row for row in self.rows}
+        if model not in rows:
+            raise ConfigError(f"TaskReport: there is no model {model!r}. Use one of {'; '.join(rows)}.")
+        return rows[model]
 
     def value(self, model: str, metric: str | None = None) -> float:
         """A metric of a model over all its items; by default the primary metric."""
@@ -178,29 +177,24 @@ class TaskReport:
                     best[name].add(row.model)
         return best
 
-    def paired(self, baseline: str, metric: str | None = None, *, model: str = CUBE) -> PairedTest:
-        """Tests a model (the cube) against another on the same test items; computed once.
+    def paired(self, baseline: str, *, model: str = CUBE) -> PairedTest:
+        """Tests a model (the cube) against another by the primary metric on the same test items; computed once.
 
         Args:
             baseline: the other model's name.
-            metric: one with a value for each item; the primary metric by default.
             model: whose difference from the baseline it is.
 
         Raises:
-            ConfigError: there is no such model, or no such metric of single items.
+            ConfigError: there is no such model.
         """
-        metric = metric or self.primary_metric
-        left, right = self.row(model).per_item, self.row(baseline).per_item
-        if metric not in left:
-            raise ConfigError(f"TaskReport: models are compared by {', '.join(left)} of single items; got {metric!r}.")
-        key = (model, baseline, metric)
-        if key not in self._tests:
-            self._tests[key] = EmbeddingMetrics.paired_test(left[metric], right[metric], groups=self.groups)
-        return self._tests[key]
+        if (model, baseline) not in self._tests:
+            left, right = (self.row(name).per_item[self.primary_metric] for name in (model, baseline))
+            self._tests[model, baseline] = EmbeddingMetrics.paired_test(left, right, groups=self.groups)
+        return self._tests[model, baseline]
 
-    def difference(self, baseline: str, metric: str | None = None) -> Interval:
+    def difference(self, baseline: str) -> Interval:
         """Cube minus baseline, paired over the test items, with its 95 % interval."""
-        return self.paired(baseline, metric).difference
+        return self.paired(baseline).difference
 
     def verdict(self, baseline: str) -> str:
         """The cube "beats", "loses to" or "is not significantly different from" it: does the interval contain zero?
@@ -208,11 +202,9 @@ class TaskReport:
         With fewer than 20 independent test items intervals are unreliable, and no difference counts as significant.
         """
         difference = self.difference(baseline)
-        if self.units >= LEAST_UNITS and difference.low > 0:
-            return "beats"
-        if self.units >= LEAST_UNITS and difference.high < 0:
-            return "loses to"
-        return NOT_DIFFERENT
+        if self.units < LEAST_UNITS or difference.low <= 0 <= difference.high:
+            return NOT_DIFFERENT
+        return "beats" if difference.low > 0 else "loses to"
 
     # --- the table and its words ------------------------------------------------------------------------------------
 
@@ -322,14 +314,7 @@ class TaskReport:
                 when: {"items": len(values), **vars(EmbeddingMetrics.bootstrap_mean(values))}
                 for when, values in self.training.items()
             },
-            "left_out": self.left_out,
-            "sentences": self.sentences,
-            "examples": self.examples,
-            "hubs": self.hubs,
-            "learning": self.learning,
-            "validation": self.validation,
-            "curves": self.curves,
-            "provenance": self.provenance,
+            **{name: getattr(self, name) for name in PLAIN},
         }
 
     def _repr_markdown_(self) -> str:

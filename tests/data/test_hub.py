@@ -1,10 +1,8 @@
 """The hub: downloads over a real connection from a small server of the test's own, and a TeacherEncoder on top."""
 
 import functools
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -167,28 +165,3 @@ def test_repositories_without_the_right_files_are_refused(hub, tiny, tmp_path):
         TeacherEncoder("hub:tiny/no-weights", cache_dir=tmp_path)
     with pytest.raises(DataError, match=r"tiny/no-modules has no file like modules\.json"):
         TeacherEncoder("hub:tiny/no-modules", cache_dir=tmp_path)
-
-
-FRESH_PROCESS = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from cubelib import TeacherEncoder
-encoder = TeacherEncoder("hub:tiny/model@main", cache_dir=sys.argv[2])
-print(encoder.sha256, *(encoder.encode([text], progress=False).shape for text in sys.argv[3:]))
-"""
-
-
-def test_end_to_end_in_fresh_processes_the_second_with_the_hub_gone(tiny, tmp_path):
-    environment = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-
-    def said(*texts: str) -> str:
-        command = [sys.executable, "-c", FRESH_PROCESS, Path(__file__).parents[2], tmp_path, *texts]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
-        return done.stdout.strip()
-
-    sha256 = TeacherEncoder(tiny).sha256
-    with FakeHub({"tiny/model": tiny}) as hub:
-        environment["HF_ENDPOINT"] = hub.url
-        assert said() == sha256
-        assert any(request.endswith("model.safetensors") for request in hub.requests)
-    assert said("red cat") == f"{sha256} torch.Size([1, 12])"

@@ -1,17 +1,16 @@
 """Data sets of the hub by name: downloads over a real connection from a small server of the test's own."""
 
-import functools
 import re
 import shutil
 
-import huggingface_hub
 import pyarrow
 import pyarrow.parquet
 import pytest
 from fake_hub import COMMIT, FakeHub
+from test_hub import use
 
 from cubelib.data.readers import hub_table, read_conversations, read_pairs, read_texts, read_vectors
-from cubelib.errors import ConfigError, DataError, UserError
+from cubelib.errors import DataError
 
 CONVERTED = "refs/convert/parquet"
 ROWS = [{"question": f"Q{i}?", "answer": f"a{i}", "messages": ["q", f"{i}"], "embedding": [1.0, i]} for i in range(6)]
@@ -52,14 +51,6 @@ def data(tmp_path):
     write(folder / "gated", default__train__0000=slice(6))
     write(folder / "none").joinpath("rows.csv").write_text("question,answer\n")
     return {f"org/{path.name}": path for path in folder.iterdir()}
-
-
-def use(hub, tmp_path, monkeypatch):
-    real = functools.partial(snapshot_download, endpoint=hub.url, cache_dir=tmp_path / "hub")
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", real)
-
-
-snapshot_download = huggingface_hub.snapshot_download
 
 
 @pytest.fixture
@@ -113,18 +104,6 @@ def test_a_config_may_have_an_odd_name(hub):
     assert not [request for request in hub.requests if "abc/" in request]
 
 
-def test_a_data_set_that_is_not_there_is_named(hub):
-    with pytest.raises(ConfigError, match="there is no dataset org/three"):
-        read_pairs("hub:org/three")
-    with pytest.raises(ConfigError, match=r"'org' is not the name of a dataset|there is no dataset org"):
-        read_pairs("hub:org")
-
-
-def test_terms_that_must_be_accepted_are_named(hub):
-    with pytest.raises(ConfigError, match="accept the terms"):
-        hub_table("hub:org/gated")
-
-
 @pytest.mark.parametrize(
     "files",
     [
@@ -154,10 +133,3 @@ def test_a_part_that_another_program_put_there_is_not_taken_for_the_whole(hub, d
         hub_table("hub:org/one")
     shutil.rmtree(repository / "snapshots")
     assert read_pairs("hub:org/one") == PAIRS
-
-
-def test_without_a_connection_the_reason_is_named(data, tmp_path, monkeypatch):
-    with ConvertedHub(data) as hub:
-        use(hub, tmp_path, monkeypatch)
-    with pytest.raises(UserError, match="Check the connection"):
-        read_pairs("hub:org/one")

@@ -117,14 +117,3 @@ def test_above_the_limit_a_missing_index_is_named_with_the_command(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
     with pytest.raises(ModuleNotFoundError, match=r"100 different vectors .*python -m pip install faiss-cpu"):
         search_for([make("plain", 100, 0)])
-
-
-@settings(max_examples=50, deadline=None)
-@given(count=st.integers(1, 40), data=st.data())
-def test_groups_are_the_components_of_what_was_joined(count, data):
-    pairs = data.draw(st.lists(st.tuples(*[st.integers(0, count - 1)] * 2), max_size=40))
-    found, graph = np.arange(count), np.eye(count, dtype=bool)
-    for one, other in pairs:
-        found = join(found, np.array([one]), np.array([other]))
-        graph[one, other] = True
-    assert found.tolist() == connected_components(graph, directed=False)[1].tolist()

@@ -96,10 +96,8 @@ TWO = npz(titles=GOOD, bodies=GOOD)
     ("name", "content", "message"),
     [
         ("v.npy", npy(np.ones(4)), ": found an array of float64, shape (4,); expected real numbers, shape (n, dim). S"),
-        ("v.npy", npy(GOOD.astype(complex)), ": found an array of complex128"),
         ("v.npy", npy(GOOD.astype(bool)), ": found an array of bool"),
         ("v.npy", npy(np.array([[None] * 4])), ": not a complete .npy file of numbers ("),
-        ("v.npy", npy(np.where(np.eye(3, 4) > 0, np.nan, 1)), ": 3 of 3 vectors hold NaN or infinite numbers, the fir"),
         ("v.npy", npy(np.array([[1.0] * 4, [1e300] * 4])), ": 1 of 2 vectors hold NaN or infinite numbers, the first"),
         ("v.npy", header_of((10**12, 10**6)), ": not a complete .npy file of numbers ("),
         ("v.npy", b"1.0, 2.0", ": not a complete .npy file of numbers ("),
@@ -107,8 +105,6 @@ TWO = npz(titles=GOOD, bodies=GOOD)
         *(("v.npy", TRUTH[:length], ": not a complete .npy file of numbers") for length in (5, 60, 128, 175)),
         ("v.npz", TWO, ": which array holds the vectors? Found: titles, bodies. Name one with key="),
         ("v.npz", TRUTH, ": not a complete .npz file of numbers (not a zip archive)."),
-        ("v.npz", TWO[:60], ": not a complete .npz file of numbers ("),
-        ("v.npz", npz(), ": which array holds the vectors? Found: none."),
         ("v.npz", npz(v=np.array([[None]])), ": not a complete .npz file of numbers ("),
         ("v.npz", npz(v=np.zeros((3_000, 3_000))), ": v.npy unpacks from "),
         ("v.safetensors", save({"a": torch.ones(2, 2), "b": torch.ones(2, 2)}), ": which tensor holds the vectors? Fo"),
@@ -118,7 +114,6 @@ TWO = npz(titles=GOOD, bodies=GOOD)
         ("v.pkl", b"0", ": vectors come from .npy, .npz, .safetensors, .csv, .tsv, .json, .jsonl, .ndjson or .parquet"),
         ("v.jsonl", '{"embedding": [1, 2]}\n{"embedding": [1, 2, 3]}', ", line 2: 3 numbers where the vectors above h"),
         ("v.jsonl", '{"embedding": [1, "2"]}', ", line 1: the column 'embedding' holds a list with text in it. Expect"),
-        ("v.jsonl", '{"embedding": []}', ", line 1: the column 'embedding' holds an empty list."),
         ("v.jsonl", '{"embedding": null}', ", line 1: the column 'embedding' holds null."),
         ("v.jsonl", '{"embedding": [1, 1' + "0" * 400 + "]}", ", line 1: the column 'embedding' holds a number too la"),
         ("v.jsonl", "[1, 2]\n\n[0, 0]", ", line 3: a vector that cannot be used (NaN, infinite, all zeros"),
@@ -183,10 +178,3 @@ def test_other_bad_rows_can_be_left_out_too(tmp_path):
         vectors = read_vectors(write(tmp_path, "v.jsonl", "\n".join(rows)), bad_rows="skip")
     assert vectors.tolist() == [[1, 2], [3, 4]]
     assert (warned[0].message.count, warned[0].message.total) == (4, 6)
-
-
-@pytest.mark.parametrize("name", ["v.npy", "v.jsonl"])
-def test_a_file_of_bad_vectors_is_an_error_all_the_same(tmp_path, name):
-    path = write(tmp_path, name, npy(np.zeros((2, 2))) if name == "v.npy" else "[0, 0]\n[0, 0]")
-    with pytest.raises(DataError, match=r"none of its 2 rows can be used"):
-        read_vectors(path, bad_rows="skip")

