@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
+from cubelib.errors import DataError, UserError
+
 
 @contextmanager
 def written_aside(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
@@ -55,6 +59,42 @@ def written_aside(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
         _flush_folder(path.parent)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
+
+
+def check_new(target: Path) -> None:
+    """Refuses a name for an export that is taken, before any work is done.
+
+    Raises:
+        DataError: something of that name exists.
+    """
+    if target.exists() or target.is_symlink():
+        raise DataError(f"Exporting: {target} exists and was left as it is. Choose another name, or remove it first.")
+
+
+@contextmanager
+def new_target(target: Path) -> Iterator[Path]:
+    """`written_aside` for a new file or folder, with errors for the user who exports.
+
+    Raises:
+        DataError: something of that name exists by now.
+        UserError: it cannot be written; nothing is left of it.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder, new_target(Path(folder, "cube.txt")) as aside:
+        ...     _ = aside.write_text("complete")
+        ...     [path.name for path in Path(folder).glob("cube*")]
+        []
+    """
+    try:
+        with written_aside(target) as aside:
+            yield aside
+    except FileExistsError:
+        check_new(target)
+        raise
+    except (OSError, SafetensorError) as error:  # safetensors wraps what the system says
+        raise UserError(
+            f"Exporting {target}: {reason(error)}. Free the disk, or choose a place that you may write to."
+        ) from error
 
 
 def reason(error: Exception) -> str:

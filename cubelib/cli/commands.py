@@ -164,7 +164,7 @@ def export(
 
     With its teacher it becomes a folder for sentence-transformers; alone, vectors in and vectors out, an ONNX file.
     """
-    from cubelib.inference.target import check_new
+    from cubelib.files import check_new
 
     target = Path(to)
     is_onnx = target.suffix.lower() == ".onnx"

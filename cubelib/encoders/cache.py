@@ -109,8 +109,13 @@ class EmbeddingCache:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
         """The stored vectors among the keys: key → read-only vector `(dim,)` float32."""
+        vectors: dict[bytes, Vectors] = {}
         with self._errors_named("read"):
-            return self._read(keys)
+            for key, blob, checksum in self._rows("key, CAST(vector AS BLOB), checksum", keys):
+                if blob is None or _checksum(key, blob) != checksum:
+                    raise self._refusal(f"the vector of key {key.hex()} is not the one that was stored")
+                vectors[key] = np.frombuffer(blob, np.float32)
+        return vectors
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """The keys that have a vector; no vector is read."""
@@ -129,7 +134,7 @@ class EmbeddingCache:
             rows.append((key, blob, _checksum(key, blob)))
         with self._errors_named("write"), self._transaction():
             self._connection.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
-            return self._read(list(vectors))  # in the same transaction: another process might clear the cache
+            return self.get(list(vectors))  # in the same transaction: another process might clear the cache
 
     def clear(self) -> int:
         """Removes all vectors and gives the disk space back.
@@ -195,14 +200,6 @@ class EmbeddingCache:
             some = keys[start : start + _KEYS_PER_QUERY]
             query = f"SELECT {columns} FROM embeddings WHERE key IN ({','.join('?' * len(some))})"
             yield from self._connection.execute(query, some)
-
-    def _read(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
-        vectors: dict[bytes, Vectors] = {}
-        for key, blob, checksum in self._rows("key, CAST(vector AS BLOB), checksum", keys):
-            if blob is None or _checksum(key, blob) != checksum:
-                raise self._refusal(f"the vector of key {key.hex()} is not the one that was stored")
-            vectors[key] = np.frombuffer(blob, np.float32)
-        return vectors
 
     @contextmanager
     def _errors_named(self, task: str) -> Iterator[None]:

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from cubelib.data.readers import read_texts
 from cubelib.encoders.cache import EmbeddingCache
-from cubelib.encoders.encoder import TeacherEncoder, check_texts
+from cubelib.encoders.encoder import TeacherEncoder
 from cubelib.encoders.sentence_model import sentence_device
 from cubelib.encoders.teacher import NAME
 from cubelib.errors import ConfigError, DataError, UserError
@@ -162,13 +162,7 @@ def _device_of_each_process(devices: Sequence[str], processes: int | None) -> li
 def _read(file: Path, columns: Sequence[str] | None) -> dict[str, list[str]]:
     if not file.is_file():
         raise DataError(f"Encoding {file}: there is no such file.")
-    texts = {column: read_texts(file, column) for column in columns} if columns else {"text": read_texts(file)}
-    for column, some in texts.items():
-        check_texts(some, f"Encoding {file}, column {column!r},")
-    if len({len(some) for some in texts.values()}) > 1:
-        counts = ", ".join(f"{column} {len(some):,}" for column, some in texts.items())
-        raise DataError(f"Encoding {file}: the columns have different numbers of texts ({counts}). Fill the gaps.")
-    return texts
+    return {column: read_texts(file, column) for column in columns or ["text"]}
 
 
 def _encode_missing(

@@ -212,8 +212,7 @@ class TeacherEncoder:
                 self._check_dim(vectors)
                 if missing:
                     self.prepare(list(missing.values()), progress)
-                bar = tqdm(total=len(missing), desc="Encoding", unit="text", delay=0.5, disable=not progress)
-                with bar:
+                with tqdm(total=len(missing), desc="Encoding", unit="text", delay=0.5, disable=not progress) as bar:
                     for new in self.encode_batches(missing, cache):
                         vectors |= new
                         bar.update(len(new))

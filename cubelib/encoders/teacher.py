@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import cast
 
 from tqdm.auto import tqdm
 
@@ -47,8 +46,8 @@ def published_checksums(model: str) -> Mapping[str, str]:
         >>> published_checksums("all-mpnet-base-v2")["model.safetensors"][:16]
         '78c0197b6159d926'
     """
-    text = Path(__file__).with_name("checksums.json").read_text(encoding="utf-8")
-    return cast("Mapping[str, str]", json.loads(text)[model])
+    models: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("checksums.json").read_text("utf-8"))
+    return models[model]
 
 
 def sha256_of(path: Path) -> str:

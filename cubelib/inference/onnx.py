@@ -21,7 +21,7 @@ from torch.nn.functional import normalize
 
 import cubelib
 from cubelib.errors import ConfigError, UserError
-from cubelib.inference.target import check_new, new_target
+from cubelib.files import check_new, new_target
 from cubelib.training.cube import Cube
 from cubelib.training.trainer import CubeTrainer
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT = "vectors", "vectors_out"
 TOLERANCE = 1e-5
-_INSTALL = "python -m pip install onnx onnxscript onnxruntime"
 _BATCH_SIZES = (1, 2, 33)  # the file is traced with 2
 
 
@@ -86,7 +85,8 @@ def export_onnx(trainer: CubeTrainer, path: str | Path) -> OnnxExport:
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"Exporting to ONNX: {error.name} is not installed. Install it with: {_INSTALL}"
+            f"Exporting to ONNX: {error.name} is not installed. Install it with: "
+            "python -m pip install onnx onnxscript onnxruntime"
         ) from error
     serialized = _trace(trainer).SerializeToString()
     session = onnxruntime.InferenceSession(serialized, providers=["CPUExecutionProvider"])

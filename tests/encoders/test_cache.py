@@ -1,17 +1,15 @@
 """The user's cache and the bundled embeddings: what goes in comes out, and no damaged file is used or changed."""
 
+import itertools
 import os
 import random
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cubelib.encoders.bundled import BUNDLED_FILE, bundled_vectors, write_bundled
 from cubelib.encoders.cache import EmbeddingCache, cache_folder, embedding_key
@@ -30,17 +28,8 @@ def unit_vectors(count: int, dim: int = 24, seed: int = 0) -> dict[bytes, np.nda
     return {key(number): row for number, row in enumerate(rows)}
 
 
-fields = st.tuples(st.text(max_size=6), st.text(max_size=6), st.text(max_size=6))
-
-
-@given(fields, fields)
-def test_keys_differ_where_any_field_differs(one, other):
-    assert (embedding_key(*one) == embedding_key(*other)) == (one == other)
-
-
 def test_fields_of_a_key_cannot_run_into_each_other():
-    letters = ["abc|", "abc", "ab", "c", "", "\0", "|", "bc|"]
-    triples = {(a, b, c) for a in letters for b in letters for c in letters}
+    triples = set(itertools.product(["abc|", "abc", "ab", "c", "", "\0", "|", "bc|"], repeat=3))
     assert len({embedding_key(*triple) for triple in triples}) == len(triples)
 
 
@@ -94,18 +83,17 @@ def whole(tmp_path_factory) -> bytes:
     return (folder / "embeddings.sqlite3").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda whole: b"this was never a cache\n" * 100,
-        lambda whole: whole[:50],
-        lambda whole: whole[: len(whole) // 2],
-        lambda whole: whole[:-32768],
-        lambda whole: whole[:100] + bytes(32768 - 100) + whole[32768:],
-        lambda whole: whole[:98304] + bytes(98304) + whole[2 * 98304 :],
-    ],
-    ids=["text", "cut in the header", "in the middle", "before the last page", "no schema", "zeros"],
-)
+DAMAGES = {
+    "text": lambda whole: b"this was never a cache\n" * 100,
+    "cut in the header": lambda whole: whole[:50],
+    "cut in the middle": lambda whole: whole[: len(whole) // 2],
+    "cut before the last page": lambda whole: whole[:-32768],
+    "no schema": lambda whole: whole[:100] + bytes(32768 - 100) + whole[32768:],
+    "zeros": lambda whole: whole[:98304] + bytes(98304) + whole[2 * 98304 :],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_file_is_named_and_left_in_place(tmp_path, whole, damage):
     path = tmp_path / "embeddings.sqlite3"
     broken = damage(whole)
@@ -149,24 +137,10 @@ def test_a_file_of_another_format_is_refused_and_left(tmp_path, version, table):
     assert path.read_bytes() == before
 
 
-@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="rights are kept in another way here")
-def test_a_folder_that_cannot_be_made_or_written_is_named(tmp_path):
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot open .*file.*CUBELIB_CACHE"):
         EmbeddingCache(tmp_path / "file" / "cache")
-    with tempfile.TemporaryDirectory() as name:  # outside tmp_path, which only its owner may enter
-        with EmbeddingCache(name) as cache:
-            cache.put(unit_vectors(3))
-        os.chmod(name, 0o555)
-        me = os.geteuid()
-        if me == 0:
-            os.seteuid(65534)  # the administrator may write everywhere
-        try:
-            with pytest.raises(UserError, match=r"cannot (open|write) .*embeddings"), EmbeddingCache(name) as cache:
-                cache.put(unit_vectors(9))
-        finally:
-            os.seteuid(me)
-            os.chmod(name, 0o755)
 
 
 PRELUDE = """
@@ -205,13 +179,8 @@ def stored():  # the numbers whose vectors are there; every vector is compared, 
 
 def script(body: str, *arguments: object) -> str:
     """Run a script in its own process, with the prelude above; its output."""
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + body, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        check=False,
-    )
+    command = [sys.executable, "-c", PRELUDE + body, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -293,10 +262,8 @@ def test_bundled_vectors_come_back_as_unit_vectors_and_make_the_same_file(tmp_pa
 
 
 def other_format(path: Path) -> None:
-    with np.load(path) as file:
-        arrays = dict(file)
     with path.open("wb") as file:
-        np.savez_compressed(file, **{**arrays, "facts": np.array('{"format": 7}')})
+        np.savez(file, facts=np.array('{"format": 7}'))
 
 
 def flipped_bit(path: Path) -> None:

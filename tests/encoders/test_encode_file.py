@@ -1,6 +1,5 @@
 """A file of texts becomes a file of vectors: right, once, and after whatever stopped it."""
 
-import csv
 import multiprocessing
 import os
 import re
@@ -30,15 +29,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def text_file(folder: Path, texts: list[str]) -> Path:
     path = folder / "texts.txt"
     path.write_text("\n".join(texts), encoding="utf-8")
-    return path
-
-
-def table(folder: Path, rows: list[dict[str, str]], name: str = "faq.csv") -> Path:
-    path = folder / name
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
     return path
 
 
@@ -74,9 +64,10 @@ def test_texts_are_encoded_once_longest_first_and_written_in_order(tiny, tmp_pat
 
 def test_columns_become_tensors(tiny, tmp_path):
     texts = sentences(40)
-    rows = [{"id": str(i), "answer": texts[i], "question": texts[i + 20]} for i in range(20)]
+    rows = ["id,answer,question", *(f"{i},{texts[i]},{texts[i + 20]}" for i in range(20))]
+    (tmp_path / "faq.csv").write_text("\n".join(rows), encoding="utf-8")
     options = {"columns": ["question", "answer"], "teacher": tiny, "cache_dir": tmp_path / "cache"}
-    summary = encode_file(table(tmp_path, rows), **options)
+    summary = encode_file(tmp_path / "faq.csv", **options)
     assert summary.shapes == {"question": (20, 12), "answer": (20, 12)}
     with safe_open(tmp_path / "faq.safetensors", framework="numpy") as file:
         assert file.metadata() == {"teacher": str(tiny)}
@@ -133,15 +124,15 @@ def test_texts_the_model_cuts_are_counted_before_the_work(tiny, tmp_path):
         (UserError("The disk is full."), UserError, r"The disk is full\. "),
     ],
 )
-def test_a_job_that_is_stopped_says_what_is_kept_and_continues_there(tiny, tmp_path, monkeypatch, stop, raised, said):
+def test_a_job_that_is_stopped_says_what_is_kept_and_continues_there(
+    tiny, tmp_path, monkeypatch, asked, stop, raised, said
+):
     file = text_file(tmp_path, sentences(40))
     options = {"teacher": tiny, "cache_dir": tmp_path / "cache", "batch_size": 10, "progress": False}
-    batches: list[list[str]] = []
     vectors = SentenceModel.vectors
 
     def stopped(self, texts, batch_size):
-        batches.append(texts)
-        if len(batches) == 3:
+        if len(asked) == 2:
             raise stop
         return vectors(self, texts, batch_size)
 
@@ -221,7 +212,7 @@ def test_a_full_disk_is_named_and_no_half_file_stays(tiny, tmp_path):
 def test_what_cannot_be_encoded_is_refused_at_once(tiny, tmp_path, monkeypatch, asked, options, message):
     monkeypatch.chdir(tmp_path)
     text_file(tmp_path, sentences(3))
-    table(tmp_path, [{"q": "who", "a": "me"}])
+    (tmp_path / "faq.csv").write_text("q,a\nwho,me\n")
     (tmp_path / "empty.txt").write_text("\n")
     before = sorted(tmp_path.iterdir())
     given = {"file": "texts.txt", "teacher": tiny, "cache_dir": tmp_path / "cache", "processes": 1, **options}
@@ -276,13 +267,15 @@ def group_has_ended(leader: int) -> bool:
 @posix
 @pytest.mark.filterwarnings("ignore::cubelib.encoders.encoder.TruncationWarning")
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["kill", "Ctrl-C"])
-def test_a_command_of_several_processes_ends_whole_and_continues_where_it_was_stopped(tiny, tmp_path, sent):
+def test_a_command_of_several_processes_ends_whole_and_continues_where_it_was_stopped(
+    tiny, tmp_path, wait_until_stored, sent
+):
     """A kill hits the first process alone; Ctrl-C in a terminal reaches all."""
     count, cache_dir = 20_000, tmp_path / "cache"
     file = text_file(tmp_path, sentences(count))
-    words = [file, "--teacher", tiny, "--batch-size", 2, "--processes", 2]
+    words = f"-m cubelib encode {file} --teacher {tiny} --batch-size 2 --processes 2".split()
     process = subprocess.Popen(
-        [sys.executable, "-m", "cubelib", "encode", *map(str, words)],
+        [sys.executable, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -290,13 +283,7 @@ def test_a_command_of_several_processes_ends_whole_and_continues_where_it_was_st
         start_new_session=True,
         env={**os.environ, "CUBELIB_CACHE": str(cache_dir), "COLUMNS": "500"},
     )
-    stored = 0
-    while stored < 64:
-        time.sleep(0.02)
-        assert process.poll() is None, process.communicate()
-        if (cache_dir / "embeddings.sqlite3").exists():
-            with EmbeddingCache(cache_dir) as cache:
-                stored = len(cache)
+    wait_until_stored(process, cache_dir, 64)
     (os.kill if sent == signal.SIGKILL else os.killpg)(process.pid, sent)
     _, told = process.communicate()
     assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130}[sent]
