@@ -174,7 +174,7 @@ def export(
             f"Exporting: {to} is no name for the format {kind}. Use a name that ends in .onnx for ONNX, and any other "
             "for a folder of sentence-transformers. Pickles (.pt, .pt2) are not written."
         )
-    check_new(target)
+    check_new(target, "Exporting")
 
     from cubelib.training.trainer import CubeTrainer
 

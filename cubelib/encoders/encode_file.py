@@ -128,9 +128,8 @@ def encode_file(
     missing = encoder.missing(different)
     truncated = 0
     if missing:
-        encoder.prepare(list(missing.values()), progress)
-        truncated = encoder.truncated
         _encode_missing(file, encoder, missing, all_devices, progress)
+        truncated = encoder.truncated
     shapes = _write(out, texts, encoder, overwrite, progress)
     return EncodeSummary(
         out, shapes, len(different), len(missing), truncated, encoder.name, time.perf_counter() - started
@@ -169,15 +168,12 @@ def _encode_missing(
     file: Path, encoder: TeacherEncoder, missing: Mapping[bytes, str], devices: Sequence[str], progress: bool
 ) -> None:
     """Encodes texts into the cache; if something stops it, the error says what is kept."""
-    devices = devices[: -(-len(missing) // encoder.batch_size)]  # no process without a batch
     workers = encoder.worker_pool(devices) if len(devices) > 1 else nullcontext()
-    bar = tqdm(total=len(missing), desc="Encoding", unit="text", delay=0.5, disable=not progress)
     done = 0
     try:
-        with EmbeddingCache(encoder.cache_dir) as cache, workers, bar:
-            for new in encoder.encode_batches(missing, cache):
+        with EmbeddingCache(encoder.cache_dir) as cache, workers:
+            for new in encoder.encode_missing(missing, cache, progress):
                 done += len(new)
-                bar.update(len(new))
     except (KeyboardInterrupt, UserError, MemoryError, RuntimeError) as error:
         kept = f"{done:,} of {len(missing):,} new texts are encoded and kept: the same command continues there."
         if isinstance(error, KeyboardInterrupt):

@@ -8,7 +8,6 @@ Taught in notebook 01.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
+from cubelib.data.readers import text_fault
 from cubelib.data.text import counted, letter_share, shorten
 from cubelib.encoders import teacher
 from cubelib.encoders.bundled import bundled_vectors
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _SAMPLE = 200  # new texts whose letters are looked at
 _LETTERS = 1000  # of each of them
 _BATCHES_PER_PROCESS = 16  # given to a pool at a time: more of them wait less for each other, and a kill loses more
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TruncationWarning(UserWarning):
@@ -49,18 +48,12 @@ def check_texts(texts: Iterable[str], task: str) -> list[str]:
         DataError: a text is empty or not a str; the message begins with the task and has the index.
     """
     if isinstance(texts, str):
-        raise DataError(f"{task} takes a list of texts. Given one str: {texts!r:.60}. Use encode([text]).")
+        raise DataError(f"{task} takes a list of texts. Given one str: {texts!r:.60}. Put it into a list: [text].")
     texts = list(texts)
     for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            problem = f"is of type {type(text).__name__}, not str"
-        elif not text.strip():
-            problem = "is empty or only white space"
-        elif _SURROGATE.search(text):
-            problem = "has half of a surrogate pair, which is not Unicode text (was its file read as UTF-8?)"
-        else:
-            continue
-        raise DataError(f"{task} cannot encode text {index} of {len(texts)}: it {problem}. Given: {text!r:.60}.")
+        fault = text_fault(text, f"text {index} of {len(texts)} (counted from 0)")
+        if fault:
+            raise DataError(f"{task}: {fault[0]}. Given: {text!r:.60}. Correct it, or leave it out.")
     return texts
 
 
@@ -194,7 +187,7 @@ class TeacherEncoder:
             ...     TeacherEncoder().encode(["How are you?", ""])
             ... except DataError as error:
             ...     print(error)
-            TeacherEncoder cannot encode text 1 of 2: it is empty or only white space. Given: ''.
+            TeacherEncoder: text 1 of 2 (counted from 0) is empty. Given: ''. Correct it, or leave it out.
         """
         import torch
 
@@ -210,12 +203,8 @@ class TeacherEncoder:
                     vectors |= cache.get(list(missing))
                     missing = _without(missing, vectors)
                 self._check_dim(vectors)
-                if missing:
-                    self.prepare(list(missing.values()), progress)
-                with tqdm(total=len(missing), desc="Encoding", unit="text", delay=0.5, disable=not progress) as bar:
-                    for new in self.encode_batches(missing, cache):
-                        vectors |= new
-                        bar.update(len(new))
+                for new in self.encode_missing(missing, cache, progress):
+                    vectors |= new
         self._check_dim(vectors)
         self.hits, self.misses = len(texts) - len(missing), len(missing)
         if not texts:
@@ -236,42 +225,35 @@ class TeacherEncoder:
         """
         return self._model.worker_pool(devices)
 
-    def prepare(self, new: list[str], progress: bool = False) -> None:
-        """Loads the model for new texts, and warns of those that it cuts or was not made for."""
-        self._warn_of_foreign_scripts(new)
-        self.load(progress)
-        too_long = self._model.too_long(new)
-        self.truncated = len(too_long)
-        if too_long:
-            warnings.warn(
-                f"{len(too_long):,} of {counted(len(new), 'text')} to encode are longer than the "
-                f"{self._model.max_tokens} tokens that {self.name} reads, such as {shorten(too_long[0])}. The rest of "
-                "them does not count; split those texts if it should.",
-                TruncationWarning,
-                stacklevel=3,  # the line that called encode
-            )
-
-    def encode_batches(
-        self, missing: Mapping[bytes, str], cache: EmbeddingCache | None
+    def encode_missing(
+        self, missing: Mapping[bytes, str], cache: EmbeddingCache | None, progress: bool
     ) -> Iterator[dict[bytes, Vectors]]:
-        """Encodes texts and stores their vectors, batch by batch.
+        """Encodes new texts batch by batch, and warns first of those that the model cuts or was not made for.
 
         Args:
             missing: key → text.
             cache: where each batch is stored before it is given; None: nowhere.
+            progress: whether to show a bar.
         """
+        if not missing:
+            return
+        self._warn_of_foreign_scripts(list(missing.values()))
+        self.load(progress)
+        self._warn_of_long_texts(list(missing.values()))
         # Texts of similar length share a batch, so there is little padding. The longest go first: memory runs out at
         # once or never.
         order = sorted(missing, key=lambda key: len(missing[key]), reverse=True)
         step = self.batch_size
         if self._model.processes > 1:
             step *= _BATCHES_PER_PROCESS * self._model.processes
-        for start in range(0, len(order), step):
-            keys = order[start : start + step]
-            rows = self._model.vectors([missing[key] for key in keys], self.batch_size)  # (step, dim)
-            new = dict(zip(keys, rows, strict=True))
-            # If another process stored the same texts first, its numbers stay.
-            yield new if cache is None else cache.put(new)
+        with tqdm(total=len(order), desc="Encoding", unit="text", delay=0.5, disable=not progress) as bar:
+            for start in range(0, len(order), step):
+                keys = order[start : start + step]
+                rows = self._model.vectors([missing[key] for key in keys], self.batch_size)  # (step, dim)
+                new = dict(zip(keys, rows, strict=True))
+                # If another process stored the same texts first, its numbers stay.
+                yield new if cache is None else cache.put(new)
+                bar.update(len(new))
 
     def __repr__(self) -> str:
         numbers = f"{self._model.dim} numbers" if self._model.dim else "numbers not known yet"
@@ -297,6 +279,18 @@ class TeacherEncoder:
                     f"{self.name!r} in {self.cache_dir}, so two models had that name. Choose another name."
                 )
             self._model.dim = width
+
+    def _warn_of_long_texts(self, new: list[str]) -> None:
+        too_long = self._model.too_long(new)
+        self.truncated = len(too_long)
+        if too_long:
+            warnings.warn(
+                f"{len(too_long):,} of {counted(len(new), 'text')} to encode are longer than the "
+                f"{self._model.max_tokens} tokens that {self.name} reads, such as {shorten(too_long[0])}. The rest of "
+                "them does not count; split those texts if it should.",
+                TruncationWarning,
+                stacklevel=4,  # the line that called encode
+            )
 
     def _warn_of_foreign_scripts(self, new: list[str]) -> None:
         if self._scripts is None:

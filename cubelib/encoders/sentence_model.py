@@ -35,7 +35,7 @@ class SentenceModel(TextModel):
         name: the name it was asked for by.
         checksums: file name → SHA-256 of the files that decide its vectors; compared when it is loaded.
         device: where it runs: "cpu", "cuda", "cuda:1", "mps", or "auto".
-        find_folder: gives its folder; called with `progress` when it is loaded.
+        find_folder: gives its folder; called when it is loaded.
         hint: what to do if a file has changed.
         dim: numbers in a vector, if known.
 
@@ -48,7 +48,7 @@ class SentenceModel(TextModel):
         name: str,
         checksums: Mapping[str, str],
         device: str,
-        find_folder: Callable[[bool], Path],
+        find_folder: Callable[[], Path],
         *,
         hint: str,
         dim: int | None = None,
@@ -88,8 +88,8 @@ class SentenceModel(TextModel):
             self._model.stop_multi_process_pool(self._pool)
             self._pool, self.processes = None, 1
 
-    def _load(self, progress: bool) -> SentenceTransformer:
-        folder = self._find_folder(progress)
+    def _load(self) -> SentenceTransformer:
+        folder = self._find_folder()
         check_files(folder, self._checksums, self._hint)
         model = _load_local(folder, self._device)
         limit = model.max_seq_length
@@ -99,7 +99,6 @@ class SentenceModel(TextModel):
         return model
 
     def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
-        self.load()
         rows: npt.NDArray[Any] = self._model.encode(
             texts, batch_size=batch_size, pool=self._pool, chunk_size=batch_size, show_progress_bar=False
         )
@@ -164,7 +163,7 @@ def local_model(folder: str | Path, device: str, name: str | None = None) -> Sen
         if not any(pickle.parent.glob("*.safetensors")):
             raise DataError(f"TeacherEncoder: {pickle} is a pickle, which can run code. Save it as model.safetensors.")
     hint = "It has changed since; make a new TeacherEncoder."
-    return SentenceModel(name or str(folder), checksums, device, lambda _: path, hint=hint)
+    return SentenceModel(name or str(folder), checksums, device, lambda: path, hint=hint)
 
 
 def sentence_device(name: str) -> str:

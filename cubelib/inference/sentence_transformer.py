@@ -183,10 +183,10 @@ def save_sentence_transformer(
         UserError: it cannot be written.
     """
     folder = Path(folder)
-    check_new(folder)
+    check_new(folder, "Exporting")
     model = to_sentence_transformer(trainer, base=base)
     encoder = "a model that was passed to the export" if base is not None else _encoder_facts(trainer)
-    with new_target(folder) as aside, no_progress_bars():
+    with new_target(folder, "Exporting") as aside, no_progress_bars():
         model.save_pretrained(str(aside), create_model_card=False)
         (aside / "README.md").write_text(_model_card(trainer, folder.name, encoder, reports), encoding="utf-8")
     return folder

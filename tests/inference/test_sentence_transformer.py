@@ -202,12 +202,15 @@ def test_nothing_is_overwritten(trained, tmp_path):
 
 def test_what_comes_in_the_meantime_or_breaks_leaves_nothing_behind(tmp_path):
     target = tmp_path / "model"
-    with pytest.raises(DataError, match="exists and was left"), new_target(target) as place:
+    with pytest.raises(DataError, match="exists and was left"), new_target(target, "Exporting") as place:
         place.write_text("ours")
         target.write_text("theirs")
     assert target.read_text() == "theirs"
     for error in (OSError(28, "No space left on device"), SafetensorError("No space left on device")):
-        with pytest.raises(UserError, match=r"No space left on device\. Free"), new_target(tmp_path / "b") as place:
+        with (
+            pytest.raises(UserError, match=r"No space left on device\)\. Free"),
+            new_target(tmp_path / "b", "Exporting") as place,
+        ):
             place.write_text("half")
             raise error
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
