@@ -267,9 +267,7 @@ def group_has_ended(leader: int) -> bool:
 @posix
 @pytest.mark.filterwarnings("ignore::cubelib.encoders.encoder.TruncationWarning")
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["kill", "Ctrl-C"])
-def test_a_command_of_several_processes_ends_whole_and_continues_where_it_was_stopped(
-    tiny, tmp_path, wait_until_stored, sent
-):
+def test_a_command_of_several_processes_ends_whole_and_continues_where_it_was_stopped(tiny, tmp_path, sent):
     """A kill hits the first process alone; Ctrl-C in a terminal reaches all."""
     count, cache_dir = 20_000, tmp_path / "cache"
     file = text_file(tmp_path, sentences(count))
@@ -283,7 +281,13 @@ def test_a_command_of_several_processes_ends_whole_and_continues_where_it_was_st
         start_new_session=True,
         env={**os.environ, "CUBELIB_CACHE": str(cache_dir), "COLUMNS": "500"},
     )
-    wait_until_stored(process, cache_dir, 64)
+    stored = 0
+    while stored < 64:
+        time.sleep(0.02)
+        assert process.poll() is None, process.communicate()
+        if (cache_dir / "embeddings.sqlite3").exists():
+            with EmbeddingCache(cache_dir) as cache:
+                stored = len(cache)
     (os.kill if sent == signal.SIGKILL else os.killpg)(process.pid, sent)
     _, told = process.communicate()
     assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130}[sent]

@@ -5,10 +5,7 @@ import random
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import time
-import warnings
 from functools import partial
 from pathlib import Path
 
@@ -101,7 +98,7 @@ def tiny_loaded(tiny) -> SentenceModel:
     return model
 
 
-@given(st.lists(st.text(max_size=30) | st.lists(st.sampled_from([*WORDS, "é", "ß", "ﷺ"])).map(" ".join), max_size=8))
+@given(st.lists(st.text(max_size=30) | st.lists(st.sampled_from([*WORDS, "é", "ß", "ﷺ"])).map(" ".join)))
 @example(["abcdefghijklmno"])  # 15 letters, and 17 tokens
 def test_texts_that_are_not_tokenized_do_fit(tiny_loaded, texts):
     long = [text for text in texts if len(tiny_loaded._model.tokenizer(text)["input_ids"]) > 16]
@@ -251,67 +248,31 @@ def test_one_bar_shows_what_must_really_be_encoded(tiny, tmp_path, monkeypatch, 
     assert re.search(r"Encoding: +100%.* 6/6 ", capfd.readouterr().err)
 
 
-ENCODE = """
-import sys
-sys.path += sys.argv[3:]
-from tiny_model import sentences
-from cubelib.encoders.encoder import TeacherEncoder
-TeacherEncoder(sys.argv[1], cache_dir=sys.argv[2], batch_size=1).encode(sentences(3000))
-"""
-
-
-def test_a_killed_run_continues_where_it_was(tiny, tmp_path, wait_until_stored):
-    paths = list(Path(__file__).parents[1:3])
-    process = subprocess.Popen([sys.executable, "-c", ENCODE, tiny, tmp_path, *paths], stderr=subprocess.DEVNULL)
-    wait_until_stored(process, tmp_path, 100)
-    process.kill()
-    process.wait()
-    with EmbeddingCache(tmp_path) as cache:
-        stored = len(cache)
-    assert 100 <= stored < 3_000
-    encoder = TeacherEncoder(tiny, cache_dir=tmp_path, batch_size=500)
-    vectors = encoder.encode(sentences(3_000))
-    assert (encoder.hits, encoder.misses) == (stored, 3_000 - stored)
-    fresh = TeacherEncoder(tiny, cache_dir=tmp_path / "fresh", batch_size=500).encode(sentences(3_000))
-    torch.testing.assert_close(vectors, fresh, atol=1e-5, rtol=0)
-
-
 LATIN = [f"A sentence in English, number {number}." for number in range(30)]
 CYRILLIC = [f"Предложение на русском, номер {number}." for number in range(30)]
-
-
-def script_warnings(name: str, texts: list[str], folder: Path) -> list[warnings.WarningMessage]:
-    """What a known encoder warns of; a function takes the place of its model."""
-    encoder = TeacherEncoder(name, cache_dir=folder)
-    encoder._model = FunctionModel(lambda texts: [[1.0, len(text)] for text in texts], name="fast", device="cpu")
-    encoder._model.name = name
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        encoder.encode(texts)
-    return [warning for warning in caught if warning.category is ScriptWarning]
 
 
 SCRIPT_CASES = [
     (MINILM, [*LATIN[:10], *CYRILLIC[:11]], True),
     (MINILM, [*LATIN[:10], *CYRILLIC[:10]], False),
-    (MINILM, CYRILLIC * 100, True),
     (MINILM, ["Привет, дорогой мой friend"], True),
-    (MINILM, ["Привет, my dear friend"], False),
-    (MINILM, ["1 + 1 = 2", "🙂 42 %", "Crème brûlée à Zürich, Łódź"], False),
+    (MINILM, ["1 + 1 = 2", "🙂 42 %", "Crème brûlée à Zürich, Łódź", "Привет, my dear friend"], False),
     (MULTILINGUAL, [*CYRILLIC, "日本語の文です", "한국어 문장", "ภาษาไทย", "这是中文", "جملة عربية"], False),
     (MULTILINGUAL, ["Ελληνικά", "עברית"], True),
 ]
 
 
 @pytest.mark.parametrize(("name", "texts", "warned"), SCRIPT_CASES)
-def test_letters_that_the_model_was_not_made_for_are_reported_once(name, texts, warned, tmp_path):
-    caught = script_warnings(name, texts, tmp_path)
+def test_letters_that_the_model_was_not_made_for_are_reported_once(name, texts, warned, tmp_path, recwarn):
+    encoder = TeacherEncoder(name, cache_dir=tmp_path)
+    encoder._model = FunctionModel(lambda texts: [[1.0, len(text)] for text in texts], name="fast", device="cpu")
+    encoder._model.name = name
+    for _ in range(2):  # at the second call, all of them are known
+        encoder.encode(texts)
+    caught = [warning for warning in recwarn if warning.category is ScriptWarning]
     assert len(caught) == warned
     if warned:
-        assert str(caught[0].message).startswith(f"{name} was made for Latin")
-        assert "docs/data.md" in str(caught[0].message)
-        assert caught[0].filename == __file__
-    assert script_warnings(name, texts, tmp_path) == []  # all of them known by now
+        assert str(caught[0].message).startswith(f"{name} was made for Latin") and caught[0].filename == __file__
 
 
 def test_every_script_of_a_known_model_is_one():

@@ -137,11 +137,3 @@ def test_what_a_function_cannot_have_is_refused():
             TeacherEncoder(letters, name=name)
     with pytest.raises(ConfigError, match=r"a function takes no device\. Given device='cuda'"):
         TeacherEncoder(letters, device="cuda")
-
-
-def test_the_functions_own_error_comes_through(tmp_path):
-    def fails(texts):
-        raise ConnectionError("the service is down")
-
-    with pytest.raises(ConnectionError, match="the service is down"):
-        TeacherEncoder(fails, name="service", cache_dir=tmp_path).encode(TEXTS)

