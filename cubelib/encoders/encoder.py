@@ -211,11 +211,10 @@ class TeacherEncoder:
             return torch.empty(0, self.dim)
         return torch.from_numpy(np.stack([vectors[key] for key in keys]))
 
-    def missing(self, texts: Iterable[str]) -> dict[bytes, str]:
+    def missing(self, texts: Iterable[str], cache: EmbeddingCache) -> dict[bytes, str]:
         """Key → text for the texts that are in no cache."""
         unknown = _without({self._key(text): text for text in texts}, self._bundled)
-        with EmbeddingCache(self.cache_dir) as cache:
-            return _without(unknown, cache.known(list(unknown)))
+        return _without(unknown, cache.known(list(unknown)))
 
     def worker_pool(self, devices: Sequence[str]) -> AbstractContextManager[None]:
         """While it is open, the model runs in one process for each device.

@@ -90,13 +90,6 @@ def test_the_file_is_the_same_in_however_many_blocks_it_is_written(tiny, tmp_pat
     assert (parts.different, parts.encoded) == (50, 0)
 
 
-def test_bundled_texts_are_not_encoded(tmp_path, no_model):
-    texts = ["How are you?", "What is AI?", "Who are you?"]
-    summary = encode_file(text_file(tmp_path, texts * 2), cache_dir=tmp_path)
-    assert (summary.texts, summary.different, summary.encoded) == (6, 3, 0)
-    assert (np.load(summary.out) == TeacherEncoder(cache_dir=tmp_path).encode(texts * 2).numpy()).all()
-
-
 def test_the_summary_is_one_sentence_for_people():
     summary = EncodeSummary(Path("s.npy"), {"text": (10_000, 768)}, 9_200, 5_100, 0, "all-mpnet-base-v2", 212.3)
     assert str(summary) == (
@@ -128,7 +121,7 @@ def test_a_job_that_is_stopped_says_what_is_kept_and_continues_there(
     tiny, tmp_path, monkeypatch, asked, stop, raised, said
 ):
     file = text_file(tmp_path, sentences(40))
-    options = {"teacher": tiny, "cache_dir": tmp_path / "cache", "batch_size": 10, "progress": False}
+    options = {"teacher": tiny, "cache_dir": tmp_path / "cache", "batch_size": 10}
     vectors = SentenceModel.vectors
 
     def stopped(self, texts, batch_size):
@@ -145,20 +138,6 @@ def test_a_job_that_is_stopped_says_what_is_kept_and_continues_there(
     assert (summary.different, summary.encoded) == (40, 20)
     fresh = encode_file(file, tmp_path / "fresh.npy", **{**options, "cache_dir": tmp_path / "fresh"})
     assert summary.out.read_bytes() == fresh.out.read_bytes()
-
-
-def test_a_cache_that_somebody_clears_meanwhile_costs_time_only(tiny, tmp_path, monkeypatch):
-    texts = sentences(30)
-    write = module._write
-
-    def cleared(*given):
-        with EmbeddingCache(tmp_path / "cache") as cache:
-            assert cache.clear() == 30
-        return write(*given)
-
-    monkeypatch.setattr(module, "_write", cleared)
-    summary = encode_file(text_file(tmp_path, texts), teacher=tiny, cache_dir=tmp_path / "cache")
-    np.testing.assert_allclose(np.load(summary.out), encoded(tiny, tmp_path, texts), atol=1e-6)
 
 
 def test_a_file_that_exists_is_replaced_only_if_it_may_be(tiny, tmp_path):
