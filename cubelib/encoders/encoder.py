@@ -9,7 +9,7 @@ Taught in notebook 01.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from cubelib.encoders import teacher
 from cubelib.encoders.bundled import bundled_vectors
 from cubelib.encoders.cache import EmbeddingCache, Vectors, cache_folder, embedding_key
 from cubelib.encoders.models import SCRIPTS_READ, find_model
+from cubelib.encoders.text_model import TextFunction
 from cubelib.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class TeacherEncoder:
 
     def __init__(
         self,
-        model: str | Path | Callable[[list[str]], object] = teacher.NAME,
+        model: str | Path | TextFunction = teacher.NAME,
         *,
         name: str | None = None,
         cache_dir: Path | str | None = None,
@@ -256,8 +257,9 @@ class TeacherEncoder:
 
     def __repr__(self) -> str:
         numbers = f"{self._model.dim} numbers" if self._model.dim else "numbers not known yet"
+        state = self._model.kind or ("model not loaded" if self._model.loaded is None else "model loaded")
         last = f"{self.hits:,} from the cache, {self.misses:,} encoded"
-        return f"TeacherEncoder({self.name}, {numbers}, {self._model.state}; last encode: {last})"
+        return f"TeacherEncoder({self.name}, {numbers}, {state}; last encode: {last})"
 
     @property
     def _bundled(self) -> Mapping[bytes, Vectors]:

@@ -53,7 +53,7 @@ class SentenceModel(TextModel):
         hint: str,
         dim: int | None = None,
     ) -> None:
-        super().__init__(name, *fingerprint(checksums), dim)
+        super().__init__(name, *fingerprint(checksums), self._load_checked, dim)
         self._checksums, self._find_folder, self._hint = checksums, find_folder, hint
         self._device = sentence_device(device)
         self._pool: Any = None
@@ -62,8 +62,8 @@ class SentenceModel(TextModel):
         self.load()
         if self.max_tokens is None:
             return []
-        prompt = self._model.prompts.get(self._model.default_prompt_name) or ""
-        tokenizer = self._model.tokenizer
+        prompt = self.loaded.prompts.get(self.loaded.default_prompt_name) or ""
+        tokenizer = self.loaded.tokenizer
         # ASCII text has at most one token per letter, so most texts need not be tokenized to know that they fit.
         letters = self.max_tokens - tokenizer.num_special_tokens_to_add() - len(prompt) - 1  # 1: for a leading blank
         suspects = [text for text in texts if len(text) > letters or not (prompt + text).isascii()]
@@ -78,17 +78,17 @@ class SentenceModel(TextModel):
         import torch
 
         self.load()
-        self._model.worker_setup = _WorkerSetup(max(1, torch.get_num_threads() // len(devices)))
+        self.loaded.worker_setup = _WorkerSetup(max(1, torch.get_num_threads() // len(devices)))
         with _interrupts_held():
-            self._pool, self.processes = self._model.start_multi_process_pool(list(devices)), len(devices)
-        del self._model.worker_setup
+            self._pool, self.processes = self.loaded.start_multi_process_pool(list(devices)), len(devices)
+        del self.loaded.worker_setup
         try:
             yield
         finally:
-            self._model.stop_multi_process_pool(self._pool)
+            self.loaded.stop_multi_process_pool(self._pool)
             self._pool, self.processes = None, 1
 
-    def _load(self) -> SentenceTransformer:
+    def _load_checked(self) -> SentenceTransformer:
         folder = self._find_folder()
         check_files(folder, self._checksums, self._hint)
         model = _load_local(folder, self._device)
@@ -99,7 +99,7 @@ class SentenceModel(TextModel):
         return model
 
     def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
-        rows: npt.NDArray[Any] = self._model.encode(
+        rows: npt.NDArray[Any] = self.loaded.encode(
             texts, batch_size=batch_size, pool=self._pool, chunk_size=batch_size, show_progress_bar=False
         )
         return rows

@@ -206,7 +206,7 @@ def _teacher(trainer: CubeTrainer) -> SentenceTransformer:
             f"last step. If it uses one, pass that as base=SentenceTransformer(...). {_ONNX_INSTEAD}"
         )
     encoder.load()
-    model: SentenceTransformer = copy.deepcopy(encoder._model._model)
+    model: SentenceTransformer = copy.deepcopy(encoder._model.loaded)
     return model
 
 

@@ -24,7 +24,7 @@ from cubelib.encoders.encoder import ScriptWarning, TeacherEncoder, TruncationWa
 from cubelib.encoders.models import SCRIPTS_READ
 from cubelib.encoders.sentence_model import SentenceModel, local_model
 from cubelib.encoders.teacher import MINILM, MULTILINGUAL, WEIGHTS
-from cubelib.encoders.text_model import FunctionModel
+from cubelib.encoders.text_model import function_model
 from cubelib.errors import ConfigError, DataError
 
 
@@ -101,7 +101,7 @@ def tiny_loaded(tiny) -> SentenceModel:
 @given(st.lists(st.text(max_size=30) | st.lists(st.sampled_from([*WORDS, "é", "ß", "ﷺ"])).map(" ".join)))
 @example(["abcdefghijklmno"])  # 15 letters, and 17 tokens
 def test_texts_that_are_not_tokenized_do_fit(tiny_loaded, texts):
-    long = [text for text in texts if len(tiny_loaded._model.tokenizer(text)["input_ids"]) > 16]
+    long = [text for text in texts if len(tiny_loaded.loaded.tokenizer(text)["input_ids"]) > 16]
     assert tiny_loaded.too_long(texts) == long
 
 
@@ -265,7 +265,7 @@ SCRIPT_CASES = [
 @pytest.mark.parametrize(("name", "texts", "warned"), SCRIPT_CASES)
 def test_letters_that_the_model_was_not_made_for_are_reported_once(name, texts, warned, tmp_path, recwarn):
     encoder = TeacherEncoder(name, cache_dir=tmp_path)
-    encoder._model = FunctionModel(lambda texts: [[1.0, len(text)] for text in texts], name="fast", device="cpu")
+    encoder._model = function_model(lambda texts: [[1.0, len(text)] for text in texts], name="fast", device="cpu")
     encoder._model.name = name
     for _ in range(2):  # at the second call, all of them are known
         encoder.encode(texts)
