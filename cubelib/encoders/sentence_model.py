@@ -25,6 +25,7 @@ from cubelib.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+_BLOCK = 1024  # texts that are tokenized at a time, to count their tokens
 _UNLIMITED = 10**9  # tokens; transformers writes "no limit" as 1e30
 
 
@@ -63,15 +64,13 @@ class SentenceModel(TextModel):
         if self.max_tokens is None:
             return []
         prompt = self.loaded.prompts.get(self.loaded.default_prompt_name) or ""
-        tokenizer = self.loaded.tokenizer
-        # ASCII text has at most one token per letter, so most texts need not be tokenized to know that they fit.
-        letters = self.max_tokens - tokenizer.num_special_tokens_to_add() - len(prompt) - 1  # 1: for a leading blank
-        suspects = [text for text in texts if len(text) > letters or not (prompt + text).isascii()]
-        if not suspects:
-            return []
-        prompted = [prompt + text for text in suspects]
-        tokens = tokenizer(prompted, truncation=False, padding=False, verbose=False)["input_ids"]
-        return [text for text, ids in zip(suspects, tokens, strict=True) if len(ids) > self.max_tokens]
+        long = []
+        for start in range(0, len(texts), _BLOCK):
+            some = texts[start : start + _BLOCK]
+            prompted = [prompt + text for text in some]
+            tokens = self.loaded.tokenizer(prompted, truncation=False, padding=False, verbose=False)["input_ids"]
+            long += [text for text, ids in zip(some, tokens, strict=True) if len(ids) > self.max_tokens]
+        return long
 
     @contextmanager
     def worker_pool(self, devices: Sequence[str]) -> Iterator[None]:

@@ -235,14 +235,12 @@ EARLY = [  # refused before PyTorch is imported
     ("train C --mode [a", "cannot read the value '[a' of the option --mode"),
     ("train C --core.bottleneck 99", "core.bottleneck: 99 channels cannot pass where a cell has 16"),
     ("train C five", "'five' is no option"),
-    ("train", "cubelib train: give one config file"),
     ("train --epochs 5", "cubelib train: give one config file"),
     ("train --resume {}/nowhere --epochs many", "to whole numbers of at least 1. Got --epochs many."),
     ("corpora en", "cubelib corpora: Got unexpected extra argument"),
     ("ask", "cubelib ask: Missing argument 'RUN'. See python -m cubelib ask --help."),
     ("ask {} Why --k 0", "cubelib ask: Invalid value for '--k'"),
     ("evaluate {}/nowhere --device", "Option '--device' requires an argument"),
-    ("evaluate {}/nowhere --speed 9", "No such option: --speed"),
     ("export {}/nowhere", "Missing option '--to'"),
     ("export {}/nowhere --to x.pt2", "Pickles (.pt, .pt2) are not written."),
     ("export {}/nowhere --to x --format onnx", "Use a name that ends in .onnx"),
@@ -251,7 +249,6 @@ EARLY = [  # refused before PyTorch is imported
 ]
 LATER = [
     ("train C --data.file {}/missing.txt", "Reading {}/missing.txt: "),
-    ("train C --data.file {}/empty.txt", "empty.txt"),
     ("train C --data.file {}/wide.npy", "The vectors have 512 numbers but embedding_dim is 768. Set"),
     ("train C --data.file {}/nan.npy", "nan.npy: 1 of 50 vectors hold NaN or infinite numbers"),
     ("train C --mode dialogue --data.file {}/column.csv", "'question'"),
@@ -260,7 +257,6 @@ LATER = [
     ("evaluate {}/nowhere --baselines best", "baselines 'best'"),
     ("evaluate {}/nowhere --out {}", "is not empty"),
     ("evaluate {}/nowhere", "nowhere: there is no checkpoint.json. Give a folder that"),
-    ("ask {}/nowhere Why?", "nowhere: there is no checkpoint.json. Give a folder that"),
     ("encode {}/missing.txt", "missing.txt"),
 ]
 

@@ -91,14 +91,11 @@ def test_the_file_is_the_same_in_however_many_blocks_it_is_written(tiny, tmp_pat
 
 
 def test_the_summary_is_one_sentence_for_people():
-    summary = EncodeSummary(Path("s.npy"), {"text": (10_000, 768)}, 9_200, 5_100, 0, "all-mpnet-base-v2", 212.3)
-    assert str(summary) == (
-        "Encoded 10,000 texts (9,200 different) with all-mpnet-base-v2: 4,100 from the cache, 5,100 new, in 212 s. "
-        "Wrote s.npy: (10000, 768) float32."
+    shapes = {"a": (5_000, 768), "b": (5_000, 768)}
+    assert str(EncodeSummary(Path("s.safetensors"), shapes, 9_200, 5_100, 3, "tiny", 212.3)) == (
+        "Encoded 10,000 texts (9,200 different) with tiny: 4,100 from the cache, 5,100 new, in 212 s. 3 were longer "
+        "than the model reads and count only up to there. Wrote s.safetensors: a (5000, 768), b (5000, 768) float32."
     )
-    summary = EncodeSummary(Path("s.safetensors"), {"a": (5, 2), "b": (5, 2)}, 9, 9, 3, "tiny", 1)
-    assert "in 1 s. 3 were longer than the model reads and count only up to there. Wrote s.s" in str(summary)
-    assert str(summary).endswith("Wrote s.safetensors: a (5, 2), b (5, 2) float32.")
 
 
 def test_texts_the_model_cuts_are_counted_before_the_work(tiny, tmp_path):
@@ -108,18 +105,16 @@ def test_texts_the_model_cuts_are_counted_before_the_work(tiny, tmp_path):
     assert summary.truncated == 5
 
 
-@pytest.mark.parametrize(
-    ("stop", "raised", "said"),
-    [
-        (KeyboardInterrupt(), KeyboardInterrupt, ""),
-        (MemoryError("too much"), UserError, "too much Use a smaller batch size, or fewer processes. "),
-        (torch.OutOfMemoryError("too much"), UserError, "too much Use a smaller batch size, or fewer processes. "),
-        (UserError("The disk is full."), UserError, r"The disk is full\. "),
-    ],
-)
-def test_a_job_that_is_stopped_says_what_is_kept_and_continues_there(
-    tiny, tmp_path, monkeypatch, asked, stop, raised, said
-):
+STOPS = [
+    (KeyboardInterrupt(), KeyboardInterrupt, ""),
+    (MemoryError("too much"), UserError, "too much Use a smaller batch size, or fewer processes. "),
+    (torch.OutOfMemoryError("too much"), UserError, "too much Use a smaller batch size, or fewer processes. "),
+    (UserError("The disk is full."), UserError, r"The disk is full\. "),
+]
+
+
+@pytest.mark.parametrize(("stop", "raised", "said"), STOPS)
+def test_a_stopped_job_says_what_is_kept_and_continues_there(tiny, tmp_path, monkeypatch, asked, stop, raised, said):
     file = text_file(tmp_path, sentences(40))
     options = {"teacher": tiny, "cache_dir": tmp_path / "cache", "batch_size": 10}
     vectors = SentenceModel.vectors
