@@ -87,7 +87,7 @@ def test_the_bank_may_be_a_file_or_a_saved_bank(ask, tmp_path):
 
 
 def test_what_cannot_be_asked_is_told(ask, runs, tmp_path):
-    assert "a question is empty: ' '" in ask("dialogue", " ", code=2)
+    assert "Asking: the question is ' '" in ask("dialogue", " ", code=2)
     assert "there is no question" in ask("dialogue", code=2)
     assert "device 'abacus' is not known" in ask("dialogue", "Why?", "--device", "abacus", code=2)
     np.save(tmp_path / "v.npy", np.random.default_rng(0).normal(size=(60, 768)).astype(np.float32))
