@@ -138,7 +138,7 @@ def encode(
     summary = encode_file(
         file,
         out,
-        columns=_split(columns) or None,
+        columns=_split(columns),
         teacher=teacher,
         devices=_split(device),
         processes=processes,

@@ -71,7 +71,7 @@ def encode_file(
     file: Path | str,
     out: Path | str | None = None,
     *,
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
     teacher: str | Path = NAME,
     cache_dir: Path | str | None = None,
     devices: Sequence[str] = ("cpu",),
@@ -114,8 +114,6 @@ def encode_file(
     """
     started = time.perf_counter()
     file = Path(file)
-    if not isinstance(teacher, (str, Path)):
-        raise ConfigError("Encoding a file: the teacher must be a name or a folder.")
     out = _checked_out(file, out, columns, overwrite)
     devices = _device_of_each_process(devices, processes)
     # Several processes get the model from this one, which has it on the CPU.
@@ -131,12 +129,12 @@ def encode_file(
     return EncodeSummary(out, shapes, len(different), encoded, truncated, encoder.name, time.perf_counter() - started)
 
 
-def _checked_out(file: Path, out: Path | str | None, columns: Sequence[str] | None, overwrite: bool) -> Path:
-    if columns is not None and (not columns or len(set(columns)) < len(columns) or not all(columns)):
+def _checked_out(file: Path, out: Path | str | None, columns: Sequence[str], overwrite: bool) -> Path:
+    if len(set(columns)) < len(columns):
         raise ConfigError(f"Encoding {file}: columns are {', '.join(columns)!r}. Name each column once.")
-    if columns is not None and file.suffix.lower() == ".txt":
+    if columns and file.suffix.lower() == ".txt":
         raise ConfigError(f"Encoding {file}: a .txt file has no columns, only a text on each line. Leave columns out.")
-    types = [".safetensors"] if columns is not None and len(columns) > 1 else [".npy", ".safetensors"]
+    types = [".safetensors"] if len(columns) > 1 else [".npy", ".safetensors"]
     out = file.with_suffix(types[0]) if out is None else Path(out)
     if out.suffix.lower() not in types:
         raise ConfigError(f"Encoding {file}: cannot write {out}. Use a name that ends in {' or '.join(types)}.")
