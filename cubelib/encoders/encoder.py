@@ -131,7 +131,7 @@ class TeacherEncoder:
         self.hits = self.misses = self.truncated = 0
         self._model = find_model(model, name=name, cache_dir=self.cache_dir, device=device)
         self._use_bundled = bundled and self._model.name == teacher.NAME
-        self._scripts = SCRIPTS_READ.get(str(model)) if isinstance(model, (str, Path)) else None
+        self._scripts = SCRIPTS_READ.get(self._model.name)
 
     @property
     def name(self) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -307,17 +306,6 @@ def test_several_processes_that_do_not_know_of_each_other_are_refused(job, tmp_p
     done = command(*job, **variables)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "torchrun --standalone --nproc-per-node 2" in done.stderr and not (tmp_path / "runs").exists()
-
-
-def test_a_checkpoint_that_is_cut_short_is_one_sentence_and_left_as_it_is(run, tmp_path, capsys):
-    checkpoint = shutil.copytree(run[0] / "autoencoder-001" / "checkpoint", tmp_path / "checkpoint")
-    weights = checkpoint / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:5000])
-    before = contents(tmp_path)
-    assert main(["evaluate", str(checkpoint)]) == 2
-    said = capsys.readouterr().err
-    assert f"Loading the checkpoint {checkpoint}: {weights.name}" in said and said.count("\n") == 1
-    assert contents(tmp_path) == before
 
 
 # --- the other commands -----------------------------------------------------------------------------------------------

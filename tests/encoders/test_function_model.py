@@ -36,7 +36,6 @@ class Counting:
 
 FORMS = [
     np.ndarray.tolist,
-    lambda rows: [tuple(row) for row in rows],
     lambda rows: rows.astype(np.float16),
     lambda rows: torch.tensor(rows, dtype=torch.bfloat16),
     lambda rows: torch.tensor(rows, dtype=torch.float64, requires_grad=True),
