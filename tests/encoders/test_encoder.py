@@ -203,6 +203,7 @@ def test_files_that_change_or_come_before_the_model_is_loaded_are_refused(copy, 
     (copy / "adapter_config.json").write_text("{}")
     with pytest.raises(DataError, match=r"adapter_config\.json is missing, changed or no part"):
         encoder.encode(["cat"])
+    (copy / "adapter_config.json").unlink()
     with (copy / WEIGHTS).open("ab") as file:
         file.write(b"!")
     with pytest.raises(DataError, match=r"model\.safetensors is missing, changed.*make a new TeacherEncoder"):
