@@ -52,6 +52,11 @@ class Check:
     command: str = ""
     needed: bool = False
 
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing has to be done."""
+        return self.state in ("ok", "note")
+
 
 def examine(*, deep: bool = False) -> list[Check]:
     """Looks at everything; with `deep` it also loads the teacher and encodes a sentence."""
@@ -181,7 +186,7 @@ STEPS: Mapping[str, Callable[[], str]] = {
 
 def problems(checks: Sequence[Check]) -> list[str]:
     """The names of what is needed and does not work."""
-    return [check.name for check in checks if check.needed and check.state not in ("ok", "note")]
+    return [check.name for check in checks if check.needed and not check.is_well]
 
 
 def describe(checks: Sequence[Check]) -> str:
