@@ -6,12 +6,17 @@ disk, and only then renamed.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
+
+from cubelib.errors import DataError, UserError
 
 
 @contextmanager
@@ -55,6 +60,55 @@ def written_aside(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
         _flush_folder(path.parent)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
+
+
+def check_new(target: Path, task: str) -> None:
+    """Refuses a name that is taken, before any work is done.
+
+    Args:
+        target: of the file or folder to be written.
+        task: what is being done, the first word of the error.
+
+    Raises:
+        DataError: something of that name exists.
+    """
+    if target.exists() or target.is_symlink():
+        raise DataError(f"{task}: {target} exists and was left as it is. Choose another name, or remove it first.")
+
+
+@contextmanager
+def new_target(target: Path, task: str) -> Iterator[Path]:
+    """`written_aside` for a new file or folder, with errors for users.
+
+    Raises:
+        DataError: something of that name exists.
+        UserError: it cannot be written; nothing is left of it.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder, new_target(Path(folder, "cube.txt"), "Exporting") as aside:
+        ...     _ = aside.write_text("complete")
+        ...     [path.name for path in Path(folder).glob("cube*")]
+        []
+    """
+    try:
+        with written_aside(target) as aside:
+            yield aside
+    except FileExistsError:
+        check_new(target, task)
+        raise
+    except (OSError, SafetensorError) as error:  # safetensors wraps what the system says
+        raise UserError(
+            f"{task}: cannot write {target} ({reason(error)}). Free the disk, or choose a place that you may write to."
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def reason(error: Exception) -> str:

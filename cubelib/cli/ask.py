@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cubelib.data.text import counted, normalize_text, shorten
 from cubelib.errors import ConfigError, DataError, UserError
-
-if TYPE_CHECKING:
-    from cubelib.inference.answers import AnswerBank
-    from cubelib.inference.ask import Reply
-    from cubelib.training.trainer import CubeTrainer
+from cubelib.inference.answers import AnswerBank
+from cubelib.inference.ask import Reply, ask, plain
+from cubelib.training.sources import load_splits
+from cubelib.training.trainer import CubeTrainer
 
 PROMPT = "question> "
 
-TrainingAnswers = dict[str, list[str]]  # normalized question → its answers in the training data
+TrainingAnswers = dict[str, dict[str, str]]  # normalized question → normalized answer → answer, in the training data
 
 
 def ask_in_terminal(
@@ -34,20 +32,12 @@ def ask_in_terminal(
         device: of the cube.
 
     Raises:
-        ConfigError: there is no question, or an empty one.
+        ConfigError: there is no question.
         CheckpointError: the run cannot be loaded.
-        DataError: a question, the data or the file of answers cannot be used.
+        DataError: a question is empty, or the data or the file of answers cannot be used.
     """
-    for question in questions:
-        if not question.strip():
-            raise ConfigError(f'a question is empty: {question!r}. Write one in quotation marks: "How are you today?".')
     if not questions and not sys.stdin.isatty():
         raise ConfigError('there is no question. Write one in quotation marks: "How are you today?".')
-
-    from cubelib.inference.answers import AnswerBank
-    from cubelib.inference.ask import ask
-    from cubelib.training.trainer import CubeTrainer
-
     trainer = CubeTrainer.load(run, device=device)
     known: TrainingAnswers = {}
     if bank_file is None:
@@ -80,9 +70,6 @@ def _typed_questions() -> Iterator[str]:
 
 def _bank_of_run(trainer: CubeTrainer, run: str) -> tuple[AnswerBank, TrainingAnswers, str]:
     """All answers of a run's data, those of its training data by question, and a sentence about both."""
-    from cubelib.inference.answers import AnswerBank
-    from cubelib.training.sources import load_splits
-
     splits = load_splits(trainer.config, trainer.encoder, progress=True)
     task, noun = ("dialogue", "answer") if "dialogue" in splits else ("autoencoder", "sentence")
     train = splits[task].train
@@ -97,7 +84,7 @@ def _bank_of_run(trainer: CubeTrainer, run: str) -> tuple[AnswerBank, TrainingAn
         return bank, {}, f"Bank: {_count(bank, noun)}. {changed}"
     known: TrainingAnswers = {}
     for question, answer in zip(train.input_texts or [], train.target_texts, strict=True):
-        known.setdefault(normalize_text(question), []).append(answer)
+        known.setdefault(normalize_text(question), {}).setdefault(normalize_text(answer), answer)
     seen = len({normalize_text(text) for text in train.target_texts})
     return bank, known, f"Bank: {_count(bank, noun)}, {seen:,} of them in the training data."
 
@@ -111,16 +98,11 @@ def with_provenance(reply: Reply, known: TrainingAnswers) -> str:
 
     Example:
         >>> from cubelib.inference.answers import Answer
-        >>> from cubelib.inference.ask import Reply
-        >>> answers = [Answer("Yes.", 0.5, 0)]
-        >>> print(with_provenance(Reply("Tea?", answers, answers), {"tea?": ["Yes.", "YES.", "No."]}).splitlines()[-1])
+        >>> reply = Reply("Tea?", [Answer("Yes.", 0.5, 0)], [Answer("Yes.", 0.5, 0)])
+        >>> print(with_provenance(reply, {"tea?": {"yes.": "Yes.", "no.": "No."}}).splitlines()[-1])
         This very question is in the training data, answered with “Yes.” and 1 more.
     """
-    from cubelib.inference.ask import plain
-
-    answers: dict[str, str] = {}
-    for answer in known.get(normalize_text(reply.question), []):
-        answers.setdefault(normalize_text(answer), answer)
+    answers = known.get(normalize_text(reply.question))
     if not answers:
         return str(reply)
     if list(answers) == [normalize_text(reply.question)]:

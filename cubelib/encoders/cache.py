@@ -29,8 +29,6 @@ Vectors = npt.NDArray[np.float32]
 KEY_BYTES = 16
 FORMAT = 2
 
-_KEYS_PER_QUERY = 900  # older SQLite libraries accept at most 999 values in one statement
-
 
 def cache_folder(cache_dir: Path | str | None = None) -> Path:
     """The folder of the cache: the argument, else the environment variable CUBELIB_CACHE, else the user's cache folder.
@@ -109,13 +107,18 @@ class EmbeddingCache:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
         """The stored vectors among the keys: key → read-only vector `(dim,)` float32."""
+        vectors: dict[bytes, Vectors] = {}
         with self._errors_named("read"):
-            return self._read(keys)
+            for key, blob, checksum in self._rows("CAST(vector AS BLOB), checksum", keys):
+                if blob is None or _checksum(key, blob) != checksum:
+                    raise self._refusal(f"the vector of key {key.hex()} is not the one that was stored")
+                vectors[key] = np.frombuffer(blob, np.float32)
+        return vectors
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """The keys that have a vector; no vector is read."""
         with self._errors_named("read"):
-            return {key for (key,) in self._rows("key", keys)}
+            return {key for key, _ in self._rows("1", keys)}
 
     def put(self, vectors: Mapping[bytes, Vectors]) -> dict[bytes, Vectors]:
         """Stores vectors `(dim,)`, all or none. A key that is already there keeps its vector.
@@ -129,7 +132,7 @@ class EmbeddingCache:
             rows.append((key, blob, _checksum(key, blob)))
         with self._errors_named("write"), self._transaction():
             self._connection.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
-            return self._read(list(vectors))  # in the same transaction: another process might clear the cache
+            return self.get(list(vectors))  # in the same transaction: another process might clear the cache
 
     def clear(self) -> int:
         """Removes all vectors and gives the disk space back.
@@ -191,18 +194,11 @@ class EmbeddingCache:
             yield
 
     def _rows(self, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(keys), _KEYS_PER_QUERY):
-            some = keys[start : start + _KEYS_PER_QUERY]
-            query = f"SELECT {columns} FROM embeddings WHERE key IN ({','.join('?' * len(some))})"
-            yield from self._connection.execute(query, some)
-
-    def _read(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
-        vectors: dict[bytes, Vectors] = {}
-        for key, blob, checksum in self._rows("key, CAST(vector AS BLOB), checksum", keys):
-            if blob is None or _checksum(key, blob) != checksum:
-                raise self._refusal(f"the vector of key {key.hex()} is not the one that was stored")
-            vectors[key] = np.frombuffer(blob, np.float32)
-        return vectors
+        """The key and these columns for each of the keys that has a vector."""
+        for key in keys:
+            row = self._connection.execute(f"SELECT {columns} FROM embeddings WHERE key = ?", (key,)).fetchone()
+            if row is not None:
+                yield key, *row
 
     @contextmanager
     def _errors_named(self, task: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from cubelib.data.readers import read_texts
 from cubelib.encoders.cache import EmbeddingCache
-from cubelib.encoders.encoder import TeacherEncoder, check_texts
+from cubelib.encoders.encoder import TeacherEncoder
 from cubelib.encoders.sentence_model import sentence_device
 from cubelib.encoders.teacher import NAME
 from cubelib.errors import ConfigError, DataError, UserError
@@ -71,14 +71,13 @@ def encode_file(
     file: Path | str,
     out: Path | str | None = None,
     *,
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
     teacher: str | Path = NAME,
     cache_dir: Path | str | None = None,
     devices: Sequence[str] = ("cpu",),
     processes: int | None = None,
     batch_size: int = 32,
     overwrite: bool = False,
-    progress: bool = True,
 ) -> EncodeSummary:
     """Encodes the texts of a file, and writes their vectors in the same order to another.
 
@@ -97,7 +96,6 @@ def encode_file(
             under `if __name__ == "__main__":`.
         batch_size: how many texts go through the model at a time.
         overwrite: whether `out` may exist and be replaced.
-        progress: whether to show bars.
 
     Raises:
         ConfigError: an argument cannot be used.
@@ -116,33 +114,27 @@ def encode_file(
     """
     started = time.perf_counter()
     file = Path(file)
-    if not isinstance(teacher, (str, Path)):
-        raise ConfigError("Encoding a file: the teacher must be a name or a folder.")
     out = _checked_out(file, out, columns, overwrite)
-    all_devices = _device_of_each_process(devices, processes)
+    devices = _device_of_each_process(devices, processes)
     # Several processes get the model from this one, which has it on the CPU.
-    device = all_devices[0] if len(all_devices) == 1 else "cpu"
+    device = devices[0] if len(devices) == 1 else "cpu"
     encoder = TeacherEncoder(teacher, cache_dir=cache_dir, device=device, batch_size=batch_size)
-    texts = _read(file, columns)
-    different = dict.fromkeys(text for column in texts.values() for text in column)
-    missing = encoder.missing(different)
-    truncated = 0
-    if missing:
-        encoder.prepare(list(missing.values()), progress)
-        truncated = encoder.truncated
-        _encode_missing(file, encoder, missing, all_devices, progress)
-    shapes = _write(out, texts, encoder, overwrite, progress)
-    return EncodeSummary(
-        out, shapes, len(different), len(missing), truncated, encoder.name, time.perf_counter() - started
-    )
+    if not file.is_file():
+        raise DataError(f"Encoding {file}: there is no such file.")
+    texts = {column: read_texts(file, column) for column in columns or ["text"]}
+    different = dict.fromkeys(text for column in texts.values() for text in column)  # in order: so batches are the same
+    encoded = _encode_missing(file, encoder, different, devices)
+    truncated = encoder.truncated
+    shapes = _write(out, texts, encoder, overwrite)
+    return EncodeSummary(out, shapes, len(different), encoded, truncated, encoder.name, time.perf_counter() - started)
 
 
-def _checked_out(file: Path, out: Path | str | None, columns: Sequence[str] | None, overwrite: bool) -> Path:
-    if columns is not None and (not columns or len(set(columns)) < len(columns) or not all(columns)):
+def _checked_out(file: Path, out: Path | str | None, columns: Sequence[str], overwrite: bool) -> Path:
+    if len(set(columns)) < len(columns):
         raise ConfigError(f"Encoding {file}: columns are {', '.join(columns)!r}. Name each column once.")
-    if columns is not None and file.suffix.lower() == ".txt":
+    if columns and file.suffix.lower() == ".txt":
         raise ConfigError(f"Encoding {file}: a .txt file has no columns, only a text on each line. Leave columns out.")
-    types = [".safetensors"] if columns is not None and len(columns) > 1 else [".npy", ".safetensors"]
+    types = [".safetensors"] if len(columns) > 1 else [".npy", ".safetensors"]
     out = file.with_suffix(types[0]) if out is None else Path(out)
     if out.suffix.lower() not in types:
         raise ConfigError(f"Encoding {file}: cannot write {out}. Use a name that ends in {' or '.join(types)}.")
@@ -159,41 +151,27 @@ def _device_of_each_process(devices: Sequence[str], processes: int | None) -> li
     return [checked[number % len(checked)] for number in range(count)]
 
 
-def _read(file: Path, columns: Sequence[str] | None) -> dict[str, list[str]]:
-    if not file.is_file():
-        raise DataError(f"Encoding {file}: there is no such file.")
-    texts = {column: read_texts(file, column) for column in columns} if columns else {"text": read_texts(file)}
-    for column, some in texts.items():
-        check_texts(some, f"Encoding {file}, column {column!r},")
-    if len({len(some) for some in texts.values()}) > 1:
-        counts = ", ".join(f"{column} {len(some):,}" for column, some in texts.items())
-        raise DataError(f"Encoding {file}: the columns have different numbers of texts ({counts}). Fill the gaps.")
-    return texts
-
-
-def _encode_missing(
-    file: Path, encoder: TeacherEncoder, missing: Mapping[bytes, str], devices: Sequence[str], progress: bool
-) -> None:
-    """Encodes texts into the cache; if something stops it, the error says what is kept."""
-    devices = devices[: -(-len(missing) // encoder.batch_size)]  # no process without a batch
-    workers = encoder.worker_pool(devices) if len(devices) > 1 else nullcontext()
-    bar = tqdm(total=len(missing), desc="Encoding", unit="text", delay=0.5, disable=not progress)
+def _encode_missing(file: Path, encoder: TeacherEncoder, texts: Iterable[str], devices: Sequence[str]) -> int:
+    """Encodes the texts that are in no cache; returns how many. If something stops it, the error says what is kept."""
     done = 0
-    try:
-        with EmbeddingCache(encoder.cache_dir) as cache, workers, bar:
-            for new in encoder.encode_batches(missing, cache):
-                done += len(new)
-                bar.update(len(new))
-    except (KeyboardInterrupt, UserError, MemoryError, RuntimeError) as error:
-        kept = f"{done:,} of {len(missing):,} new texts are encoded and kept: the same command continues there."
-        if isinstance(error, KeyboardInterrupt):
-            raise type(error)(kept) from None
-        hint = "" if isinstance(error, UserError) else "Use a smaller batch size, or fewer processes. "
-        raise UserError(f"Encoding {file}: {error} {hint}{kept}") from error
+    with EmbeddingCache(encoder.cache_dir) as cache:
+        missing = encoder.missing(texts, cache)
+        workers = encoder.worker_pool(devices) if missing and len(devices) > 1 else nullcontext()
+        try:
+            with workers:
+                for new in encoder.encode_missing(missing, cache, progress=True):
+                    done += len(new)
+        except (KeyboardInterrupt, UserError, MemoryError, RuntimeError) as error:
+            kept = f"{done:,} of {len(missing):,} new texts are encoded and kept: the same command continues there."
+            if isinstance(error, KeyboardInterrupt):
+                raise type(error)(kept) from None
+            hint = "" if isinstance(error, UserError) else "Use a smaller batch size, or fewer processes. "
+            raise UserError(f"Encoding {file}: {error} {hint}{kept}") from error
+    return done
 
 
 def _write(
-    out: Path, texts: Mapping[str, list[str]], encoder: TeacherEncoder, overwrite: bool, progress: bool
+    out: Path, texts: Mapping[str, list[str]], encoder: TeacherEncoder, overwrite: bool
 ) -> dict[str, tuple[int, int]]:
     """Writes the vectors from start to end: with a memory map, a full disk would end the process without a word."""
     dim = encoder.encode(next(iter(texts.values()))[:1], progress=False).shape[1]
@@ -202,7 +180,7 @@ def _write(
     try:
         with written_aside(out, replace=overwrite) as aside, aside.open("wb") as target:
             _write_header(target, out.suffix.lower(), shapes, encoder.name)
-            with tqdm(total=total, desc=f"Writing {out.name}", unit="text", delay=2, disable=not progress) as bar:
+            with tqdm(total=total, desc=f"Writing {out.name}", unit="text", delay=2) as bar:
                 for some in texts.values():
                     for start in range(0, len(some), _BLOCK):
                         block = encoder.encode(some[start : start + _BLOCK], progress=False)  # (block, dim)

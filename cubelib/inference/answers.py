@@ -10,7 +10,6 @@ Taught in notebook 05.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,19 +20,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cubelib.data.readers import read_texts
 from cubelib.data.text import counted, normalize_text
-from cubelib.data.vectors import COSINE_TOLERANCE, ConcatSubset, VectorFile, blocks, check_vectors, take
-from cubelib.errors import DataError, UserError
-from cubelib.files import reason, written_aside
-from cubelib.metrics.rows import BLOCK, Embeddings, concat_blocks, l2_normalize, similarity_rows
-from cubelib.metrics.structure import nearest
+from cubelib.data.vectors import ConcatSubset, VectorFile, blocks, check_vectors, take
+from cubelib.encoders.encoder import TeacherEncoder, check_texts
+from cubelib.errors import DataError
+from cubelib.files import new_target, sha256_of
+from cubelib.metrics.rows import Embeddings, row_blocks, similarity_rows
 
 if TYPE_CHECKING:
     from cubelib.data.datasets import EmbeddingDataset
-    from cubelib.encoders.encoder import TeacherEncoder
 
-FORMAT = 1
+FORMAT = 2
 VECTORS, TEXTS = "vectors.npy", "answers.json"
+QUERIES = 64  # vectors that are compared with the bank at a time
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class AnswerBank:
     """
 
     def __init__(self, vectors: Embeddings, texts: Sequence[str]) -> None:
-        texts = _check_texts(texts)
+        texts = check_texts(texts, "AnswerBank")
         vectors = check_vectors(_as_vectors(vectors), "AnswerBank")
         if len(vectors) != len(texts):
             raise DataError(
@@ -156,15 +156,12 @@ class AnswerBank:
         Raises:
             DataError: the file, the column or a row cannot be used; the message names the line.
         """
-        from cubelib.data import readers
-
-        return cls.from_texts(readers.read_texts(path, column), encoder)
+        return cls.from_texts(read_texts(path, column), encoder)
 
     def nearest(self, vectors: Embeddings, k: int = 5) -> list[list[Answer]]:
         """The k answers of the highest cosine for each vector, the best first.
 
-        Answers that are equal to six decimals keep the order of the bank. At most 64 MB of cosines are in memory at a
-        time, or those of one vector with the whole bank.
+        Answers that are equal to six decimals keep the order of the bank.
 
         Args:
             vectors: `(n, dim)`, of any length but zero.
@@ -184,26 +181,15 @@ class AnswerBank:
             )
         if not len(vectors):
             return []
-        vectors = check_vectors(vectors, "AnswerBank.nearest")
         answers: list[list[Answer]] = []
-        for start, cosines in similarity_rows(vectors, self.vectors):  # (block, m)
-            # Twice the tolerance: everything that may be tied with the k-th answer is a candidate.
-            row, column, _ = nearest(cosines, min(k, len(self)), 2 * COSINE_TOLERANCE)  # (candidates,) each
-            counts = row.bincount().tolist()
-            scores = self._scores(vectors, start + row, column)
-            for score, index in zip(scores.split(counts), column.split(counts), strict=True):
-                order = score.sort(descending=True, stable=True).indices[:k]
-                best = zip(score[order].tolist(), index[order].tolist(), strict=True)
-                answers.append([Answer(self.texts[index], score, index) for score, index in best])
+        for queries in row_blocks(check_vectors(vectors, "AnswerBank.nearest"), QUERIES):
+            # In float64, so that rounding to six decimals separates no ties.
+            for _, cosines in similarity_rows(queries.double(), self.vectors):  # (block, m)
+                best = cosines.round(decimals=6).sort(dim=1, descending=True, stable=True)
+                for scores, indices in zip(best.values[:, :k].tolist(), best.indices[:, :k].tolist(), strict=True):
+                    some = zip(scores, indices, strict=True)
+                    answers.append([Answer(self.texts[index], score, index) for score, index in some])
         return answers
-
-    def _scores(self, vectors: Tensor | VectorFile, row: Tensor, column: Tensor) -> Tensor:
-        """Cosines of pairs to six decimals, `(pairs,)`, computed in float64 so that rounding separates no ties."""
-
-        def block_scores(rows: Tensor, columns: Tensor) -> Tensor:
-            return (l2_normalize(vectors[rows].double()) * l2_normalize(self.vectors[columns].double())).sum(1)
-
-        return concat_blocks(len(row), map(block_scores, row.split(BLOCK), column.split(BLOCK))).round(decimals=6)
 
     @property
     def dim(self) -> int:
@@ -225,24 +211,16 @@ class AnswerBank:
             ['Yes.', 'No.']
         """
         folder = Path(folder)
-        contents = {"format": FORMAT, "joined": self.joined, "texts": self.texts}
-        contents["vectors_sha256"] = _fingerprint(self.vectors)
-        try:
-            with written_aside(folder) as aside:
-                aside.mkdir()
-                with (aside / VECTORS).open("wb") as file:
-                    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(self.vectors.shape)}
-                    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
-                    for block in blocks(self.vectors):
-                        file.write(_raw(block))
-                (aside / TEXTS).write_text(json.dumps(contents, ensure_ascii=False, indent=0), encoding="utf-8")
-        except FileExistsError:
-            raise DataError(f"AnswerBank.save: {folder} exists and was left as it is. Choose another name.") from None
-        except OSError as error:
-            raise UserError(
-                f"AnswerBank.save: cannot write {folder} ({reason(error)}). It takes "
-                f"{4 * self.vectors.shape.numel() / 1e6:,.1f} MB and the texts. Make room, or choose another place."
-            ) from error
+        with new_target(folder, "AnswerBank.save") as aside:
+            aside.mkdir()
+            with (aside / VECTORS).open("wb") as file:
+                header = {"descr": "<f4", "fortran_order": False, "shape": tuple(self.vectors.shape)}
+                np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+                for block in blocks(self.vectors):
+                    file.write(block.numpy().astype("<f4").tobytes())
+            contents = {"format": FORMAT, "joined": self.joined, "texts": self.texts}
+            contents["vectors_sha256"] = sha256_of(aside / VECTORS)
+            (aside / TEXTS).write_text(json.dumps(contents, ensure_ascii=False, indent=0), encoding="utf-8")
         return folder
 
     @classmethod
@@ -253,24 +231,19 @@ class AnswerBank:
             DataError: no such folder, a damaged one, or texts that belong to other vectors.
         """
         folder = Path(folder)
-        advice = "Give a folder that AnswerBank.save wrote, complete and unchanged."
         try:
             contents = json.loads((folder / TEXTS).read_text(encoding="utf-8"))
-            version, texts, joined = contents["format"], contents["texts"], int(contents["joined"])
-            fingerprint = contents["vectors_sha256"]
-        except OSError as error:
-            raise DataError(f"AnswerBank.load: cannot read {folder / TEXTS}: {reason(error)}. {advice}") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"AnswerBank.load: {folder / TEXTS} is damaged ({error}). {advice}") from None
-        if version != FORMAT:
-            raise DataError(f"AnswerBank.load: {folder} has format {version}, this cubelib reads {FORMAT}. {advice}")
-        vectors = VectorFile(folder / VECTORS)
-        if _fingerprint(vectors) != fingerprint:
+            if contents["format"] != FORMAT:
+                raise ValueError(f"it has format {contents['format']}, this cubelib reads {FORMAT}")
+            if sha256_of(folder / VECTORS) != contents["vectors_sha256"]:
+                raise ValueError(f"{VECTORS} is not the file that was saved with {TEXTS}")
+            bank = cls(VectorFile(folder / VECTORS), contents["texts"])
+            bank.joined += contents["joined"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"AnswerBank.load: {folder / VECTORS} is not the file that was saved with {TEXTS}. {advice}"
-            )
-        bank = cls(vectors, texts)
-        bank.joined += joined
+                f"AnswerBank.load: {folder} cannot be used ({error}). Give a folder that AnswerBank.save wrote, "
+                "complete and unchanged."
+            ) from None
         return bank
 
     def __len__(self) -> int:
@@ -284,26 +257,3 @@ class AnswerBank:
 def _as_vectors(vectors: Embeddings) -> Tensor | VectorFile:
     """A tensor on the CPU, or the VectorFile that was given."""
     return vectors if isinstance(vectors, VectorFile) else torch.as_tensor(vectors).detach().cpu()
-
-
-def _check_texts(texts: Sequence[str]) -> list[str]:
-    from cubelib.data.readers import text_fault
-
-    if isinstance(texts, str) or not len(texts):
-        raise DataError(f"AnswerBank: texts is a list of at least one text; got {texts!r:.60}.")
-    for index, text in enumerate(texts):
-        fault = text_fault(text, f"text {index} (counted from 0)")
-        if fault:
-            raise DataError(f"AnswerBank: {fault[0]}. Correct it, or leave it out together with its vector.")
-    return list(texts)
-
-
-def _raw(block: Tensor) -> bytes:
-    return block.numpy().astype("<f4").tobytes()
-
-
-def _fingerprint(vectors: Tensor | VectorFile) -> str:
-    digest = hashlib.sha256()
-    for block in blocks(vectors):
-        digest.update(_raw(block))
-    return digest.hexdigest()

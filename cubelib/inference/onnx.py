@@ -21,7 +21,7 @@ from torch.nn.functional import normalize
 
 import cubelib
 from cubelib.errors import ConfigError, UserError
-from cubelib.inference.target import check_new, new_target
+from cubelib.files import check_new, new_target
 from cubelib.training.cube import Cube
 from cubelib.training.trainer import CubeTrainer
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT = "vectors", "vectors_out"
 TOLERANCE = 1e-5
-_INSTALL = "python -m pip install onnx onnxscript onnxruntime"
 _BATCH_SIZES = (1, 2, 33)  # the file is traced with 2
 
 
@@ -79,14 +78,15 @@ def export_onnx(trainer: CubeTrainer, path: str | Path) -> OnnxExport:
     path = Path(path)
     if not trainer.initialized:
         raise ConfigError("Exporting: there is no cube yet. Call initialize_components() and fit first.")
-    check_new(path)
+    check_new(path, "Exporting")
     try:
         import onnx  # noqa: F401 (torch needs it and the next)
         import onnxruntime
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"Exporting to ONNX: {error.name} is not installed. Install it with: {_INSTALL}"
+            f"Exporting to ONNX: {error.name} is not installed. Install it with: "
+            "python -m pip install onnx onnxscript onnxruntime"
         ) from error
     serialized = _trace(trainer).SerializeToString()
     session = onnxruntime.InferenceSession(serialized, providers=["CPUExecutionProvider"])
@@ -97,7 +97,7 @@ def export_onnx(trainer: CubeTrainer, path: str | Path) -> OnnxExport:
             f"if that is above 1); up to {TOLERANCE:g} is allowed, so it was not written. Another version of torch or "
             "onnxscript may do better; please report it with the checkpoint."
         )
-    with new_target(path) as aside:
+    with new_target(path, "Exporting") as aside:
         aside.write_bytes(serialized)
     return OnnxExport(path, difference, f"onnxruntime {onnxruntime.__version__}")
 

@@ -24,7 +24,7 @@ from torch.nn.functional import normalize
 import cubelib
 from cubelib.encoders.sentence_model import SentenceModel, no_progress_bars
 from cubelib.errors import ConfigError
-from cubelib.inference.target import check_new, new_target
+from cubelib.files import check_new, new_target
 from cubelib.training.config import TrainingConfig
 from cubelib.training.cube import Cube
 from cubelib.training.sources import content_of
@@ -183,12 +183,11 @@ def save_sentence_transformer(
         UserError: it cannot be written.
     """
     folder = Path(folder)
-    check_new(folder)
+    check_new(folder, "Exporting")
     model = to_sentence_transformer(trainer, base=base)
     encoder = "a model that was passed to the export" if base is not None else _encoder_facts(trainer)
-    with new_target(folder) as aside:
-        with no_progress_bars():
-            model.save_pretrained(str(aside), create_model_card=False)
+    with new_target(folder, "Exporting") as aside, no_progress_bars():
+        model.save_pretrained(str(aside), create_model_card=False)
         (aside / "README.md").write_text(_model_card(trainer, folder.name, encoder, reports), encoding="utf-8")
     return folder
 
@@ -207,7 +206,7 @@ def _teacher(trainer: CubeTrainer) -> SentenceTransformer:
             f"last step. If it uses one, pass that as base=SentenceTransformer(...). {_ONNX_INSTEAD}"
         )
     encoder.load()
-    model: SentenceTransformer = copy.deepcopy(encoder._model._model)
+    model: SentenceTransformer = copy.deepcopy(encoder._model.loaded)
     return model
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -28,11 +27,9 @@ def named(count: int) -> list[str]:
 
 def plainly(bank: AnswerBank, queries: torch.Tensor, k: int) -> list[list[Answer]]:
     """The same, one cosine at a time."""
-    found = []
+    found, bank_vectors = [], bank.vectors[:].double()
     for query in queries.double():
-        scores = [
-            round(float(query @ vector / (query.norm() * vector.norm())), 6) for vector in bank.vectors[:].double()
-        ]
+        scores = [round(float(query @ vector / (query.norm() * vector.norm())), 6) for vector in bank_vectors]
         order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
         found.append([Answer(bank.texts[index], scores[index], index) for index in order[:k]])
     return found
@@ -49,8 +46,7 @@ def test_the_nearest_are_those_of_the_plain_loop(size, queries, k, seed):
     found, expected = bank.nearest(asked, k), plainly(bank, asked, k)
     for one, other in zip(found, expected, strict=True):
         assert [answer.score for answer in one] == pytest.approx([answer.score for answer in other], abs=2e-6)
-    assert [[answer.index for answer in some] for some in found] == [[a.index for a in some] for some in expected]
-    assert all(answer.text == bank.texts[answer.index] for some in found for answer in some)
+        assert [(answer.text, answer.index) for answer in one] == [(answer.text, answer.index) for answer in other]
 
 
 def test_ties_stand_in_the_order_of_the_bank_also_at_the_last_place():
@@ -82,34 +78,8 @@ def test_small_blocks_and_files_change_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "ENTRIES", 1000)
     from_file = AnswerBank(VectorFile(tmp_path / "bank.npy"), named(300))
     for queries in (VectorFile(tmp_path / "asked.npy"), asked.numpy(), asked.double(), asked.tolist()):
-        for one, other in zip(from_file.nearest(queries), whole, strict=True):
-            assert one == other
+        assert from_file.nearest(queries) == whole
     assert from_file.nearest(torch.empty(0, 6)) == []
-
-
-def test_a_large_bank_is_never_met_whole(tmp_path):
-    # 40,000 answers and 3,000 vectors: the full matrix would take 480 MB.
-    numbers = vectors(40_000, 4)
-    bank = AnswerBank(numbers, named(40_000))
-    largest = 0
-    mm = torch.mm
-
-    def watched(*given, out):
-        nonlocal largest
-        largest = max(largest, out.untyped_storage().nbytes())
-        return mm(*given, out=out)
-
-    torch.mm = watched
-    tracemalloc.start()
-    try:
-        found = bank.nearest(numbers[:3_000], k=1)
-        python_side = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-        torch.mm = mm
-    assert 0 < largest <= 4 * rows.ENTRIES
-    assert python_side < 20e6
-    assert all(some[0].score == 1 for some in found)
 
 
 def test_datasets_give_their_targets(tmp_path):
@@ -140,12 +110,12 @@ def test_texts_and_files_are_encoded(tmp_path):
 @pytest.mark.parametrize(
     ("numbers", "texts", "message"),
     [
-        (torch.empty(0, 3), [], "AnswerBank: texts is a list of at least one text; got []"),
+        (torch.empty(0, 3), [], "vectors must be (n, dim) with n at least 1; got shape (0, 3)"),
         (torch.eye(2), ["one"], "got 2 vectors for 1 text."),
-        (torch.eye(3), "one", "texts is a list of at least one text; got 'one'"),
-        (torch.eye(2), ["one", " "], "text 1 (counted from 0) is empty"),
-        (torch.eye(2), ["one", 2], "text 1 (counted from 0) holds a number where text is expected"),
-        (torch.eye(2), ["one", "\ud83d"], "text 1 (counted from 0) holds half a character"),
+        (torch.eye(3), "one", "AnswerBank takes a list of texts. Given one str: 'one'"),
+        (torch.eye(2), ["one", " "], "text 1 of 2 (counted from 0) is empty"),
+        (torch.eye(2), ["one", 2], "text 1 of 2 (counted from 0) holds a number where text is expected"),
+        (torch.eye(2), ["one", "\ud83d"], "text 1 of 2 (counted from 0) holds half a character"),
         (torch.tensor([[1.0], [0.0]]), ["a", "b"], "1 of 2 vectors hold nothing but zeros, the first is number 1"),
         (torch.tensor([[1.0], [torch.nan]]), ["a", "b"], "1 of 2 vectors hold NaN or infinite numbers"),
         (torch.ones(2), ["a", "b"], "vectors must be (n, dim)"),
@@ -216,23 +186,21 @@ def test_nothing_is_overwritten_and_nothing_half_is_left(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
 
 
-def test_a_damaged_folder_is_told_why(tmp_path):
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("}", "", "bank cannot be used (Expecting "),
+        ('"format"', '"other"', "bank cannot be used ('format')"),
+        ('"format": 2', '"format": 3', "it has format 3, this cubelib reads 2"),
+        ('"answer 3",', "", "got 29 vectors for 28 texts"),
+        ('_sha256": "', '_sha256": "0', "vectors.npy is not the file that was saved with answers.json"),
+    ],
+)
+def test_a_damaged_folder_is_told_why(tmp_path, old, new, message):
     saved(tmp_path)
-    folder = tmp_path / "deep" / "bank"
-    with pytest.raises(DataError, match=r"cannot read .*answers\.json: No such file"):
-        AnswerBank.load(tmp_path)
-    text = (folder / TEXTS).read_text(encoding="utf-8")
-    for broken, message in [
-        (text[:50], r"answers\.json is damaged"),
-        ("[]", r"answers\.json is damaged"),
-        ("{}", r"answers\.json is damaged \('format'\)"),
-        (text.replace('"format": 1', '"format": 2'), "has format 2, this cubelib reads 1"),
-        (text.replace('"answer 3",', ""), "got 29 vectors for 28 texts"),
-    ]:
-        (folder / TEXTS).write_text(broken, encoding="utf-8")
-        with pytest.raises(DataError, match=message):
-            AnswerBank.load(folder)
-    (folder / TEXTS).write_text(text, encoding="utf-8")
-    np.save(folder / VECTORS, vectors(29, seed=4).numpy())
-    with pytest.raises(DataError, match=r"vectors\.npy is not the file that was saved with answers\.json"):
-        AnswerBank.load(folder)
+    file = tmp_path / "deep" / "bank" / TEXTS
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(DataError, match=re.escape(message)):
+        AnswerBank.load(file.parent)
+    with pytest.raises(DataError, match=r"deep cannot be used .*No such file"):
+        AnswerBank.load(tmp_path / "deep")

