@@ -22,18 +22,18 @@ from torch import Tensor
 
 from cubelib.data.readers import read_texts
 from cubelib.data.text import counted, normalize_text
-from cubelib.data.vectors import ConcatSubset, VectorFile, blocks, check_vectors, take
+from cubelib.data.vectors import COSINE_TOLERANCE, ConcatSubset, VectorFile, blocks, check_vectors, take
 from cubelib.encoders.encoder import TeacherEncoder, check_texts
 from cubelib.errors import DataError
 from cubelib.files import new_target, sha256_of
-from cubelib.metrics.rows import Embeddings, row_blocks, similarity_rows
+from cubelib.metrics.rows import BLOCK, Embeddings, concat_blocks, l2_normalize, similarity_rows
+from cubelib.metrics.structure import nearest
 
 if TYPE_CHECKING:
     from cubelib.data.datasets import EmbeddingDataset
 
 FORMAT = 2
 VECTORS, TEXTS = "vectors.npy", "answers.json"
-QUERIES = 64  # vectors that are compared with the bank at a time
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,8 @@ class AnswerBank:
     def nearest(self, vectors: Embeddings, k: int = 5) -> list[list[Answer]]:
         """The k answers of the highest cosine for each vector, the best first.
 
-        Answers that are equal to six decimals keep the order of the bank.
+        Answers that are equal to six decimals keep the order of the bank. At most 64 MB of cosines are in memory at a
+        time, or those of one vector with the whole bank.
 
         Args:
             vectors: `(n, dim)`, of any length but zero.
@@ -181,15 +182,26 @@ class AnswerBank:
             )
         if not len(vectors):
             return []
+        vectors = check_vectors(vectors, "AnswerBank.nearest")
         answers: list[list[Answer]] = []
-        for queries in row_blocks(check_vectors(vectors, "AnswerBank.nearest"), QUERIES):
-            # In float64, so that rounding to six decimals separates no ties.
-            for _, cosines in similarity_rows(queries.double(), self.vectors):  # (block, m)
-                best = cosines.round(decimals=6).sort(dim=1, descending=True, stable=True)
-                for scores, indices in zip(best.values[:, :k].tolist(), best.indices[:, :k].tolist(), strict=True):
-                    some = zip(scores, indices, strict=True)
-                    answers.append([Answer(self.texts[index], score, index) for score, index in some])
+        for start, cosines in similarity_rows(vectors, self.vectors):  # (block, m)
+            # Twice the tolerance: everything that may be tied with the k-th answer is a candidate.
+            row, column, _ = nearest(cosines, min(k, len(self)), 2 * COSINE_TOLERANCE)  # (candidates,) each
+            counts = row.bincount().tolist()
+            scores = self._scores(vectors, start + row, column)
+            for score, index in zip(scores.split(counts), column.split(counts), strict=True):
+                order = score.sort(descending=True, stable=True).indices[:k]
+                best = zip(score[order].tolist(), index[order].tolist(), strict=True)
+                answers.append([Answer(self.texts[index], score, index) for score, index in best])
         return answers
+
+    def _scores(self, vectors: Tensor | VectorFile, row: Tensor, column: Tensor) -> Tensor:
+        """Cosines of pairs to six decimals, `(pairs,)`, computed in float64 so that rounding separates no ties."""
+
+        def block_scores(rows: Tensor, columns: Tensor) -> Tensor:
+            return (l2_normalize(vectors[rows].double()) * l2_normalize(self.vectors[columns].double())).sum(1)
+
+        return concat_blocks(len(row), map(block_scores, row.split(BLOCK), column.split(BLOCK))).round(decimals=6)
 
     @property
     def dim(self) -> int:
