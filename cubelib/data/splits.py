@@ -94,9 +94,9 @@ class Split:
         known = ", and every answer is trained on," if self.kind == "new_questions" else ""
         sizes = f"{len(self.train):,} training, {len(self.validation):,} validation and {len(self.test):,} test items"
         return (
-            f"{sizes}{known} in {self.groups:,} groups of copies{together} (largest {self.largest_group:,}); copies are "
-            f"{copies}; the closest training and test {texts} have {train_test}, training and validation {train_validation}, "
-            f"validation and test {validation_test}"
+            f"{sizes}{known} in {self.groups:,} groups of copies{together} (largest {self.largest_group:,}); "
+            f"copies are {copies}; the closest training and test {texts} have {train_test}, training and validation "
+            f"{train_validation}, validation and test {validation_test}"
         )
 
 

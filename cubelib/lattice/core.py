@@ -195,8 +195,7 @@ class CubicCore(nn.Module):
         if owner != "shared rule":
             raise ValueError(
                 f"CubicCore.resized: the weights of the {owner} belong to single cells of a lattice of "
-                f"{'×'.join(map(str, self.lattice_size))}, and other cells have none. Train with rule='shared' and no "
-                "global channels: one rule fits any size."
+                f"{'×'.join(map(str, self.lattice_size))}. Use rule='shared' without global channels for any size."
             )
         wanted = (depth, rows, columns)
         size = tuple(old if new is None else new for old, new in zip(self.lattice_size, wanted, strict=True))

@@ -46,7 +46,7 @@ def test_ticks_follow_the_depth_and_stay_in_a_memory(random_core):
 
 @pytest.mark.parametrize("rule", ["genome", "local"])
 def test_weights_of_single_cells_cannot_move(rule):
-    message = rf"weights of the {rule} rule belong to single cells of a lattice of 8×8×8.*Train with rule='shared'"
+    message = rf"weights of the {rule} rule belong to single cells of a lattice of 8×8×8.*Use rule='shared'"
     with pytest.raises(ValueError, match=message):
         CubicCore(rule=rule).resized(depth=16)
 

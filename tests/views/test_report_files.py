@@ -59,7 +59,7 @@ def test_files_agree_and_describe_each_picture(mode, tmp_path):
     assert values == json.loads(json.dumps(report.to_dict()))
     flat = " ".join(written.split())
     assert values["sentences"] and all(sentence in flat for sentence in values["sentences"])
-    for name in pictures:
+    for name in set(names) - {"report.md", "report.json", "report.png"}:  # the slide shows, the others explain
         assert (folder / name).read_bytes().startswith(b"\x89PNG") and f"]({name})" in written
 
 
