@@ -192,6 +192,35 @@ def export(
 
 
 @app.command()
+def resize(
+    run: Run,
+    to: Annotated[str, _option("FOLDER", "new folder for the checkpoint")],
+    depth: Annotated[int | None, _option("N", "planes; by default as they are", min=1)] = None,
+    rows: Annotated[int | None, _option("N", "rows of the face", min=1)] = None,
+    columns: Annotated[int | None, _option("N", "columns of the face", min=1)] = None,
+) -> None:
+    """Put the weights of a shared rule on a lattice of another size.
+
+    The new checkpoint can be evaluated, asked and exported like any other. With another face it takes vectors of
+    another width.
+    """
+    from cubelib.files import check_new
+
+    if depth is None and rows is None and columns is None:
+        raise ConfigError("resize: give at least one of --depth, --rows and --columns.")
+    check_new(Path(to), "Resizing")
+
+    from cubelib.training.trainer import CubeTrainer
+
+    try:
+        resized = CubeTrainer.load(run, device="cpu").resized(depth=depth, rows=rows, columns=columns)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    resized.save(to)
+    print(f"Wrote {to}: {resized.core}. It takes vectors of {resized.config.embedding_dim:,} numbers.")
+
+
+@app.command()
 def corpora() -> None:
     """List the texts that come with the packages."""
     from cubelib.data.corpora import catalog_table

@@ -23,7 +23,7 @@ from cubelib.training.loop import Loop
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "cube_training.yaml"
 FAST = ["--epochs", "2", "--data.limit", "300", "--core.hidden", "4"]
-COMMANDS = ["train", "evaluate", "ask", "encode", "export", "corpora", "doctor"]
+COMMANDS = ["train", "evaluate", "ask", "encode", "export", "resize", "corpora", "doctor"]
 STATE_FILES = ["best.safetensors", "checkpoint.json", "optimizer.safetensors", "weights.safetensors"]
 
 
@@ -244,6 +244,9 @@ EARLY = [  # refused before PyTorch is imported
     ("export {}/nowhere --to x.pt2", "Pickles (.pt, .pt2) are not written."),
     ("export {}/nowhere --to x --format onnx", "Use a name that ends in .onnx"),
     ("export {}/nowhere --to {}/nan.npy", "nan.npy exists and was left as it is"),
+    ("resize {}/nowhere --to x", "resize: give at least one of --depth, --rows and --columns."),
+    ("resize {}/nowhere --to {} --depth 16", "exists and was left as it is"),
+    ("resize {}/nowhere --to x --rows 0", "Invalid value for '--rows'"),
     ("lern", "cubelib lern: No such command 'lern'. See python -m cubelib --help."),
 ]
 LATER = [
@@ -284,6 +287,21 @@ def test_mistakes_help_and_corpora_are_reported_without_pytorch(mistakes):
     words += [["--help"], *([name, "--help"] for name in COMMANDS), ["corpora"]]
     code = f"import sys; from cubelib.__main__ import main; print([main(w) for w in {words}], 'torch' in sys.modules)"
     assert python(code)[-1] == f"{[2] * len(EARLY) + [0] * (2 + len(COMMANDS))} False"
+
+
+def test_a_checkpoint_is_resized_or_says_why_not(tmp_path, capsys):
+    settings = {"embedding_dim": 48, "lattice_size": [4, 4, 4]}
+    for rule in ("shared", "local"):
+        trainer = CubeTrainer({**settings, "core": {"rule": rule}})
+        trainer.initialize_components()
+        trainer.save(tmp_path / rule)
+    words = ["resize", str(tmp_path / "shared"), "--to", str(tmp_path / "larger"), "--depth", "6", "--columns", "8"]
+    assert main(words) == 0
+    assert "CubicCore(6×4×8 cells" in capsys.readouterr().out
+    assert CubeTrainer.load(tmp_path / "larger").config.embedding_dim == 96
+    assert main(["resize", str(tmp_path / "local"), "--to", str(tmp_path / "none"), "--depth", "6"]) == 2
+    assert "weights of the local rule belong to single cells" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 def test_no_command_at_all_shows_the_help(capsys):
