@@ -1,7 +1,7 @@
 """What the widgets show, as plain functions: a text through a cube, through damaged cubes, and under all layouts.
 
 text ─teacher→ vector ─cube→ every state and the output                forward_trace
-                      ─cubes with dead cells→ what is left of it       lesion
+                      ─cubes with dead cells→ what is left of it       lesion, lesion_change
                       ─EmbeddingReshaper→ which cell holds which number    layouts, sensitivity
 """
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from cubelib.data.vectors import VectorFile
 from cubelib.errors import DataError
 from cubelib.inference.answers import Answer, AnswerBank
+from cubelib.lattice import CubicCore
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.reshaper import LAYOUTS, EmbeddingReshaper
 from cubelib.training.cube import Cube
@@ -173,6 +174,34 @@ def lesion(
         before, after = ([], []) if bank is None else bank.nearest(torch.stack([whole, output]), k)
         lesions[name] = Lesion(vector, whole, output, before, after)
     return lesions
+
+
+def lesion_change(cube: CubicCore | Cube, vector: Tensor, damage: Tensor) -> Tensor:
+    """What a lesion changes in each cell of the back face, against the unharmed cube.
+
+    The unit is what a cell of the back face holds (root mean square), so that changes of several cubes go on one
+    scale. Inside the lattice a trained rule keeps numbers that have no such unit.
+
+    Args:
+        cube: a core, or a cube with its components.
+        vector: `(dim,)`.
+        damage: dead cells, bool `(depth, rows, columns)`, or one mask a tick.
+
+    Returns:
+        `(rows, columns)`, 0 where the same comes out as without the lesion.
+
+    Example:
+        >>> from cubelib.lattice import hole_damage
+        >>> core = CubicCore((4, 4, 4), 3)
+        >>> lesion_change(core, torch.ones(48), hole_damage((4, 4, 4), (2, 2), plane=1)).tolist()[0]
+        [1.0, 1.0, 0.0, 0.0]
+    """
+    core = cube if isinstance(cube, CubicCore) else cube.core
+    whole, damaged = (
+        trace_states(cube, vector, damage=mask)[-1, -1, ..., : core.in_channels] for mask in (None, damage)
+    )  # (rows, columns, channels)
+    change: Tensor = (damaged - whole).norm(dim=-1) / whole.norm(dim=-1).square().mean().sqrt()
+    return change
 
 
 def layouts(
