@@ -17,9 +17,10 @@ from cubelib.evaluation.networks import MLP, AutoencoderMLP, LowRankAdapter
 from cubelib.evaluation.relevant_answers import RelevantAnswers
 from cubelib.evaluation.report import build_report, check_baselines
 from cubelib.evaluation.table import TaskReport
+from cubelib.evaluation.whitened import Whitened
 
 __all__ = [
     "MLP", "PCA", "AutoencoderMLP", "Identity", "Leak", "LocalPCA", "LowRankAdapter", "MeanTarget", "Memorizer",
-    "NearestAnswer", "Procrustes", "RelevantAnswers", "Ridge", "TaskReport", "build_report", "check_baselines",
-    "mystery_models",
+    "NearestAnswer", "Procrustes", "RelevantAnswers", "Ridge", "TaskReport", "Whitened", "build_report",
+    "check_baselines", "mystery_models",
 ]  # fmt: skip

@@ -5,8 +5,8 @@ on the same test items. Only a sample of each model's outputs is kept, so vector
 
     autoencoder   with the cube's code size: PCA, PCA of 4×4 cells at a time, a linear autoencoder, and an MLP
                   autoencoder of at least the cube's parameters; the mean
-    dialogue      no model, nearest question's answer, Procrustes, ridge, residual ridge, low-rank adapter,
-                  residual MLP of about the cube's parameters; the mean
+    dialogue      no model, whitened questions, nearest question's answer, Procrustes, ridge, residual ridge, low-rank
+                  adapter, residual MLP of about the cube's parameters; the mean
 
 Taught in notebook 06.
 """
@@ -42,6 +42,7 @@ from cubelib.evaluation.relevant_answers import RelevantAnswers
 from cubelib.evaluation.sentences import sentences
 from cubelib.evaluation.table import BEFORE, CUBE, ModelResult, TaskReport
 from cubelib.evaluation.text import ROUNDING
+from cubelib.evaluation.whitened import Whitened
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.metrics.intervals import FLIPS, RESAMPLES
 from cubelib.training.checkpoint import provenance
@@ -156,9 +157,11 @@ def choose_baselines(trainer: CubeTrainer, task: str, baselines: Baselines) -> l
     plain: list[Baseline]
     trained: list[Baseline] = []
     if task == "dialogue":
-        plain = [Identity(), NearestAnswer(), Procrustes(), Ridge(), Ridge(residual=True)]
+        plain = [Identity(), Whitened(), NearestAnswer(), Procrustes(), Ridge(), Ridge(residual=True)]
         budget = max(core.parameter_count, 3 * dim + 1)  # at least one hidden unit
         trained = [LowRankAdapter(loss=loss, seed=seed), MLP(budget, residual=True, loss=loss, seed=seed)]
+        if config.core.whitening:  # what the cube may do, its rivals may
+            trained = [Whitened(model) for model in trained]
     elif core.latent_dim is None or core.latent_dim >= dim:
         plain = [Identity()]
     else:

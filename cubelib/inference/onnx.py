@@ -131,7 +131,8 @@ def _trace(trainer: CubeTrainer) -> onnx.ModelProto:
 def _traceable(trainer: CubeTrainer) -> Cube:
     """A copy of the cube on the CPU, without the one tensor that its code branches on, which a trace cannot."""
     cube = Cube(trainer.config, device="cpu")
-    cube.core, cube.reshaper = copy.deepcopy(trainer.core), copy.deepcopy(trainer.reshaper)
+    for part in ("core", "reshaper", "whitening"):
+        setattr(cube, part, copy.deepcopy(getattr(trainer, part)))
     fitted = bool(cube.reshaper.fitted)
     del cube.reshaper.fitted
     cube.reshaper.fitted = fitted  # type: ignore[assignment]

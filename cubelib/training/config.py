@@ -152,6 +152,11 @@ class TrainingConfig(Block):
                 f"data.language: the built-in sentences are English, pairs in {self.data.language!r} are for dialogue "
                 "and mixed mode; set mode to dialogue, or language to en"
             )
+        if self.mode != "dialogue" and self.core.whitening:
+            raise ValueError(
+                f"core.whitening: only questions are whitened, and in {self.mode} mode the cube must give back its "
+                "input; set mode to dialogue, or whitening to false"
+            )
         if self.mode != "dialogue" and self.data.split == "new_questions":
             raise ValueError(
                 f"data.split: new_questions is for dialogue mode; in {self.mode} mode the answers, which are trained "
@@ -216,7 +221,7 @@ class TrainingConfig(Block):
             "bottleneck": self.bottleneck,
             "cell_dropout": self.cell_dropout,
         }
-        return {**self.core.model_dump(exclude={"layout"}), **resolved}
+        return {**self.core.model_dump(exclude={"layout", "whitening"}), **resolved}
 
     @classmethod
     def load(

@@ -60,6 +60,9 @@ class CoreConfig(Block):
     """Probability, in training, that a cell is dead for a batch: always zero, and it hands on nothing."""
     layout: Literal["row_major", "channel_major", "pca", "spectral", "random"] = "row_major"
     """Which number goes to which cell; pca and spectral are fitted on the training vectors."""
+    whitening: bool = False
+    """In dialogue mode: whether questions are centered and partly whitened before they enter, by how much is chosen on
+    validation questions."""
 
     @field_validator("bottleneck", mode="before")
     @classmethod

@@ -24,6 +24,7 @@ from cubelib.lattice import CubicCore
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.reshaper import EmbeddingReshaper
 from cubelib.training.config import MODES, TrainingConfig
+from cubelib.training.whitening import Whitening
 
 PREDICT_BATCH = 256
 AnyCube = TypeVar("AnyCube", bound="Cube")
@@ -40,9 +41,10 @@ class Cube(nn.Module):
     Attributes:
         core: the CubicCore, also as `embedding_processor`.
         reshaper: the EmbeddingReshaper, also as `embedding_reshaper`.
+        whitening: what questions go through before they are folded; the identity unless `core.whitening` is set.
         encoder: the TeacherEncoder, also as `embedding_loader`. It is no part of the module's state.
 
-    All three exist once `initialize_components` was called; until then the long names are None.
+    All exist once `initialize_components` was called; until then the long names are None.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -50,6 +52,7 @@ class Cube(nn.Module):
 
     core: CubicCore
     reshaper: EmbeddingReshaper
+    whitening: nn.Module
     encoder: TeacherEncoder
 
     def __init__(
@@ -81,6 +84,7 @@ class Cube(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.random_seed)
             self.core = CubicCore((depth, rows, columns), config.in_channels, **config.core_options)
+        self.whitening = Whitening(config.embedding_dim) if config.core.whitening else nn.Identity()
         self.to(self.device)
 
     @property
@@ -116,7 +120,7 @@ class Cube(nn.Module):
         """
         if mode not in MODES:
             raise ConfigError(f"CubeTrainer.set_mode: mode {mode!r} is not known. Use one of {', '.join(MODES)}.")
-        self.config = self.config.model_copy(update={"mode": mode})
+        self.config = TrainingConfig.load(self.config, mode=mode)
         if self.initialized:
             self.core.bottleneck = self.config.bottleneck
             self.core.cell_dropout = self.config.cell_dropout
@@ -150,9 +154,10 @@ class Cube(nn.Module):
             raise ValueError("CubeTrainer.resized: there is no cube yet. Call initialize_components() first.")
         core = self.core.resized(depth=depth, rows=rows, columns=columns)
         same_face = core.lattice_size[1:] == self.core.lattice_size[1:]
-        if self.reshaper.layout in ("pca", "spectral") and not same_face:
+        fitted = "whitening" if self.config.core.whitening else f"layout {self.reshaper.layout}"
+        if fitted in ("whitening", "layout pca", "layout spectral") and not same_face:
             raise ConfigError(
-                f"CubeTrainer.resized: the layout {self.reshaper.layout} was fitted on vectors of "
+                f"CubeTrainer.resized: the {fitted} was fitted on vectors of "
                 f"{self.config.embedding_dim} numbers and cannot be laid on another face. Change the depth alone, or "
                 "train with layout row_major."
             )
@@ -167,6 +172,7 @@ class Cube(nn.Module):
         cube.core = core
         if same_face:
             cube.reshaper.load_state_dict(self.reshaper.state_dict())
+            cube.whitening.load_state_dict(self.whitening.state_dict())
         return cube.eval()
 
     # --- using the cube ---------------------------------------------------------------------------------------------
@@ -189,7 +195,8 @@ class Cube(nn.Module):
         if embedding.ndim == 1:
             return self.forward(embedding[None], damage=damage)[0]
         damage = None if damage is None else damage.to(self.device)
-        return self.reshaper.unfold(self.core(self.reshaper.fold(embedding.to(self.device)), damage=damage))
+        folded = self.reshaper.fold(self.whitening(embedding.to(self.device)))
+        return self.reshaper.unfold(self.core(folded, damage=damage))
 
     @torch.no_grad()
     def predict(self, vectors: Tensor | VectorFile, *, damage: Tensor | None = None) -> Tensor:

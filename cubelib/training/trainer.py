@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm.auto import tqdm
 
 from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.vectors import blocks
 from cubelib.errors import CheckpointError, ConfigError, DataError
+from cubelib.metrics import EmbeddingMetrics
 from cubelib.training.checkpoint import (
     BEST,
     Checkpoint,
@@ -26,6 +29,7 @@ from cubelib.training.config import TrainingConfig
 from cubelib.training.cube import Cube
 from cubelib.training.loop import EpochLog
 from cubelib.training.run import Run, progress_metrics
+from cubelib.training.whitening import Whitening
 
 Data = EmbeddingDataset | Mapping[str, EmbeddingDataset]  # mixed mode takes one dataset for each task
 Hook = Callable[["CubeTrainer", EpochLog], None]
@@ -201,13 +205,26 @@ class CubeTrainer(Cube):
         train_data = self._by_task(train, "train")
         validation_data = self._by_task(validation, "validation")
         self.finish()
-        if not self.reshaper.fitted:
-            self.reshaper.fit(next(iter(train_data.values())).input)  # mixed: the autoencoder's, all texts
+        self._fit_to_data(next(iter(train_data.values())), next(iter(validation_data.values())))
         resumed, self._resumed = self._resumed, None
         self._run = Run(self, train_data, validation_data, resumed)
         self.training_history, self.trained_on = self._run.history, self._run.trained_on
         self.stop_reason = None
         return self._run
+
+    def _fit_to_data(self, train: EmbeddingDataset, validation: EmbeddingDataset) -> None:
+        """Fits what comes before the core; in mixed mode on the autoencoder's data, which are all texts."""
+        input = train.input
+        if isinstance(self.whitening, Whitening):
+            if not self.whitening.fitted:
+                targets = validation.target[:]
+                self.whitening.fit(
+                    input, lambda: EmbeddingMetrics.calculate_mrr(self.predict(validation.input), targets)
+                )
+            if not self.reshaper.fitted:
+                input = torch.cat([self.whitening(block.to(self.device)).cpu() for block in blocks(input)])
+        if not self.reshaper.fitted:
+            self.reshaper.fit(input)
 
     def train_epoch(self) -> EpochLog | None:
         """Trains the next epoch of what `prepare` has begun; its log, or None if `stop()` ended it midway.
@@ -336,6 +353,7 @@ class CubeTrainer(Cube):
         twin = CubeTrainer(self.config)
         twin.initialize_components()
         twin.reshaper.load_state_dict(self.reshaper.state_dict())
+        twin.whitening.load_state_dict(self.whitening.state_dict())
         return twin
 
     def _by_task(self, data: Data, name: str) -> dict[str, EmbeddingDataset]:

@@ -30,11 +30,12 @@ from cubelib.data.vectors import VectorFile
 from cubelib.errors import ConfigError, DataError
 from cubelib.evaluation import build_report
 from cubelib.evaluation.baselines import PCA as Components
-from cubelib.evaluation.baselines import Baseline, Identity, MeanTarget
+from cubelib.evaluation.baselines import Baseline, Identity, MeanTarget, Ridge
 from cubelib.evaluation.mystery_models import Leak, Memorizer
 from cubelib.evaluation.networks import MLP, LowRankAdapter, Trained
 from cubelib.evaluation.sentences import sentences
 from cubelib.evaluation.table import BEFORE, CUBE, NOT_DIFFERENT
+from cubelib.evaluation.whitened import Whitened
 from cubelib.metrics import EmbeddingMetrics, bootstrap_mean
 
 # --- who beats whom -----------------------------------------------------------------------------------------------
@@ -325,7 +326,7 @@ def test_the_default_stands_beside_models_of_every_kind_and_about_its_size():
     report = report_on(trainer, baselines="default")
     names = [row.model for row in report.rows]
     assert names == [
-        CUBE, NO_MODEL, "nearest question's answer", "orthogonal Procrustes", "ridge regression",
+        CUBE, NO_MODEL, "whitened questions", "nearest question's answer", "orthogonal Procrustes", "ridge regression",
         "residual ridge regression", "low-rank residual adapter", "residual MLP", MEAN,
     ]  # fmt: skip
     size = trainer.core.parameter_count
@@ -340,6 +341,19 @@ def test_the_default_stands_beside_models_of_every_kind_and_about_its_size():
     assert autoencoder.row("MLP autoencoder, 16 numbers").latent_dim == 16
     open_cube = report_on(trainer_for("autoencoder", bottleneck=None), baselines="default")
     assert [row.model for row in open_cube.rows] == [CUBE, NO_MODEL, MEAN]
+
+
+def test_what_whitens_is_compared_with_what_whitens():
+    trainer = trainer_for("dialogue", whitening=True)
+    split = split_for("dialogue")
+    report = report_on(trainer, baselines="default", split=split)
+    names = [row.model for row in report.rows]
+    assert "low-rank residual adapter, whitened questions" in names and "residual MLP, whitened questions" in names
+    assert report.value(report.before) == report.value("whitened questions")  # the untrained cube is nothing else
+    whitened = Whitened(Ridge(residual=True)).fit(split.train.input, split.train.target)
+    centered = split.train.input - split.train.input.mean(0)
+    expected = Ridge(residual=True).fit(centered, split.train.target).predict(centered)
+    torch.testing.assert_close(whitened.predict(split.train.input), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_baselines_share_the_cube_s_loss_and_seed_and_are_chosen_by_what_decides(monkeypatch):
