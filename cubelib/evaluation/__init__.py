@@ -12,7 +12,7 @@ Taught in notebooks 04, 05 and 06.
 """
 
 from cubelib.evaluation.baselines import PCA, Identity, LocalPCA, MeanTarget, NearestAnswer, Procrustes, Ridge
-from cubelib.evaluation.mystery_models import Leak, Memorizer, mystery_models
+from cubelib.evaluation.mystery_models import AvoidsAnswers, Leak, Memorizer, mystery_models
 from cubelib.evaluation.networks import MLP, AutoencoderMLP, LowRankAdapter
 from cubelib.evaluation.relevant_answers import RelevantAnswers
 from cubelib.evaluation.report import build_report, check_baselines
@@ -20,7 +20,7 @@ from cubelib.evaluation.table import TaskReport
 from cubelib.evaluation.whitened import Whitened
 
 __all__ = [
-    "MLP", "PCA", "AutoencoderMLP", "Identity", "Leak", "LocalPCA", "LowRankAdapter", "MeanTarget", "Memorizer",
-    "NearestAnswer", "Procrustes", "RelevantAnswers", "Ridge", "TaskReport", "Whitened", "build_report",
+    "MLP", "PCA", "AutoencoderMLP", "AvoidsAnswers", "Identity", "Leak", "LocalPCA", "LowRankAdapter", "MeanTarget",
+    "Memorizer", "NearestAnswer", "Procrustes", "RelevantAnswers", "Ridge", "TaskReport", "Whitened", "build_report",
     "check_baselines", "mystery_models",
 ]  # fmt: skip

@@ -5,6 +5,7 @@
     Memorizer      everything on training items   held-out items: there it is no model at all
     NoisyInput     structure, likeness to inputs  a paired test against no model
     Leak           everything on test items       fresh items, and slightly moved inputs
+    AvoidsAnswers  retrieval among all answers    retrieval among the answers that nobody was trained on
 
 MeanTarget is a baseline as well and is defined there. Taught in notebook 06.
 """
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from cubelib.data.splits import Split
 from cubelib.evaluation.baselines import Baseline, MeanTarget, Procrustes, Score, Validation, Vectors
+from cubelib.metrics.rows import l2_normalize
 
 
 class Memorizer(Baseline):
@@ -103,6 +105,40 @@ class NoisyInput(Baseline):
 
     def _predict(self, input: Tensor) -> Tensor:
         return input + _noise(input, self.noise, self.seed)
+
+
+class AvoidsAnswers(Baseline):
+    """Moves each question away from the training answers nearest to it.
+
+    A split without leaks has no training answer among the right answers of its test items. A model that has noticed
+    can strike training answers off, and ranks the rest better without knowing more of any question. In use, where known
+    answers are right as often as others, the gain is gone. The ranks among answers that were not trained on expose it.
+
+    Args:
+        strength: how far, 0 (not at all) and up.
+        nearest: training answers to move away from.
+
+    Example:
+        >>> model = AvoidsAnswers(strength=1.0, nearest=1).fit(torch.eye(2), torch.eye(2))
+        >>> model.predict(torch.tensor([[0.8, 0.6]]))
+        tensor([[-0.2000,  0.6000]])
+    """
+
+    name = "avoids training answers"
+
+    def __init__(self, strength: float = 0.3, nearest: int = 5) -> None:
+        self.strength, self.nearest = strength, nearest
+
+    def _fit(self, input: Vectors, target: Vectors, validation: Validation | None, score: Score) -> None:
+        self._answers = l2_normalize(target[:].float())
+        self.parameter_count = self._answers.numel()
+
+    def _predict(self, input: Tensor) -> Tensor:
+        questions = l2_normalize(input.float())
+        cosines, answers = (questions @ self._answers.T).topk(min(self.nearest, len(self._answers)))
+        weights = (cosines / 0.05).softmax(1)  # (n, nearest), most of it on the nearest
+        moved = questions - self.strength * (weights[..., None] * self._answers[answers]).sum(1)
+        return moved.to(input.dtype)
 
 
 def mystery_models(split: Split) -> dict[str, Callable[[Tensor], Tensor]]:

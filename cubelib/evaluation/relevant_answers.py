@@ -29,6 +29,7 @@ class RelevantAnswers:
     Attributes:
         vectors: `(m, dim)`.
         relevant: for each of the items, in order, the indices of its right answers.
+        unseen: indices of the answers that no training item has, ascending.
         chance: how likely a random answer is right, on average over the items.
 
     Example:
@@ -55,6 +56,8 @@ class RelevantAnswers:
         exact = [sorted(entries_of[question]) for question in question_of[items].tolist()]
         equal = self._equal_entries(np.unique(np.concatenate(exact)))
         self.relevant = [np.unique(np.concatenate([equal[entry] for entry in entries])) for entries in exact]
+        # Answers of no training item. A model that avoids the others gains among all answers and not among these.
+        self.unseen = np.setdiff1d(entry_of, entry_of[len(split.test) + len(split.validation) :])
         self.chance = float(np.mean([len(entries) for entries in self.relevant])) / len(self)
 
     def _equal_entries(self, entries: NDArray[Any]) -> dict[int, NDArray[Any]]:

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -257,7 +259,17 @@ class Bench:
         relevant = self.answers.relevant[start : start + len(output)]
         ranking = EmbeddingMetrics.retrieval(output, self.answers.vectors, relevant)
         hits = {f"r@{k}": ranking.hit(k) for k in (1, 5, 10)}
-        return {"mrr": ranking.reciprocal_rank, **hits, "ndcg@10": ranking.ndcg(10), "cosine_similarity": cosine}
+        metrics = {"mrr": ranking.reciprocal_rank, **hits, "ndcg@10": ranking.ndcg(10), "cosine_similarity": cosine}
+        if self.split.kind == "new_answers" and start < len(self.split.test):
+            metrics["mrr_unseen"] = self._among_unseen_answers(output, relevant)
+        return metrics
+
+    def _among_unseen_answers(self, output: Tensor, relevant: Sequence[NDArray[Any]]) -> Tensor:
+        """Reciprocal rank of the right answers among those that no training item has, `(n,)`."""
+        assert self.answers is not None
+        unseen = self.answers.unseen
+        places = [np.searchsorted(unseen, np.intersect1d(entries, unseen)) for entries in relevant]
+        return EmbeddingMetrics.retrieval(output, self.answers.vectors.take(unseen), places).reciprocal_rank
 
 
 def _task_report(trainer: CubeTrainer, task: str, split: Split, baselines: Baselines, progress: bool) -> TaskReport:
@@ -303,6 +315,7 @@ def _task_report(trainer: CubeTrainer, task: str, split: Split, baselines: Basel
     )
     if bench.answers is not None:
         report.bank_size, report.chance = len(bench.answers), bench.answers.chance
+        report.unseen_size = len(bench.answers.unseen)
         report.hubs = find_hubs({"before": before.sample, "after": rows[0].sample}, bench.answers)
     report.examples = find_examples(report, trainer.predict, bench.answers)
     if baselines != "none":

@@ -10,7 +10,8 @@ from torch.nn.functional import normalize
 from cubelib import DialogueDataset, EmbeddingMetrics
 from cubelib.data.splits import leak_free_split
 from cubelib.evaluation.baselines import Identity, MeanTarget, Ridge
-from cubelib.evaluation.mystery_models import Leak, Memorizer, mystery_models
+from cubelib.evaluation.mystery_models import AvoidsAnswers, Leak, Memorizer, mystery_models
+from cubelib.evaluation.report import Bench
 
 E = EmbeddingMetrics
 DIM = 24
@@ -106,3 +107,19 @@ def test_none_of_them_has_seen_the_test_items(split):
     swapped = type(split)(**{**vars(split), "test": others.test, "validation": others.validation})
     for one, other in zip(mystery_models(split).values(), mystery_models(swapped).values(), strict=True):
         assert torch.equal(one(split.test.input), other(split.test.input))
+
+
+def test_avoiding_training_answers_pays_among_all_answers_and_not_among_new_ones():
+    generator = torch.Generator().manual_seed(0)
+    questions = normalize(torch.randn(1_500, DIM, generator=generator), dim=1)
+    answers = normalize(questions + 0.25 * torch.randn(1_500, DIM, generator=generator), dim=1)
+    split = leak_free_split(DialogueDataset(questions, answers), 0.1, 0.2, near_copy=0.9999)
+    bench = Bench("dialogue", split, target=0.9)
+    results = []
+    for model in (Identity(), AvoidsAnswers()):
+        model.fit(split.train.input, split.train.target)
+        results.append(bench.measure(model.name, model.predict)[0])
+    plain, avoiding = results
+    for metric, gains in (("mrr", True), ("mrr_unseen", False)):
+        lead = E.paired_test(avoiding[metric], plain[metric]).difference
+        assert (lead.low > 0.03) if gains else (lead.mean < 0)

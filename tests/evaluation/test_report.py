@@ -262,8 +262,8 @@ def test_neighbor_overlap_has_an_interval_from_halves_of_the_items():
 
 def test_retrieval_figures_follow_from_ranks_among_all_answers():
     report = report_on(trainer_for("dialogue"))
-    assert report.metrics == ["mrr", "r@1", "r@5", "r@10", "ndcg@10", "cosine_similarity"]
-    assert report.bank_size == 200 and report.chance == 1 / 200
+    assert report.metrics == ["mrr", "r@1", "r@5", "r@10", "ndcg@10", "mrr_unseen", "cosine_similarity"]
+    assert report.bank_size == 200 and report.unseen_size == 100 and report.chance == 1 / 200
     assert "among 200 known ones" in sentence_on(report, "0.50% of the time.")
     figures, split = report.row(NO_MODEL).per_item, report.split
     ranks = (1 / figures["mrr"]).round()
@@ -273,6 +273,17 @@ def test_retrieval_figures_follow_from_ranks_among_all_answers():
     cosines = normalize(split.test.input, dim=1) @ normalize(bank, dim=1).T
     own = cosines[torch.arange(60), torch.arange(60)]
     assert ranks.tolist() == (cosines >= own[:, None]).sum(1).tolist()
+    unseen = torch.cat([cosines[:, :60], cosines[:, -40:]], 1)  # without the training answers
+    assert (1 / figures["mrr_unseen"]).round().tolist() == (unseen >= own[:, None]).sum(1).tolist()
+    assert "new MRR: its place among the 100 answers that were not trained on" in report.note()
+
+
+def test_known_answers_have_no_rank_among_new_ones():
+    pairs = dataset_for("dialogue")
+    answers = pairs.target[torch.arange(200) // 4]
+    split = leak_free_split(DialogueDataset(pairs.input, answers), 0.2, 0.3, near_copy=0.9999, kind="new_questions")
+    report = report_on(trainer_for("dialogue"), split=split)
+    assert "mrr_unseen" not in report.metrics and "new MRR" not in report.note()
 
 
 @pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
