@@ -246,7 +246,8 @@ def _deal_out(group_of: Array, validation_size: int, test_size: int, seed: int, 
             answers, uses = np.unique(answer_of[items_of_group[group]], return_counts=True)
             if (trained_on[answers] <= uses).any():
                 continue
-        for side in (2, 1):
+        # Few groups may qualify if answers must stay known: then validation and test take turns.
+        for side in (2, 1) if answer_of is None or room[2] >= room[1] else (1, 2):
             if sizes[group] <= room[side]:
                 side_of_group[group] = side
                 room[side] -= sizes[group]
