@@ -266,7 +266,7 @@ class TaskReport:
         if "mrr_unseen" in self.metrics:
             parts.append(
                 f"new MRR: its place among the {self.unseen_size:,} answers that were not trained on; a model that "
-                "only avoids the others gains nothing there."
+                "only avoids the others gains little there."
             )
         return " ".join(parts)
 
