@@ -1,7 +1,4 @@
-"""Centered and whitened questions: the baseline that has learned nothing from answers, alone and before other models.
-
-Taught in notebook 06.
-"""
+"""Centered and whitened questions: the baseline that has learned nothing from answers, alone and before other models."""
 
 from __future__ import annotations
 
