@@ -1,4 +1,4 @@
-"""Centered and whitened questions: the baseline that has learned nothing from answers, alone and before other models."""
+"""Centered and whitened questions: a baseline that learns nothing from answers, alone and before other models."""
 
 from __future__ import annotations
 
