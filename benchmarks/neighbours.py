@@ -197,7 +197,7 @@ def learned_of_erased_cells(cubes: Tensor, train: slice, test: slice, radius: in
     generator = torch.Generator().manual_seed(seed)
     erased = torch.rand(len(cubes[train]), *FACE, generator=generator) < 0.1
     fit_core(
-        core, erase(erased, cubes[train]), whole[train], steps=1_500, batch_size=64, loss=squared_distance, seed=seed
+        core, erase(erased, cubes[train]), whole[train], steps=800, batch_size=64, loss=squared_distance, seed=seed
     )
     unexplained = total = 0.0
     for row in range(FACE[0]):
@@ -234,13 +234,13 @@ def tick(seed: int) -> Results:
 PARTS = {"one_example": one_example, "any_size": any_size, "speed_limit": speed_limit, "tick": tick}
 
 
-def interval(values: list[float]) -> str:
-    """Mean and 95 % confidence interval over seeds (Student's t), to three decimals."""
+def interval(values: list[float], digits: int = 3) -> str:
+    """Mean and 95 % confidence interval over seeds (Student's t)."""
     mean = statistics.fmean(values)
     if len(values) < 2:
-        return f"{mean:.3f}"
+        return f"{mean:.{digits}f}"
     half = student.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return f"{mean:.3f} ± {half:.3f}"
+    return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
 def print_tables(results: dict[tuple[str, ...], list[float]]) -> None:
