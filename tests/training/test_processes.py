@@ -84,7 +84,9 @@ def train_all(folder: Path) -> None:
         save_file(weights(trainer), folder / f"{case}-{rank()}.safetensors")
         rows = json.dumps([trainer._run.engine.processes, trainer.training_history])
         (folder / f"{case}-{rank()}.json").write_text(rows, encoding="utf-8")
-    torch.distributed.destroy_process_group()  # else gloo's threads now and then abort the process at its end
+    torch.distributed.barrier()  # neither leaves while the other still talks to it
+    torch.distributed.destroy_process_group()
+    os._exit(0)  # the models keep gloo's threads, which now and then abort a process that ends by itself
 
 
 def largest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
