@@ -35,13 +35,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    plain = CubeTrainer({"mode": "dialogue"})  # untrained: no model
+    plain.initialize_components()
     mrr: dict[str, list[tuple[float, float, float]]] = defaultdict(list)  # plain question, before, after training
     for seed in range(options.seeds):
         for name, settings in SETTINGS.items():
             config = TrainingConfig.from_dict({"mode": "dialogue", "random_seed": seed, **settings})
             split = load_splits(config, TeacherEncoder())["dialogue"]
-            plain = CubeTrainer({"mode": "dialogue"})
-            plain.initialize_components()
             trainer = CubeTrainer(config)
             trainer.initialize_components()
             trainer.fit(split.train, split.validation, progress=False)

@@ -1,7 +1,7 @@
 """What a lattice of neighbors learns that a network which sees everything does not: tables of docs/neighbours.md.
 
     python -m benchmarks.neighbours                                  # everything, five seeds
-    python -m benchmarks.neighbours --parts one_example --seeds 1    # each part takes two minutes a seed at most
+    python -m benchmarks.neighbours --parts one_example --seeds 1    # each part takes three minutes a seed at most
 
 one_example   the face moves by one column: what a cube, ridge regression and an MLP make of 1 to 100 pairs
 any_size      the weights of a cube trained on 8×8 cells, on larger faces
@@ -101,7 +101,7 @@ def one_example(seed: int) -> Results:
         for pairs in PAIRS:
             train, wanted = input[TEST : TEST + pairs], target[TEST : TEST + pairs]
             core = new_core(seed)
-            folded = [vectors.view(-1, *FACE, CHANNELS) for vectors in (train, wanted)]
+            folded = [side.view(-1, *FACE, CHANNELS) for side in (train, wanted)]
             fit_core(core, *folded, steps=100, learning_rate=0.01, batch_size=100, seed=seed)
             models = {
                 f"cube, {core.parameter_count:,} weights": [
@@ -120,7 +120,7 @@ def one_example(seed: int) -> Results:
 
 
 def any_size(seed: int) -> Results:
-    """Three pairs on 8×8 cells; then the same weights on random numbers on larger faces and deeper lattices."""
+    """Three pairs on 8×8 cells; then the same weights on random numbers on larger faces."""
     generator = torch.Generator().manual_seed(seed)
     train = torch.randn(3, *FACE, CHANNELS, generator=generator)
     core = new_core(seed)
@@ -261,10 +261,10 @@ def print_tables(results: dict[tuple[str, ...], list[float]]) -> None:
         print(f"{table([metric, *columns], cells)}\n", flush=True)
 
 
-def main() -> None:
-    """Prints the tables of all parts."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS), metavar="PART")
+def print_parts(description: str | None, parts: dict[str, Callable[[int], Results]]) -> None:
+    """The command line: the tables of all parts, or of those that are asked for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", default=list(parts), choices=list(parts), metavar="PART")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -272,7 +272,7 @@ def main() -> None:
         results: dict[tuple[str, ...], list[float]] = defaultdict(list)
         began = time.process_time()
         for seed in range(options.seeds):
-            for key, value in PARTS[name](seed):
+            for key, value in parts[name](seed):
                 results[key].append(value)
         seconds = (time.process_time() - began) / options.seeds
         print(f"{name}: mean of {options.seeds} seeds ± 95 % interval; {seconds:.0f} s of CPU a seed\n")
@@ -280,4 +280,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print_parts(__doc__, PARTS)

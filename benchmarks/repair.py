@@ -15,19 +15,15 @@ first and the last plane count, since nothing can make up for these.
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections import defaultdict
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.neighbours import CHANNELS, FACE, Results, print_tables, scores, sentences
+from benchmarks.neighbours import CHANNELS, FACE, Results, print_parts, scores, sentences
 from cubelib.lattice import CubicCore, hole_damage, random_damage
 from cubelib.lattice.perceive import AHEAD, BEHIND, LEVEL, NEIGHBORHOODS
 from cubelib.training.fit_core import fit_core
-from cubelib.training.losses import cosine
 
 DEAD = 0.05
 DEPTHS = (8, 16, 32)
@@ -120,18 +116,11 @@ def trained_stages(cubes: Tensor, hidden: int, *, tied: bool, learning_rate: flo
     """Trained as the lattice is: the same optimizer, schedule, batches, loss and deaths."""
     torch.manual_seed(seed)
     stages = Stages(hidden, tied=tied)
-    optimizer = torch.optim.AdamW(stages.parameters(), lr=learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        batch = cubes[torch.randint(len(cubes), (16,), generator=generator)]
-        damage = torch.rand((8, *FACE), generator=generator) < DEAD
-        loss = cosine(stages(batch, damage).flatten(1), batch.flatten(1))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(stages.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+
+    def damage(generator: torch.Generator) -> Tensor:
+        return torch.rand((8, *FACE), generator=generator) < DEAD
+
+    fit_core(stages, cubes, cubes, steps=steps, learning_rate=learning_rate, damage=damage, seed=seed)
     return stages
 
 
@@ -278,23 +267,5 @@ def memory(seed: int) -> Results:
 PARTS = {"lesions": lesions, "memory": memory}
 
 
-def main() -> None:
-    """Prints the tables of all parts."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS), metavar="PART")
-    parser.add_argument("--seeds", type=int, default=5)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    for name in options.parts:
-        results: dict[tuple[str, ...], list[float]] = defaultdict(list)
-        began = time.process_time()
-        for seed in range(options.seeds):
-            for key, value in PARTS[name](seed):
-                results[key].append(value)
-        seconds = (time.process_time() - began) / options.seeds
-        print(f"{name}: mean of {options.seeds} seeds ± 95 % interval; {seconds:.0f} s of CPU a seed\n")
-        print_tables(results)
-
-
 if __name__ == "__main__":
-    main()
+    print_parts(__doc__, PARTS)

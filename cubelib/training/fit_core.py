@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import OneCycleLR
 
-from cubelib.lattice import CubicCore
 from cubelib.training.losses import Loss, cosine
 
 DrawDamage = Callable[[torch.Generator], Tensor]
 
 
 def fit_core(
-    core: CubicCore,
+    core: nn.Module,
     input: Tensor,
     target: Tensor,
     *,
@@ -33,7 +32,7 @@ def fit_core(
     """Trains a core to turn each input cube into its target: AdamW with a one-cycle learning rate.
 
     Args:
-        core: trained in place; in evaluation mode afterwards.
+        core: a CubicCore, or a rival that is called like one; trained in place, in evaluation mode afterwards.
         input: `(n, rows, columns, channels)`. One pair is enough to begin with.
         target: the same shape.
         steps: batches, drawn with replacement.
@@ -50,6 +49,7 @@ def fit_core(
         ValueError: no pairs, or inputs and targets of different shapes; otherwise as in `CubicCore.forward`.
 
     Example:
+        >>> from cubelib.lattice import CubicCore
         >>> cubes = torch.randn(1, 8, 8, 12, generator=torch.Generator().manual_seed(0))
         >>> core = CubicCore(rule="shared", boundary="periodic")
         >>> losses = fit_core(core, cubes, cubes.roll(1, dims=2), steps=60)         # move everything by one column
