@@ -215,6 +215,7 @@ class Bench:
         sample: the test items whose outputs are kept, ascending.
         training: the training items that overfitting is looked for on, at most as many as the sample.
         answers: the answers of a dialogue.
+        has_new_answers: whether every test item has a right answer that no training item has.
     """
 
     def __init__(self, task: str, split: Split, target: float) -> None:
@@ -222,10 +223,13 @@ class Bench:
         self.sample = draw_sample(len(split.test), SAMPLE)
         self.training = draw_sample(len(split.train), min(len(split.test), SAMPLE))
         self.answers: RelevantAnswers | None = None
+        self.has_new_answers = False
         if task == "dialogue":
             tests = len(split.test)
             items = np.concatenate([np.arange(tests), tests + len(split.validation) + self.training])
             self.answers = RelevantAnswers(split, items)
+            unseen = self.answers.unseen
+            self.has_new_answers = all(np.isin(entries, unseen).any() for entries in self.answers.relevant[:tests])
 
     def measure(self, name: str, predict: Predict) -> tuple[dict[str, Tensor], Tensor]:
         """A model's metrics on the test items, each `(n,)`, and its outputs for the sample, `(k, dim)`.
@@ -260,7 +264,7 @@ class Bench:
         ranking = EmbeddingMetrics.retrieval(output, self.answers.vectors, relevant)
         hits = {f"r@{k}": ranking.hit(k) for k in (1, 5, 10)}
         metrics = {"mrr": ranking.reciprocal_rank, **hits, "ndcg@10": ranking.ndcg(10), "cosine_similarity": cosine}
-        if self.split.kind == "new_answers" and start < len(self.split.test):
+        if self.has_new_answers and start < len(self.split.test):
             metrics["mrr_unseen"] = self._among_unseen_answers(output, relevant)
         return metrics
 

@@ -278,6 +278,15 @@ def test_retrieval_figures_follow_from_ranks_among_all_answers():
     assert "new MRR: its place among the 100 answers that were not trained on" in report.note()
 
 
+def test_a_split_made_by_hand_may_test_answers_that_are_trained_on():
+    split = split_for("dialogue")
+    train = DialogueDataset(
+        torch.cat([split.train.input, split.train.input[:1]]), torch.cat([split.train.target, split.test.target[:1]])
+    )
+    by_hand = type(split)(**{**vars(split), "train": train})
+    assert "mrr_unseen" not in report_on(trainer_for("dialogue"), split=by_hand).metrics
+
+
 def test_known_answers_have_no_rank_among_new_ones():
     pairs = dataset_for("dialogue")
     answers = pairs.target[torch.arange(200) // 4]
