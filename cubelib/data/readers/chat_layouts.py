@@ -37,7 +37,7 @@ _ALIASES = {name: role for role, names in _STANDARD_ROLES.items() for name in (r
 _THOUGHTS = ("thinking", "reasoning", "reasoning_text")  # types of a part that no reader of the chat sees
 _SPOKEN_TYPES = ("message", "default", "reply")  # Telegram and Slack, Discord
 _SPOKEN_SUBTYPES = ("thread_broadcast", "me_message", "file_share", "bot_message")  # Slack
-_TIMES = {"date_unixtime": 1.0, "ts": 1.0, "timestamp_ms": 1e-3}  # key → seconds in its unit
+_TIMES = {"ts": 1.0, "create_time": 1.0, "timestamp_ms": 1e-3}  # key → seconds in its unit
 _MARKS = [
     re.compile(r"(?:^\s*|\n\n)(Human|Assistant):[ \t]*"),
     re.compile(r"(?:^\s*|\n)<\|im_start\|>(\w+)\n"),
@@ -149,11 +149,13 @@ def _has_words(text: Any) -> bool:
 
 def _hours(turn: Mapping[str, Any]) -> float | None:
     try:
+        for key in ("date", "timestamp", "created_at"):
+            if isinstance(turn.get(key), str):
+                return datetime.fromisoformat(turn[key]).timestamp() / 3600
         for key, unit in _TIMES.items():
             if turn.get(key):
                 return float(turn[key]) * unit / 3600
-        moment = turn.get("date") or turn.get("timestamp") or turn.get("created_at")
-        return datetime.fromisoformat(str(moment)).timestamp() / 3600 if moment else None
+        return None
     except (ValueError, TypeError, OverflowError, OSError):
         return None
 

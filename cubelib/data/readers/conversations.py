@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 from cubelib.data.readers.chat_layouts import (
     NAME_KEYS, ROLE_KEYS, TEXT_KEYS, Conversation, Message, find_conversations, is_turn, message_of,
 )  # fmt: skip
-from cubelib.data.readers.rows import TABLES, BadRows, RowLog, SkippedTurns, Source, check_file, table_rows
+from cubelib.data.readers.lines import format_of, json_documents, text_lines
+from cubelib.data.readers.rows import (
+    TABLES, BadRows, RowLog, SkippedTurns, Source, _missing_column, check_file, table_rows,
+)  # fmt: skip
 from cubelib.data.readers.texts import kind_of, text_fault
 from cubelib.data.readers.whatsapp import looks_like_whatsapp, read_whatsapp
 from cubelib.errors import DataError
@@ -240,7 +243,7 @@ def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
             continue
         for place, row in _rows(log, columns.conversation):
             conversations = None if columns.conversation else find_conversations(row, columns.turns)
-            missing = missing_column(row, columns.named, _ADVICE) if isinstance(row, dict) else None
+            missing = _missing_column(list(row), columns.named, _ADVICE) if isinstance(row, dict) else None
             if missing:
                 log.bad(place, *missing)
             elif conversations is not None:
@@ -253,18 +256,18 @@ def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
 
 
 def _is_whatsapp(path: Path) -> bool:
-    if path.suffix.lower() != ".txt":
+    if format_of(path) != ".txt":
         return False
     return looks_like_whatsapp([line for line in islice(text_lines(path), _HEAD) if line.strip()])
 
 
 def _rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, Any]]:
     """Rows of a table, items of a list, or the whole content of a file that is one chat."""
-    ending = log.path.suffix.lower()
+    ending = format_of(log.path)
     if ending not in (".txt", *_JSON):
         yield from table_rows(log, (), "conversations", "")
         return
-    rows = _texts(log.path) if ending == ".txt" else _json_rows(log.path, conversation_column)
+    rows = _texts(log.path) if ending == ".txt" else _json_rows(log, conversation_column)
     for place, row in rows:
         log.total += 1
         yield place, row
@@ -278,8 +281,8 @@ def _texts(path: Path) -> Iterator[tuple[str, Any]]:
     yield from lines
 
 
-def _json_rows(path: Path, conversation_column: str | None) -> Iterator[tuple[str, Any]]:
-    documents = json_documents(path)
+def _json_rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, Any]]:
+    documents = json_documents(log.path, bad_line=log.bad_line)
     first = list(islice(documents, 2))
     if len(first) != 1:
         yield from chain(first, documents)
@@ -291,7 +294,7 @@ def _json_rows(path: Path, conversation_column: str | None) -> Iterator[tuple[st
     if isinstance(value, list) and (conversation_column or not _is_one_chat(value)):
         yield from ((f"row {number}", row) for number, row in enumerate(value, start=1))
     else:
-        yield "row 1", value
+        yield ("the chat" if format_of(log.path) == ".json" else first[0][0]), value
 
 
 def _is_one_chat(items: list[Any]) -> bool:
