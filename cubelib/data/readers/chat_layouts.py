@@ -175,11 +175,14 @@ def is_turn(value: Any) -> bool:
 def _list_of_turns(value: Any) -> bool:
     if not isinstance(value, list) or not value or _marked(value[0], ""):
         return False
-    return all(isinstance(turn, str) or _has_key(turn) for turn in value)
+    return all(map(_may_be_turn, value))
 
 
-def _has_key(value: Any) -> bool:
-    return isinstance(value, dict) and any(key in value for key in (*TEXT_KEYS, *ROLE_KEYS, "data"))
+def _may_be_turn(value: Any) -> bool:
+    """Whether a list of such values is a list of turns."""
+    if isinstance(value, dict):
+        return any(key in value for key in (*TEXT_KEYS, *ROLE_KEYS, "data"))
+    return isinstance(value, str)
 
 
 def _messages(turns: Iterable[Any]) -> list[Message]:
@@ -201,7 +204,7 @@ def _under_key(value: Any, key: str) -> list[Conversation] | None:
         return None
     for name in (key, *TURN_KEYS):
         turns = _parsed(value.get(name))
-        if _list_of_turns(turns) or (name == key and isinstance(turns, list) and any(map(_is_said, turns))):
+        if _list_of_turns(turns) or (name == key and isinstance(turns, list) and any(map(_may_be_turn, turns))):
             prompt = value.get("prompt")
             if isinstance(prompt, list) and turns[: len(prompt)] != prompt:
                 turns = prompt + turns

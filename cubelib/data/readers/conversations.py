@@ -1,4 +1,4 @@
-"""Conversations of several turns: chats that programs export, data of chat models, and tables with a turn in each row."""
+"""Conversations of several turns: exports of programs, data of chat models, and tables with a turn in each row."""
 
 from __future__ import annotations
 
@@ -10,11 +10,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cubelib.data.readers.chat_layouts import (
-    NAME_KEYS, ROLE_KEYS, TEXT_KEYS, Conversation, Message, find_conversations, is_turn, message_of,
+    NAME_KEYS,
+    ROLE_KEYS,
+    TEXT_KEYS,
+    Conversation,
+    Message,
+    find_conversations,
+    is_turn,
+    message_of,
 )  # fmt: skip
 from cubelib.data.readers.lines import format_of, json_documents, text_lines
 from cubelib.data.readers.rows import (
-    TABLES, BadRows, RowLog, SkippedTurns, Source, _missing_column, check_file, table_rows,
+    TABLES,
+    BadRows,
+    RowLog,
+    SkippedTurns,
+    Source,
+    _missing_column,
+    check_file,
+    table_rows,
 )  # fmt: skip
 from cubelib.data.readers.texts import kind_of, text_fault
 from cubelib.data.readers.whatsapp import looks_like_whatsapp, read_whatsapp
@@ -142,7 +156,7 @@ def read_turns(
         >>> import tempfile
         >>> folder = tempfile.TemporaryDirectory()
         >>> file = Path(folder.name) / "chats.json"
-        >>> _ = file.write_text('[{"conversations": [{"from": "human", "value": "Hi."}, {"from": "gpt", "value": "Ho."}]}]')
+        >>> _ = file.write_text('[[{"from": "human", "value": "Hi."}, {"from": "gpt", "value": "Ho."}]]')
         >>> read_turns(file)
         [[Turn(role='user', text='Hi.'), Turn(role='assistant', text='Ho.')]]
         >>> folder.cleanup()
@@ -239,7 +253,7 @@ def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
         check_file(path, (".txt", *TABLES), "conversations")
         if _is_whatsapp(path):
             log.total += 1
-            yield from _checked(log, "the chat", [("", read_whatsapp(text_lines(path)))])
+            yield from _checked(log, "the chat", [Conversation("", read_whatsapp(text_lines(path)))])
             continue
         for place, row in _rows(log, columns.conversation):
             conversations = None if columns.conversation else find_conversations(row, columns.turns)

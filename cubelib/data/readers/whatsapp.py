@@ -18,13 +18,11 @@ _STAMPS = [  # numbers of the date, half of the day in some languages, hour, min
 _AFTERNOON = re.compile(r"p|μ|下午|오후|午後", re.IGNORECASE)
 _MORNING = re.compile(r"a|π|上午|오전|午前", re.IGNORECASE)
 _FILE = re.compile(r"<[^<>]+>|\S+\.\w{2,5}( \([^()]+\)| •)")  # <Media omitted>, IMG-1.jpg (file attached), a.pdf •
-_ADDED = re.compile(
-    rf"(?:\s*{_MARK}[^{_MARK}\n]*)+$|\s+<[^<>\n]+ [^<>\n]+>$"
-)  # image omitted, <This message was edited>
+_ADDED = re.compile(rf"(?:\s*{_MARK}[^{_MARK}\n]*)+$|\s+<[^<>\n]+ [^<>\n]+>$")  # image omitted, <… was edited>
 _DELETED = (
     "null", "this message was deleted", "you deleted this message", "diese nachricht wurde gelöscht",
-    "du hast diese nachricht gelöscht", "se eliminó este mensaje", "eliminaste este mensaje", "ce message a été supprimé",
-    "vous avez supprimé ce message", "mensagem apagada", "você apagou esta mensagem",
+    "du hast diese nachricht gelöscht", "se eliminó este mensaje", "eliminaste este mensaje",
+    "ce message a été supprimé", "vous avez supprimé ce message", "mensagem apagada", "você apagou esta mensagem",
     "questo messaggio è stato eliminato", "hai eliminato questo messaggio", "dit bericht is verwijderd",
 )  # fmt: skip
 
