@@ -106,8 +106,11 @@ class Columns:
     def _missing(self, wanted: str, names: Sequence[str]) -> MissingColumn:
         matches = difflib.get_close_matches(wanted, names, n=1)
         nearest = f" Did you mean {matches[0]!r}?" if matches else ""
-        keys = set(map(column_key, names))
-        hints = [f" If these are {what}, set content: {what} (data.content)." for what in _HINTS if keys & _HINTS[what]]
+        hints = [
+            f" If these are {content}, set content: {content} (data.content)."
+            for content in _HINTS
+            if any(is_hint(name, content) for name in names)
+        ]
         listed = ", ".join(repr(name) if name != name.strip() else name for name in names) or "none"
         advice = f"Columns found: {listed}.{nearest}{''.join(hints)} {self.advice}"
         return MissingColumn(f"there is no column {wanted!r}", advice)
@@ -116,6 +119,11 @@ class Columns:
 def is_known(name: str) -> bool:
     """Whether a name is one that tables often give to a column of texts, questions or answers."""
     return any(column_key(name) in names for names in (*PAIR_COLUMNS, *TEXT_COLUMNS))
+
+
+def is_hint(name: str, content: str) -> bool:
+    """Whether a column of this name holds "conversations" or "vectors" as a rule."""
+    return column_key(name) in _HINTS[content]
 
 
 def is_alias(wanted: str, name: str) -> bool:

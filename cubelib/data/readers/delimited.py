@@ -13,6 +13,8 @@ from typing import Literal
 
 from cubelib.data.readers.columns import Columns, is_known
 from cubelib.data.readers.lines import detect_encoding, format_of, text_lines
+from cubelib.data.readers.looks import look_of
+from cubelib.data.text import shorten
 from cubelib.errors import DataError
 
 QUOTING_ADVICE = (
@@ -20,9 +22,10 @@ QUOTING_ADVICE = (
     "this file, set quoting: none (data.quoting)."
 )
 _DELIMITERS = (",", "\t", ";", "|")
-_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "vertical bar"}
-_SAMPLE = 200  # lines that tell the dialect
+_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", r"\t": "\t"}
+_SAMPLE = (200, 1 << 18)  # lines that tell the dialect, and most letters
 _STEADY = 0.9  # share of the lines that a table without a header must have in one width
+_WORDS = 3  # in a cell that is no name
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*$", re.IGNORECASE)  # Excel's own
 _BLANKS_AFTER_QUOTE = re.compile(r'(?<=")[ \t]+$')
 _NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?\s*")
@@ -33,7 +36,7 @@ class Dialect:
     r"""How a text file is written; what is left out is found from the file itself, and told in a FormatWarning.
 
     Args:
-        delimiter: what divides the cells, one character; "tab" and r"\t" mean a tab.
+        delimiter: what divides the cells: one character, or one of the words "tab", "comma", "semicolon" and "pipe".
         header: whether the first line names the columns. "auto" looks for the names that are asked for.
         quoting: "standard": double quotes enclose a cell, and two stand for one inside it. "none": they are letters.
             "auto": standard; in tab-separated files letters, but for cells that are enclosed beyond doubt.
@@ -53,12 +56,12 @@ class Dialect:
     encoding: str | None = None
 
     def __post_init__(self) -> None:
-        if self.delimiter in ("tab", r"\t"):
-            object.__setattr__(self, "delimiter", "\t")
+        if self.delimiter in _NAMES:
+            object.__setattr__(self, "delimiter", _NAMES[self.delimiter])
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise DataError(
-                f"Dialect: delimiter is one character, such as ';', or 'tab'; got {self.delimiter!r}. Leave it out to "
-                "have it found."
+                "Dialect: delimiter is tab, comma, semicolon, pipe or any other character between cells; got "
+                f"{self.delimiter!r}. Leave it out to have it found."
             )
         if self.header not in (True, False, "auto"):
             raise DataError(f"Dialect: header is True, False or 'auto'; got {self.header!r}.")
@@ -93,25 +96,29 @@ def open_table(path: Path, dialect: Dialect, columns: Columns) -> Table:
     """
     encoding = dialect.encoding or detect_encoding(path)
     lines = text_lines(path, encoding, newline="")
-    sample = list(islice(lines, _SAMPLE))
+    sample = _sample(lines)
     skipped, announced = 0, dialect.delimiter
     separator = _SEPARATOR_LINE.match(sample[0]) if sample else None
     if separator:
         skipped, announced = 1, announced or separator[1]
     body = [line for line in sample[skipped:] if line.strip()]
     delimiter = announced or _find_delimiter(path, body, columns)
-    cells = [_split(line, delimiter) for line in body]
+    cells = [_split([line], delimiter) for line in body]
     feed = _Feed(chain(sample[skipped:], lines), skipped)
-    records = _Records(feed, delimiter, _find_quoting(dialect.quoting, delimiter, body), _usual_width(cells))
+    quoting = _find_quoting(dialect.quoting, delimiter, body)
+    # Lines are not rows where quotation marks enclose line breaks: there the first row tells the width.
+    enclosed = quoting == "standard" or columns.are_named(_split(body, delimiter))
+    records = _Records(feed, delimiter, quoting, 0 if enclosed else _usual_width(cells))
     number, first = next(iter(records), (0, []))
     if isinstance(first, str):
         raise DataError(f"Reading {path}, line {number}: {first}. {QUOTING_ADVICE}")
     if not first:
         return Table(number, [], [], iter(()))
     has_header = _has_header(path, dialect.header, first, cells, columns)
+    if has_header or not records.width:
+        records.width = len(first)
     if has_header:
         header = [name.strip() for name in first]
-        records.width = len(header)
     elif columns.are_default and records.width == len(columns.wanted):
         header = list(columns.wanted)
     else:
@@ -120,18 +127,35 @@ def open_table(path: Path, dialect: Dialect, columns: Columns) -> Table:
     if encoding not in ("utf-8", "utf-8-sig", dialect.encoding):
         found.append(f"encoded as {encoding}")
     if delimiter not in (",", "\t", dialect.delimiter):
-        found.append(f"divided by {_NAMES.get(delimiter, repr(delimiter))}s")
+        name = next((name for name, character in _NAMES.items() if character == delimiter), repr(delimiter))
+        found.append(f"divided by {name}s")
     if not has_header and dialect.header == "auto":
-        found.append("without a header")
+        names = ", ".join(f"{name!r} is column {number}" for number, name in enumerate(header) if not name.isdecimal())
+        found.append(f"without a header{names and ': '}{names}")
     rows: Iterator[tuple[int, list[str] | str]] = iter(records)
     if not has_header:
         rows = chain([(number, first)], rows)
     return Table(number, header, found, rows, records.unsure)
 
 
-def _split(line: str, delimiter: str) -> list[str]:
-    """The cells of one line as a rule; quotation marks that do not close do no harm."""
-    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=delimiter != " "), [])
+def _sample(lines: Iterator[str]) -> list[str]:
+    most, largest = _SAMPLE
+    sample: list[str] = []
+    size = 0
+    for line in islice(lines, most):
+        sample.append(line)
+        size += len(line)
+        if size > largest:
+            break
+    return sample
+
+
+def _split(lines: Iterable[str], delimiter: str) -> list[str]:
+    """The cells of the first row; quotation marks that do not close do no harm."""
+    try:
+        return next(csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " "), [])
+    except csv.Error:  # a cell above csv.field_size_limit
+        return []
 
 
 def _usual_width(rows: Iterable[Sequence[str]]) -> int:
@@ -144,13 +168,14 @@ def _find_delimiter(path: Path, body: Sequence[str], columns: Columns) -> str:
     preferred = "\t" if format_of(path) in (".tsv", ".txt") else ","
     candidates = sorted(_DELIMITERS, key=lambda delimiter: delimiter != preferred)
     best, steadiest = preferred, 0
+    is_prose = format_of(path) == ".txt"  # where commas and semicolons divide clauses
     for delimiter in candidates:
-        rows = [_split(line, delimiter) for line in body]
+        rows = [_split([line], delimiter) for line in body]
         if rows and columns.are_named(rows[0]):
             return delimiter
         width = _usual_width(rows)
         steady = sum(len(row) == width for row in rows) if width > 1 else 0
-        if steady > steadiest and (delimiter, format_of(path)) != (",", ".txt"):  # commas divide clauses there
+        if steady > steadiest and not (is_prose and delimiter in ",;"):
             best, steadiest = delimiter, steady
     return best
 
@@ -168,30 +193,32 @@ def _has_header(
 ) -> bool:
     if header != "auto":
         return bool(header)
-    if columns.are_named(first) or _like_a_header(first, sample[1:]):
+    if columns.are_named(first) or not _like_data(first, sample[1:]):
         return True
     steady = sum(len(row) == len(first) for row in sample) >= _STEADY * len(sample)
     if columns.are_numbers or (columns.are_default and steady and len(first) == len(columns.wanted)):
         return False
-    example = " and ".join(map(str, range(len(columns.wanted))))
+    look = look_of(" ".join(first))
+    hint = f" It looks like {look.name}. {look.remedy}" if look else ""
     raise DataError(
         f"Reading {path}, line 1: there is no column {columns.wanted[0]!r}, and the line seems to hold data, not "
-        f"names: {' | '.join(first)!r:.80}. Without a header, give columns as numbers counted from 0, such as "
-        f"{example}; if the line is a header, set header: true (data.header). {columns.advice}"
+        f"names: {shorten(' | '.join(first))}.{hint} {columns.advice} If the line is a header, set header: true "
+        "(data.header)."
     )
 
 
-def _like_a_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row has known names, or names above numbers, or few words above many."""
+def _like_data(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row has sentences or numbers, and no names."""
     if any(map(is_known, first)):
-        return True
-    if any(_NUMBER.fullmatch(cell) or cell.rstrip().endswith((".", "?", "!")) for cell in first):
         return False
+    if any(_NUMBER.fullmatch(cell) or cell.rstrip().endswith((".", "?", "!")) for cell in first):
+        return True
     rows = [row for row in body if len(row) == len(first)]
     if any(all(map(_NUMBER.fullmatch, column)) for column in zip(*rows, strict=True)):
-        return True
+        return False
     words = sum(len(cell.split()) for row in rows for cell in row)
-    return 2 * sum(len(cell.split()) for cell in first) * len(rows) < words
+    longest = max((len(cell.split()) for cell in first), default=0)
+    return longest >= _WORDS and 2 * sum(len(cell.split()) for cell in first) * len(rows) >= words
 
 
 class _Feed:
@@ -219,7 +246,7 @@ class _Records:
     """The rows of a feed of lines. A quotation that does not close costs the row that it is in, never another."""
 
     def __init__(self, feed: _Feed, delimiter: str, quoting: str, width: int) -> None:
-        self.width = width
+        self.width = width  # cells in a row; 0: not known yet
         self.unsure: list[str] = []
         self._feed = feed
         self._delimiter = delimiter
@@ -242,7 +269,7 @@ class _Records:
         cells = self._parse(chain([line], self._feed), taken)
         following = taken[1:]
         plain = self._plain(line)
-        right = cells is not None and len(cells) == self.width
+        right = cells is not None and len(cells) == (self.width or len(cells))
         if self._quoting == "letters":
             if right and not (len(plain) == self.width and all(map(self._is_row, following))):
                 return cells or []

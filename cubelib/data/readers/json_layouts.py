@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from cubelib.data.readers.columns import MissingColumn
+from cubelib.data.readers.columns import MissingColumn, is_hint
 
 Pick = Callable[[dict[str, Any]], "list[Any] | None"]  # the cells of the wanted columns, if an object has them all
 Layout = Callable[[Any, Pick, "type | None"], "Iterable[Any] | None"]
@@ -29,8 +29,10 @@ def rows_in(value: Any, pick: Pick, bare: type | None, used: set[str], *, whole:
         MissingColumn: several lists have the columns.
     """
     name, rows = next(_recognized(value, pick, bare), ("", None))
-    if rows is None and whole and isinstance(value, dict) and pick(value) is None:
-        lists = [part for part in value.values() if isinstance(part, list)]
+    if whole and value == []:
+        name, rows = "list", []
+    elif rows is None and whole and isinstance(value, dict) and pick(value) is None:
+        lists = [part for name, part in value.items() if isinstance(part, list) and not _is_chat(name, bare)]
         name, rows = "wrapped list", lists if len(lists) == 1 else None
     if rows is None:
         yield value
@@ -151,7 +153,7 @@ def _wrapped(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | None:
     """{…: …, name: [row, …]}, however deep."""
     if not isinstance(value, dict) or pick(value) is not None:
         return None
-    lists = dict(_lists_of_rows(value, pick))
+    lists = dict(_lists_of_rows(value, pick, bare))
     if len(lists) > 1:
         raise MissingColumn(
             "several lists have the columns", f"Found: {', '.join(lists)}. Write the one that is meant to a file."
@@ -159,12 +161,17 @@ def _wrapped(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | None:
     return next(iter(lists.values()), None)
 
 
-def _lists_of_rows(value: dict[str, Any], pick: Pick) -> Iterator[tuple[str, list[Any]]]:
+def _lists_of_rows(value: dict[str, Any], pick: Pick, bare: type | None) -> Iterator[tuple[str, list[Any]]]:
     for name, part in value.items():
-        if isinstance(part, list) and part and isinstance(part[0], dict) and (pick(part[0]) or "paragraphs" in part[0]):
+        if _all(dict, part) and not _is_chat(name, bare) and (pick(part[0]) or "paragraphs" in part[0]):
             yield name, part
         elif isinstance(part, dict):
-            yield from _lists_of_rows(part, pick)
+            yield from _lists_of_rows(part, pick, bare)
+
+
+def _is_chat(name: str, bare: type | None) -> bool:
+    """Whether the items of a list are the turns of a conversation, which are no rows of texts or pairs."""
+    return bare is not list and is_hint(name, "conversations")
 
 
 def _all(kind: type, values: Any) -> bool:

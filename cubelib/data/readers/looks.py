@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cubelib.data.text import counted
 from cubelib.errors import DataError
 
 MISSING_WORDS = frozenset({"nan", "n/a", "na", "none", "null", "#n/a", "<na>", "nat"})  # in lower case
@@ -103,24 +102,23 @@ class LookLog:
         >>> log.see("nan", "line 3", "answer")
         >>> with warnings.catch_warnings(record=True) as told:
         ...     log.finish("faq.csv", 9)
-        >>> str(told[0].message).split(". ")[0]
-        "Reading faq.csv: 1 of 9 texts of 'answer' look like words for a missing value, such as 'nan' (line 3)"
+        >>> str(told[0].message).split(",")[0]
+        "Reading faq.csv: 1 of 9 texts in the column 'answer' look like words for a missing value"
     """
 
     def __init__(self) -> None:
         self._seen: dict[tuple[Look, str], _Seen] = {}
 
-    def see(self, text: str, place: str, column: str, *, is_line: bool = False) -> None:
+    def see(self, text: str, place: str, column: str) -> None:
         """Notes down what a text looks like.
 
         Args:
             text: without white space around it.
             place: where it is, such as "line 4".
-            column: which it is of; for messages.
-            is_line: whether it is a line of a file without columns, where tabs divide cells.
+            column: which it is of; "" for a line of a file without columns, where tabs divide cells.
         """
         look = look_of(text)
-        if is_line and look is None and "\t" in text:
+        if look is None and not column and "\t" in text:
             look = CELLS
         if look is None:
             return
@@ -146,8 +144,9 @@ class LookLog:
         counts: dict[str, int] = {}
         for (look, column), seen in self._seen.items():
             more = f", and {seen.count - _SHOWN:,} more" if seen.count > _SHOWN else ""
+            what = f"{total:,} texts in the column {column!r}" if column else f"{total:,} lines"
             message = (
-                f"{seen.count:,} of {counted(total, 'text')} of {column!r} look like {look.name}, such as "
+                f"{seen.count:,} of {what} look like {look.name}, such as "
                 f"{seen.example!r:.60} ({', '.join(seen.places)}{more}). {look.remedy}"
             )
             if seen.count >= look.most * total:

@@ -27,24 +27,27 @@ Source = str | Path | Sequence[str | Path]
 Rows = Iterator[tuple[str, Any]]
 
 _SHOWN = 3  # places named for each reason
+_DIALECT_ADVICE = (
+    "If this is wrong, set encoding, delimiter, header or quoting (data.encoding, …; in Python dialect=Dialect(…))."
+)
 _BATCH = 1024  # rows of a Parquet file in memory at a time
 
 
 class FormatWarning(UserWarning):
     """How a file was read that is not plain UTF-8 with commas or tabs and a header, in one line.
 
+    Attributes:
+        found: what was found, each with what to set if that is wrong.
+
     Example:
-        >>> print(FormatWarning("faq.csv", ["encoded as cp1252", "divided by semicolons"]))
-        Reading faq.csv: encoded as cp1252, divided by semicolons. If this is wrong, set encoding, delimiter, header, \
-quoting or the columns (data.encoding, …).
+        >>> print(FormatWarning("faq.csv", {"divided by semicolons": "Set delimiter (data.delimiter) if it is not."}))
+        Reading faq.csv: divided by semicolons. Set delimiter (data.delimiter) if it is not.
     """
 
-    def __init__(self, source: object, found: Sequence[str]) -> None:
-        self.found = list(found)
-        super().__init__(
-            f"Reading {source}: {', '.join(found)}. If this is wrong, set encoding, delimiter, header, quoting or the "
-            "columns (data.encoding, …)."
-        )
+    def __init__(self, source: object, found: Mapping[str, str]) -> None:
+        self.found = dict(found)
+        remedies = dict.fromkeys(filter(None, found.values()))
+        super().__init__(" ".join([f"Reading {source}: {', '.join(found)}.", *remedies]))
 
 
 class SkippedRows(UserWarning):
@@ -114,7 +117,7 @@ class RowLog:
         self.dialect = dialect or Dialect()
         self._skip = bad_rows == "skip"
         self._how_to_skip = skip
-        self._found: dict[str, None] = {}
+        self._found: dict[str, str] = {}
         self._reasons: dict[str, list[str]] = {}
         self._first: DataError | None = None
 
@@ -143,9 +146,9 @@ class RowLog:
         prefix = f"{self.path.name}, " if len(self.paths) > 1 else ""
         self._reasons.setdefault(reason, []).append(prefix + place)
 
-    def note(self, found: str) -> None:
-        """Notes down something about the file's format that the user should know."""
-        self._found[found] = None
+    def note(self, found: str, remedy: str = "") -> None:
+        """Notes down something about the file's format that the user should know, and what to set if it is wrong."""
+        self._found[found] = remedy
 
     def finish(self, kept: int, what: str, advice: str) -> None:
         """Tells how the file was read, and warns of the rows that were left out.
@@ -154,7 +157,7 @@ class RowLog:
             DataError: nothing remains.
         """
         if self._found:
-            warnings.warn(FormatWarning(self.source, list(self._found)), stacklevel=3)
+            warnings.warn(FormatWarning(self.source, self._found), stacklevel=3)
         if not kept and not self._reasons:
             raise DataError(f"Reading {self.source}: the file holds no {what}. {advice}")
         if not kept:
@@ -259,7 +262,7 @@ def _delimited_rows(log: RowLog, wanted: Columns) -> Rows:
         return
     header = table.header
     for found in table.found:
-        log.note(found)
+        log.note(found, _DIALECT_ADVICE)
     aliases = _find_in_header(log, f", line {table.line}", header, wanted)
     for number, cells in table.rows:
         log.total += 1
@@ -275,7 +278,7 @@ def _delimited_rows(log: RowLog, wanted: Columns) -> Rows:
             remedy = "Put texts with the delimiter or line breaks in double quotes."
             log.bad(f"line {number}", f"{count} where the header has {len(header)}", remedy)
     if table.unsure:
-        log.note(f"a quoted cell spans {_some(table.unsure)}, where each line could be a row")
+        log.note(f"a quoted cell spans {_some(table.unsure)}, where each line could be a row", _DIALECT_ADVICE)
 
 
 def _find_in_header(log: RowLog, place: str, header: Sequence[str], wanted: Columns) -> dict[str, str]:
@@ -297,7 +300,7 @@ def _aliases(log: RowLog, wanted: Columns, found: Sequence[str]) -> dict[str, st
     aliases = {name: match for name, match in zip(wanted.wanted, found, strict=True) if name != match}
     for name, match in aliases.items():
         if is_alias(name, match):
-            log.note(f"{name!r} is the column {match!r}")
+            log.note(f"{name!r} is the column {match!r}", wanted.advice)
     return aliases
 
 

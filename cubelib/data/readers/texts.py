@@ -16,6 +16,8 @@ from cubelib.data.readers.rows import SKIP, TABLES, BadRows, RowLog, Source, tab
 
 _HALF = re.compile("[\ud800-\udfff]")  # half of a surrogate pair, which no encoding can hold
 
+_COLUMN_ADVICE = 'Name one with column="…" or its number, counted from 0 (data.text_column in a configuration).'
+
 
 def read_texts(
     path: Source,
@@ -58,13 +60,15 @@ def read_texts(
         >>> from pathlib import Path
         >>> folder = tempfile.TemporaryDirectory()
         >>> file = Path(folder.name) / "cats.csv"
-        >>> _ = file.write_text("id,text\\n007,A cat sleeps.\\n008,\"Black, white\"\\n")
+        >>> _ = file.write_text('id,text\\n007,A cat sleeps.\\n008,"Black, white"\\n')
         >>> read_texts(file)
         ['A cat sleeps.', 'Black, white']
         >>> folder.cleanup()
     """
-    log = RowLog(path, bad_rows, dialect)
-    (texts,) = _columns(log, [str(column)], missing, TEXT_COLUMNS if column == "text" else ())
+    log, cells = RowLog(path, bad_rows, dialect), _Cells(missing)
+    (texts,) = _columns(log, cells, [str(column)], _COLUMN_ADVICE)
+    log.finish(len(texts), "text", "Put one text on each line.")
+    cells.looks.finish(log.source, len(texts))
     return texts
 
 
@@ -76,6 +80,7 @@ def read_columns(
     dialect: Dialect | None = None,
     missing: Collection[str] = (),
     skip: str = SKIP,
+    advice: str = _COLUMN_ADVICE,
 ) -> dict[str, list[str]]:
     """Texts from several columns; a row of which one cell cannot be used is left out of all of them.
 
@@ -84,20 +89,21 @@ def read_columns(
         columns: by name or number.
         bad_rows, dialect, missing: see `read_texts`.
         skip: how the user asks for bad rows to be left out, for messages.
+        advice: how the user names columns, for messages.
 
     Returns:
         Column → its texts; row i of one belongs to row i of the others.
     """
-    log = RowLog(path, bad_rows, dialect, skip=skip)
-    return dict(zip(columns, _columns(log, columns, missing, ()), strict=True))
+    log, cells = RowLog(path, bad_rows, dialect, skip=skip), _Cells(missing)
+    texts = _columns(log, cells, columns, advice)
+    log.finish(len(texts[0]), "text", "Put one text on each line.")
+    cells.looks.finish(log.source, len(texts[0]))
+    return dict(zip(columns, texts, strict=True))
 
 
-def _columns(
-    log: RowLog, columns: Sequence[str], missing: Collection[str], spellings: Sequence[Sequence[str]]
-) -> list[list[str]]:
+def _columns(log: RowLog, cells: _Cells, columns: Sequence[str], advice: str) -> list[list[str]]:
     texts: list[list[str]] = [[] for _ in columns]
-    cells = _Cells(missing)
-    advice = 'Name one with column="…" or its number, counted from 0 (data.text_column in a configuration).'
+    spellings = TEXT_COLUMNS if list(columns) == ["text"] else ()
     rows = table_rows(log, columns, "texts", advice, endings=(".txt", *TABLES), bare=str, spellings=spellings)
     for place, row in rows:
         values = [row[column] for column in columns] if isinstance(row, dict) else [row]
@@ -107,10 +113,8 @@ def _columns(
             continue
         for column, value, found in zip(columns, values, texts, strict=True):
             text = value.strip()
-            cells.looks.see(text, place, column, is_line=not isinstance(row, dict))
+            cells.looks.see(text, place, column if isinstance(row, dict) else "")
             found.append(text)
-    log.finish(len(texts[0]), "text", "Put one text on each line.")
-    cells.looks.finish(log.source, len(texts[0]))
     return texts
 
 
