@@ -88,7 +88,9 @@ def _sentences(data: DataConfig, encoder: TeacherEncoder) -> EmbeddingDataset:
         return AutoencoderDataset.from_texts(corpora.sentences(data.limit or FIRST_RUN), encoder)
     if content_of(data) == "vectors":
         return AutoencoderDataset(readers.open_vectors(_source(data), data.vector_column, bad_rows=data.bad_rows))
-    texts = readers.read_texts(_source(data), data.text_column, bad_rows=data.bad_rows)
+    texts = readers.read_texts(
+        _source(data), data.text_column, bad_rows=data.bad_rows, dialect=data.dialect, missing=data.missing
+    )
     return AutoencoderDataset.from_texts(texts, encoder)
 
 
@@ -105,7 +107,14 @@ def _pairs(data: DataConfig, encoder: TeacherEncoder) -> EmbeddingDataset:
                 "vectors. Remove the pairs that cannot be used, and leave bad_rows out."
             )
         return DialogueDataset.from_file(_source(data), None, data.question_column, data.answer_column)
-    pairs = readers.read_pairs(_source(data), data.question_column, data.answer_column, bad_rows=data.bad_rows)
+    pairs = readers.read_pairs(
+        _source(data),
+        data.question_column,
+        data.answer_column,
+        bad_rows=data.bad_rows,
+        dialect=data.dialect,
+        missing=data.missing,
+    )
     return DialogueDataset.from_pairs(pairs, encoder)
 
 
