@@ -5,7 +5,8 @@
     read_pairs            two columns of a table, or .txt with tabs
     read_conversations    chats: what programs export, a conversation in each row, or a turn in each row
     read_turns            the same, with the speaker of each turn
-    read_vectors          .npy .npz .safetensors · a column of a table
+    read_vectors          .npy .npz .safetensors .pt · a column of a table · numbers as text · answers of APIs
+    read_vectors_and_texts  the same, with the texts of the same rows
     open_vectors          the same; what is larger than memory stays in its file
     hub_table             a data set of the Hugging Face hub, as files for the readers above
 
@@ -23,7 +24,7 @@ from cubelib.data.readers.hub_tables import hub_table
 from cubelib.data.readers.looks import SuspectTexts
 from cubelib.data.readers.rows import FormatWarning, SkippedRows, SkippedTurns, Source
 from cubelib.data.readers.texts import read_columns, read_pairs, read_texts, text_fault
-from cubelib.data.readers.vectors import open_vectors, read_vectors
+from cubelib.data.readers.vectors import looks_like_vectors, open_vectors, read_vectors, read_vectors_and_texts
 
 __all__ = [
     "Dialect",
@@ -36,6 +37,7 @@ __all__ = [
     "UnusedColumns",
     "hub_table",
     "looks_like_chat",
+    "looks_like_vectors",
     "open_vectors",
     "read_columns",
     "read_conversations",
@@ -43,5 +45,6 @@ __all__ = [
     "read_texts",
     "read_turns",
     "read_vectors",
+    "read_vectors_and_texts",
     "text_fault",
 ]

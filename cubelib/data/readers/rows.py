@@ -122,6 +122,11 @@ class RowLog:
         self._first: DataError | None = None
 
     @property
+    def skips(self) -> bool:
+        """Whether bad rows are left out."""
+        return self._skip
+
+    @property
     def source(self) -> str:
         """The file, or the first of several."""
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
