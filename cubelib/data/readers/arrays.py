@@ -29,10 +29,14 @@ _PICKLE = (
     "a pickle runs code when it is opened, so it is not read here. If you trust it, save its vectors once: import "
     "pickle, numpy; numpy.save({saved!r}, numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32'))"
 )
+_JOBLIB = _PICKLE.replace("pickle, ", "joblib, ").replace("pickle.load(open({path!r}, 'rb'))", "joblib.load({path!r})")
 _REFUSED = {
-    ".pkl": _PICKLE, ".pickle": _PICKLE, ".joblib": _PICKLE.replace("pickle.load(open({path!r}, 'rb'))", "joblib.load({path!r})").replace("import pickle", "import joblib"),
-    ".h5": _HDF5, ".hdf5": _HDF5, ".hdf": _HDF5,
-}  # fmt: skip
+    ".pkl": _PICKLE,
+    ".pickle": _PICKLE,
+    ".joblib": _JOBLIB,
+    ".h5": _HDF5,
+    ".hdf5": _HDF5,
+}
 
 
 def check_kind(path: Path) -> None:
@@ -105,9 +109,9 @@ def _pt(path: Path, key: str | None) -> Tensor:
         tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
         matrices = [name for name, value in tensors.items() if value.ndim == 2]
         return tensors[choose_name(path, matrices if key is None else list(tensors), key, "tensor")]
-    if isinstance(content, list | tuple) and content and all(isinstance(value, Tensor) for value in content):
-        if len({value.shape for value in content}) == 1:
-            content = torch.stack(list(content))
+    if isinstance(content, list | tuple) and all(isinstance(value, Tensor) for value in content):
+        one_shape = len({value.shape for value in content}) == 1
+        content = torch.stack(list(content)) if one_shape else content
     if not isinstance(content, Tensor):
         raise DataError(
             f"Reading {path}: found {type(content).__name__}, expected a tensor (n, dim). Save the vectors alone: "
@@ -172,7 +176,7 @@ def _check_layout(path: Path, kind: str, shape: Sequence[int], real: bool) -> No
         return
     remedy = "Save it again, for example with np.save(path, np.asarray(vectors, dtype=np.float32))."
     if real and len(shape) == 1:
-        remedy = f"This is one vector, or all in one row: np.save(path, array.reshape(-1, dim)), or np.stack(vectors) of many; {remedy}"
+        remedy = "One vector trains nothing: np.save(path, np.stack(vectors)), or array.reshape(-1, dim) if it is many."
     elif real and len(shape) == 3 and 1 in shape[:2]:
         remedy = f"An axis of length 1 is too many: np.save(path, array.squeeze({1 if shape[1] == 1 else 0}))."
     elif real and len(shape) == 3:
@@ -211,7 +215,7 @@ def refuse_packed_bits(source: str, array: Array) -> None:
     raise DataError(
         f"Reading {source}: {array.dtype} numbers of a byte, as precision='ubinary' or 'binary' writes them: eight "
         "signs packed into each, whose size means nothing. Unpack them into 1 and -1: np.save(path, "
-        f"np.unpackbits({unpack}, axis=1) * 2.0 - 1). If they are numbers all the same, save array.astype('float32') / 127."
+        f"np.unpackbits({unpack}, axis=1) * 2.0 - 1). If they are numbers all the same: np.save(path, array / 127.0)."
     )
 
 

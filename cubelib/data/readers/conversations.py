@@ -28,8 +28,8 @@ from cubelib.data.readers.rows import (
     RowLog,
     SkippedTurns,
     Source,
+    all_rows,
     check_file,
-    table_rows,
 )  # fmt: skip
 from cubelib.data.readers.texts import kind_of, text_fault
 from cubelib.data.readers.whatsapp import looks_like_whatsapp, read_whatsapp
@@ -295,7 +295,7 @@ def _rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, A
     """Rows of a table, items of a list, or the whole content of a file that is one chat."""
     ending = format_of(log.path)
     if ending not in (".txt", *_JSON):
-        yield from table_rows(log, (), "conversations", "")
+        yield from all_rows(log)
         return
     rows = _texts(log) if ending == ".txt" else _json_rows(log, conversation_column)
     for place, row in rows:

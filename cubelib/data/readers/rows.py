@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -203,7 +203,6 @@ def table_rows(
     Args:
         log: counts rows, and decides what becomes of the bad ones; gets the names of all columns.
         columns: which must be there, by name or by number, counted from 0; others may be left out of the rows.
-            None named: all are in the rows.
         what: what the rows are, for messages, such as "pairs".
         advice: how to name the columns.
         endings: the kinds of files that may be read.
@@ -228,6 +227,12 @@ def table_rows(
             yield from _text_rows(log)
         else:
             yield from _delimited_rows(log, wanted)
+
+
+def all_rows(log: RowLog) -> Rows:
+    """Place and row for every row of the delimited or Parquet file that is being read, with all its columns."""
+    read = partial(_parquet_rows, extra=()) if format_of(log.path) == ".parquet" else _delimited_rows
+    return read(log, Columns((), ""))
 
 
 def check_file(path: Path, endings: Sequence[str], what: str) -> None:

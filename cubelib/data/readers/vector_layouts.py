@@ -1,9 +1,9 @@
 """The ways in which vectors are written: the cells of tables, tables of numbers, and what APIs answer.
 
-    parse_vector      a cell: a list, a print of NumPy, base64 or bytes
-    number_columns    a column for each number: dim_0, dim_1, …
-    number_table      lines of numbers without a header, and GloVe's and word2vec's, which begin with a word
-    json_rows         the rows of a JSON value: lists, columns, responses and batches of OpenAI
+parse_vector      a cell: a list, a print of NumPy, base64 or bytes
+number_columns    a column for each number: dim_0, dim_1, …
+number_table      lines of numbers without a header, and GloVe's and word2vec's, which begin with a word
+json_rows         the rows of a JSON value: lists, columns, responses and batches of OpenAI
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def parse_vector(cell: Any) -> Array | str:
         return kind_of(cell)
     if not cell:
         return "an empty list"
+    if all(isinstance(number, str) for number in cell):  # a column for each, in a table of text
+        cell = _floats(cell) or cell
     for number in cell:
         if isinstance(number, bool) or not isinstance(number, int | float | np.floating):
             return f"a list with {kind_of(number)} in it"
@@ -124,10 +126,8 @@ def number_columns(names: Sequence[str], key: str | None = None) -> list[str]:
         match = _COUNTED.fullmatch(name.strip())
         if match:
             groups.setdefault(match[1].rstrip(" _-.[("), {})[int(match[2])] = name
-    if key is not None:
-        group = groups.get(key.rstrip(" _-."), {})
-    else:
-        group = max(groups.values(), key=len, default={})
+    largest: dict[int, str] = max(groups.values(), key=len, default={})
+    group = largest if key is None else groups.get(key.rstrip(" _-."), {})
     numbers = sorted(group)
     complete = len(numbers) >= _FEWEST and numbers[-1] - numbers[0] == len(numbers) - 1
     return [group[number] for number in numbers] if complete else []
@@ -181,6 +181,11 @@ def number_table(head: Sequence[str]) -> NumberTable | None:
     return None
 
 
+def is_comment(line: str) -> bool:
+    """Whether a line is a comment, as np.savetxt writes them, and not a word that begins with "#"."""
+    return line.startswith("#") and not _floats(line.split()[1:])
+
+
 def _floats(cells: Sequence[str]) -> list[float] | None:
     try:
         return [float(cell) for cell in cells]
@@ -210,7 +215,9 @@ def json_rows(place: str, value: Any, *, alone: bool = False) -> Iterator[Row]:
             yield from rows
             return
     if alone and isinstance(value, dict):
-        lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict | list)]
+        lists = [
+            part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict | list)
+        ]
         value = lists[0] if len(lists) == 1 else value
     if not isinstance(value, list) or (value and isinstance(value[0], int | float)):
         yield place, value

@@ -17,7 +17,7 @@ from cubelib.data.readers.columns import Columns, MissingColumn
 from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.hub_tables import is_hub_name
 from cubelib.data.readers.lines import format_of, json_documents, text_lines
-from cubelib.data.readers.rows import TABLES, BadRows, RowLog, Source, check_file, table_rows
+from cubelib.data.readers.rows import TABLES, BadRows, RowLog, Source, all_rows, check_file
 from cubelib.data.readers.vector_layouts import (
     SIDES,
     VECTOR_NAME,
@@ -25,6 +25,7 @@ from cubelib.data.readers.vector_layouts import (
     NumberTable,
     batch_order,
     is_batch,
+    is_comment,
     json_rows,
     number_columns,
     number_table,
@@ -61,8 +62,8 @@ def read_vectors(
         path: one of these, recognized by its shape, or several tables, or the name of a data set on the hub:
 
             - an array `(n, dim)` of real numbers in a .npy, .npz, .safetensors or .pt file;
-            - a .csv, .tsv, .json, .jsonl, .ndjson or .parquet file with a vector in each row: a list of numbers, a print
-              of NumPy, base64 or bytes of float32, or a column for each number (dim_0, dim_1, …);
+            - a .csv, .tsv, .json, .jsonl, .ndjson or .parquet file with a vector in each row: a list of numbers, a
+              print of NumPy, base64 or bytes of float32, or a column for each number (dim_0, dim_1, …);
             - numbers without a header (np.savetxt, Embedding Projector), and words with numbers (GloVe, word2vec), also
               as .txt or .vec;
             - what APIs answer: responses in the order of their "index", batches in that of their "custom_id".
@@ -173,13 +174,15 @@ def looks_like_vectors(path: str | Path) -> bool:
         return True
     try:
         check_file(log.path, (*_LINES, *_JSON, ".parquet"), "vectors")
-        rows = [row for _, row in islice(_rows(log), 1)]
-        layout = _find_layout(rows, None, None)
-    except (DataError, MissingColumn, ModuleNotFoundError):
+        _, row = next(_rows(log), ("", None))
+    except (DataError, ModuleNotFoundError):
         return False
-    named = layout is None or bool(layout.numbers) or VECTOR_NAME.search(layout.column) is not None
-    vector = _vector(rows[0], layout) if rows else "nothing"
-    return named and not isinstance(vector, str) and len(vector) >= _WIDE
+    cells = [row]
+    if isinstance(row, dict):
+        cells = [cell for name, cell in row.items() if VECTOR_NAME.search(name)]
+        cells.append([row[name] for name in number_columns(list(row))])
+    vectors = map(parse_vector, cells)
+    return any(not isinstance(vector, str) and len(vector) >= _WIDE for vector in vectors)
 
 
 def _read(log: RowLog, key: str | None, text_column: str | None) -> tuple[Tensor, list[str] | None]:
@@ -224,8 +227,8 @@ def _tables(log: RowLog, key: str | None, text_column: str | None) -> tuple[Tens
         head = list(islice(rows, _HEAD))
         try:
             layout = _find_layout([row for _, row in head], key, text_column)
-        except MissingColumn as fault:
-            raise DataError(f"Reading {path}: {fault}") from None
+        except MissingColumn as missing:
+            raise DataError(f"Reading {path}: {missing}") from None
         for place, row in chain(head, rows):
             vector = _vector(row, layout)
             if isinstance(vector, str):
@@ -258,7 +261,7 @@ def _whole(log: RowLog, texts: list[Any], places: Sequence[tuple[Path, str]]) ->
 def _rows(log: RowLog) -> Iterator[tuple[str, Any]]:
     ending = format_of(log.path)
     lines = text_lines(log.path, log.dialect.encoding) if ending in _LINES else iter(())
-    head = [line for line in islice(lines, _HEAD) if line.strip() and not line.startswith("#")]
+    head = [line for line in islice(lines, _HEAD) if line.strip() and not is_comment(line)]
     plain = number_table(head) if head else None
     if plain:
         yield from _plain_rows(log, plain)
@@ -266,17 +269,13 @@ def _rows(log: RowLog) -> Iterator[tuple[str, Any]]:
         yield from _json(log)
     else:
         check_file(log.path, TABLES, "vectors with texts beside them")
-        one = RowLog(log.path, "error", log.dialect)
-        one.bad = log.bad  # type: ignore[method-assign]
-        for place, row in table_rows(one, (), "vectors", _ADVICE):
-            log.total += 1
-            yield place, row
+        yield from all_rows(log)
 
 
 def _plain_rows(log: RowLog, table: NumberTable) -> Iterator[tuple[str, Any]]:
     skip = table.skip
     for number, line in enumerate(text_lines(log.path, log.dialect.encoding), start=1):
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or is_comment(line):
             continue
         if skip:
             skip -= 1
@@ -290,9 +289,8 @@ def _json(log: RowLog) -> Iterator[tuple[str, Any]]:
     first = list(islice(documents, 2))
     alone = len(first) == 1
     rows = chain.from_iterable(json_rows(place, value, alone=alone) for place, value in chain(first, documents))
-    if first and is_batch(first[0][1]):
-        rows = iter(_ordered(log, list(rows)))
-    for place, row in rows:
+    in_order = _ordered(log, list(rows)) if first and is_batch(first[0][1]) else rows
+    for place, row in in_order:
         log.total += 1
         yield place, row
 
@@ -347,7 +345,7 @@ def _find_vectors(rows: Sequence[dict[str, Any]], names: Sequence[str], key: str
     if numbers and not named:
         return f"{numbers[0]} … {numbers[-1]}", numbers
     if named:
-        raise MissingColumn("which column holds the vectors?", f"Found: {', '.join(named)}. {_ADVICE}")
+        raise MissingColumn("it is not clear which column holds the vectors", f"Found: {', '.join(named)}. {_ADVICE}")
     return Columns(["embedding"], _ADVICE).find(names)[0], []
 
 
@@ -365,12 +363,9 @@ def _text_beside(rows: Sequence[dict[str, Any]], names: Sequence[str], column: s
 
 def _vector(row: Any, layout: _Layout | None) -> Array | str:
     """The vector of a row, or what it holds instead, in words."""
-    if isinstance(row, dict) and layout is not None:
-        if layout.numbers:
-            cells = [str(row.get(name)) for name in layout.numbers]
-            return parse_vector(" ".join(cell.strip().replace(",", ".") or "empty" for cell in cells))
-        return parse_vector(row.get(layout.column))
-    return parse_vector(row) if isinstance(row, list) else f"{row!r:.60}"
+    if not isinstance(row, dict) or layout is None:
+        return parse_vector(row)
+    return parse_vector([row.get(name) for name in layout.numbers] if layout.numbers else row.get(layout.column))
 
 
 def _where(row: Any, layout: _Layout | None) -> str:
