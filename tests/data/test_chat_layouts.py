@@ -117,6 +117,7 @@ def test_every_layout_comes_back(tmp_path_factory, name, chats):
 
 
 def test_every_layout_in_the_table_is_tried():
+    taken = set()
     values = [WRITERS[name](["Hi.", "Ho.", "Hey."]) for name in WRITERS]
     values += [{"chats": {"list": []}}, {"input": {"messages": []}, "preferred_output": []}]
     taken = [
@@ -128,7 +129,8 @@ def test_every_layout_in_the_table_is_tried():
 
 
 STAMPS = {
-    "iphone": "[%d/%m/%y, %H:%M:%S] ", "iphone_us": "[%m/%d/%y, %I:%M:%S\u202f%p] ", "iphone_de": "[%d.%m.%y, %H:%M:%S] ",
+    "iphone": "[%d/%m/%y, %H:%M:%S] ", "iphone_us": "[%m/%d/%y, %I:%M:%S\u202f%p] ",
+    "iphone_de": "[%d.%m.%y, %H:%M:%S] ",
     "android": "%d/%m/%Y, %H:%M - ", "android_us": "%m/%d/%y, %I:%M %p - ", "android_de": "%d.%m.%y, %H:%M - ",
     "android_iso": "%Y-%m-%d %H:%M - ", "android_es": "%d/%m/%y %H:%M - ", "android_nl": "%d-%m-%Y %H:%M - ",
     "android_fi": "%d.%m.%Y klo %H.%M - ",
