@@ -59,9 +59,8 @@ def savetxt(vectors, texts):
 
 
 def words(vectors, texts, header=""):
-    return header + "\n".join(
-        f"{text} {' '.join(map(repr, row))}" for text, row in zip(texts, vectors.tolist(), strict=True)
-    )
+    rows = zip(texts, vectors.tolist(), strict=True)
+    return header + "\n".join(f"{text} {' '.join(map(repr, row))}" for text, row in rows)
 
 
 def response(vectors, texts):
@@ -73,6 +72,10 @@ def batch(vectors, texts):
     bodies = [{"data": [{"object": "embedding", "index": 0, "embedding": row}]} for row in vectors.tolist()]
     lines = [{"custom_id": f"r-{n}", "response": {"body": body}, "error": None} for n, body in enumerate(bodies)]
     return as_lines(sorted(lines, key=lambda line: line["custom_id"]))
+
+
+def base64_rows(vectors):
+    return [{"embedding": base64.b64encode(row.tobytes()).decode()} for row in vectors]
 
 
 def records(vectors, texts):
@@ -98,7 +101,7 @@ TABLES = {  # file → how it is written, whether the texts are in it
     "batch.jsonl": (batch, False),
     "records.json": (lambda v, texts: json.dumps({"points": records(v, texts)}), True),
     "records.jsonl": (lambda v, texts: as_lines(records(v, texts)), True),
-    "base64.jsonl": (lambda v, _: as_lines({"embedding": base64.b64encode(row.tobytes()).decode()} for row in v), False),
+    "base64.jsonl": (lambda v, _: as_lines(base64_rows(v)), False),
     "bare.jsonl": (lambda vectors, texts: as_lines(vectors.tolist()), False),
     "chroma.json": (lambda v, texts: json.dumps({"ids": texts, "embeddings": v.tolist(), "documents": texts}), True),
     "cohere.json": (lambda v, texts: json.dumps({"embeddings": {"float": v.tolist()}, "texts": texts}), True),
@@ -215,7 +218,7 @@ def test_an_unordered_batch_and_failed_requests_are_told(tmp_path):
     lines = batch(np.ones((2, 8)), ["a", "b"]).replace("r-0", "a").replace("r-1", "b")
     failed = '\n{"custom_id": "c", "response": null, "error": {"message": "rate limit"}}'
     (tmp_path / "v.jsonl").write_text(lines + failed)
-    with pytest.raises(DataError, match="line 3: the row holds a request that failed: {'message': 'rate limit'}"):
+    with pytest.raises(DataError, match=r"line 3: a request that failed. Its error: {.message.: .rate limit.}"):
         read_vectors(tmp_path / "v.jsonl")
     with pytest.warns(UserWarning, match="its custom_id do not say"), pytest.warns(SkippedRows, match="line 3"):
         assert len(read_vectors(tmp_path / "v.jsonl", bad_rows="skip")) == 2

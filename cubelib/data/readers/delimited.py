@@ -167,6 +167,8 @@ def _find_delimiter(path: Path, body: Sequence[str], columns: Columns) -> str:
     """The one that makes a header with the columns of the first line, else the one that makes the steadiest table."""
     preferred = "\t" if format_of(path) in (".tsv", ".txt") else ","
     candidates = sorted(_DELIMITERS, key=lambda delimiter: delimiter != preferred)
+    if not columns.wanted:  # the header alone: a cell may have line breaks, as NumPy's prints of vectors do
+        return max(candidates, key=lambda delimiter: len(_split(body[:1], delimiter)))
     best, steadiest = preferred, 0
     is_prose = format_of(path) == ".txt"  # where commas and semicolons divide clauses
     for delimiter in candidates:

@@ -103,6 +103,8 @@ def _from_bytes(data: bytes) -> Array | None:
         size = np.dtype(kind).itemsize
         if len(data) < _FEWEST * size or len(data) % size:
             continue
+        if kind == "<f4" and len(data) % 8 == 0 and not (np.frombuffer(data, "<u4")[::2] & 0x1FFFFFFF).any():
+            continue  # float64 that was float32
         values = np.frombuffer(data, kind)
         usual = (np.abs(values) > 1e-8) & (np.abs(values) < 1e4)
         if np.isfinite(values).all() and (usual | (values == 0)).mean() > 0.99 and usual.any():
@@ -252,7 +254,7 @@ def _batch(place: str, value: Any) -> list[Row] | None:
     response = value["response"]
     rows = _response(place, response.get("body")) if isinstance(response, dict) else None
     if rows is None:
-        return [(place, f"a request that failed: {value.get('error') or response!r:.60}")]
+        return [(place, f"{value.get('error') or response!r:.60}")]
     return [(place, {**row, "custom_id": value["custom_id"]}) for _, row in rows]
 
 

@@ -296,8 +296,10 @@ def _json(log: RowLog) -> Iterator[tuple[str, Any]]:
 
 
 def _ordered(log: RowLog, rows: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """The rows of a batch in the order of their requests; those that failed first."""
-    failed = [row for row in rows if not isinstance(row[1], dict)]
+    """The rows of a batch in the order of their requests."""
+    for place, row in rows:
+        if not isinstance(row, dict):
+            log.bad_line(place, "a request that failed", f"Its error: {row}. Send it again, or remove the row.")
     answered = [row for row in rows if isinstance(row[1], dict)]
     order = batch_order([str(row["custom_id"]) for _, row in answered])
     if order is None:
@@ -306,8 +308,8 @@ def _ordered(log: RowLog, rows: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
             "They are in the order of the file. Number the requests: r-0, r-1, …",
             stacklevel=6,
         )
-        return rows
-    return failed + [answered[number] for number in order]
+        return answered
+    return [answered[number] for number in order]
 
 
 def _find_layout(rows: Sequence[Any], key: str | None, text_column: str | None) -> _Layout | None:
