@@ -159,7 +159,8 @@ class LesionLab(FigureWidget):
 
     def _change(self) -> Heatmap:
         colors = Colors([torch.ones(1), *self.changes.values()])
-        return Heatmap("what changed at the back face (1: the strength of a cell)", self.changes[self.shown.value], colors)
+        title = "what changed at the back face (1: the strength of a cell)"
+        return Heatmap(title, self.changes[self.shown.value], colors)
 
     def set_sentence(self, sentence: str) -> None:
         self._vector = encode(next(iter(self.cubes.values())), sentence)
