@@ -3,9 +3,9 @@
     python -m benchmarks.encoders                # five seeds: about ten minutes on one core
 
 An index of 768 numbers is full of texts that one would rather not encode again, and questions are to be encoded by a
-smaller model. 12,000 built-in sentences, each encoded by both; no near copy on two sides of the split. A seed has its own
-split, first weights and batches. All models are trained for the cosine and choose by it on validation sentences; the cube
-chooses its epoch by the MRR.
+smaller model. 12,000 built-in sentences, each encoded by both; no near copy on two sides of the split. A seed has its
+own split, first weights and batches. All models are trained for the cosine and choose by it on validation sentences;
+the cube chooses its epoch by the MRR.
 
     cosine     of the output with the sentence's own vector in the other space
     MRR        of that vector among those of all test sentences
