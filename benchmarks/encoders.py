@@ -42,10 +42,7 @@ CUBE: dict[str, Any] = {
     "schedule": "one_cycle",
     "epochs": 30,
     "early_stopping_patience": 30,
-}
-CUBES: dict[str, dict[str, Any]] = {
-    "cube": {"layout": "pca", "cell_dropout": 0.0},
-    "cube, 64 global channels": {"layout": "pca", "cell_dropout": 0.0, "global_channels": 64},
+    "core": {"layout": "pca", "cell_dropout": 0.0},
 }
 
 
@@ -80,11 +77,10 @@ def main() -> None:
         for model in rivals(seed):
             model.fit(split.train.input, split.train.target, (split.validation.input[:], split.validation.target[:]))
             outputs[model.name], sizes[model.name] = model.predict(split.test.input), model.parameter_count
-        for name, core in CUBES.items():
-            trainer = CubeTrainer({**CUBE, "random_seed": seed, "core": core})
-            trainer.initialize_components()
-            trainer.fit(split.train, split.validation, progress=False)
-            outputs[name], sizes[name] = trainer.predict(split.test.input), trainer.core.parameter_count
+        trainer = CubeTrainer({**CUBE, "random_seed": seed})
+        trainer.initialize_components()
+        trainer.fit(split.train, split.validation, progress=False)
+        outputs["cube"], sizes["cube"] = trainer.predict(split.test.input), trainer.core.parameter_count
         for name, output in outputs.items():
             target = split.test.target[:]
             cosine = EmbeddingMetrics.calculate_cosine_similarity(output, target)
