@@ -33,7 +33,7 @@ ADDED_UP = {"gradient_accumulation": 8}
 WHITENED = {"whitening": True}
 SETTINGS: dict[str, dict[str, Any]] = {
     "cube: learning rate 0.001, batch 32": {"gradient_accumulation": 1},
-    "cube: 8 batches of 32 added up": ADDED_UP,
+    "cube: 8 batches of 32 added up (default)": ADDED_UP,
     "cube: 8 batches of 32 added up, shared rule": {**ADDED_UP, "core": {"rule": "shared"}},
     "cube: 8 batches of 32 added up, whitened": {**ADDED_UP, "core": WHITENED},
     "cube: learning rate 0.0001, batch 256": SMALL_STEPS,

@@ -82,8 +82,9 @@ class TrainingConfig(Block):
     """Fraction of the steps in which the learning rate rises; None: 0.3 for one_cycle, else 0."""
     gradient_clipping: Annotated[float, Field(gt=0)] | None = None
     """Maximum global gradient norm; None disables clipping."""
-    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
-    """Batches per step: the same step as one batch that many times as large, in less memory."""
+    gradient_accumulation: Annotated[int, Field(ge=1)] | None = None
+    """Batches per step: the same step as one batch that many times as large, in less memory. None: in dialogue mode 8,
+    or as many as leave 8 steps in an epoch; else 1."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
     """Of matrix products: float32, bf16 (weights stay float32; slower on a CPU), or auto for bf16 on a GPU that has
     it."""
@@ -144,7 +145,7 @@ class TrainingConfig(Block):
                 f"core.global_channels: {self.core.global_channels} cannot be used here, {why}; use 0, or mode "
                 "dialogue with core.bottleneck: null and a depth of 2 or more"
             )
-        if self.batch_size * self.gradient_accumulation == 1 and "contrastive" in map(self.loss_for, self.tasks):
+        if self.batch_size * (self.gradient_accumulation or 1) == 1 and "contrastive" in map(self.loss_for, self.tasks):
             raise ValueError(
                 "batch_size: a contrastive loss tells the right answer from the others of its step, and with 1 there "
                 "are none to learn from; use 2 or more, gradient_accumulation, or another loss_function"

@@ -62,7 +62,7 @@ class Loop:
         with _seeded(derived_seed(self.config.random_seed, epoch), self.engine.device), _training(self.core):
             for number in range(1, count + 1):
                 rate = self.config.learning_rate * rate_factor(self.config, first + number - 1, total_steps)
-                losses = self._step(list(islice(batches, self.config.gradient_accumulation)), weights, rate)
+                losses = self._step(list(islice(batches, self.schedule.accumulation)), weights, rate)
                 if not math.isfinite(losses["loss"]):
                     raise FloatingPointError(f"the loss became {losses['loss']} at batch {number} of {count}.")
                 sums.update(losses)
