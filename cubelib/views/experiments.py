@@ -99,10 +99,8 @@ def forward_trace(cube: Cube, text: str | Tensor, *, damage: Tensor | None = Non
     """
     vector = encode(cube, text)
     states = trace_states(cube, vector, damage=damage)
-    reshaper = cube.reshaper
-    back_face = states[-1, -1, ..., : reshaper.cube_shape[2]]  # (rows, columns, channels)
     with torch.no_grad():
-        output = reshaper.unfold(back_face[None].to(reshaper.order.device))[0].cpu()
+        output = cube.unfold(states[-1:, -1, ..., : cube.core.in_channels].to(cube.device))[0].cpu()
     return ForwardTrace(vector, output, states)
 
 
