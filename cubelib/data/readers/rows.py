@@ -111,8 +111,13 @@ class RowLog:
         prefix = f"{self.path.name}, " if len(self.paths) > 1 else ""
         self._reasons.setdefault(reason, []).append(prefix + place)
 
-    def finish(self, kept: int, what: str, advice: str) -> None:
-        """Warns of the rows that were left out.
+    def bad_line(self, place: str, reason: str, advice: str) -> None:
+        """`bad`, for a row that was not counted yet."""
+        self.total += 1
+        self.bad(place, reason, advice)
+
+    def finish(self, kept: int, what: str, advice: str, stacklevel: int = 3) -> None:
+        """Warns of the rows that were left out, at the caller `stacklevel` calls above.
 
         Raises:
             DataError: nothing remains.
@@ -124,7 +129,7 @@ class RowLog:
                 f"Reading {self.source}: none of its {self.total:,} rows can be used. The first: {self._first}"
             )
         if self._reasons:
-            warnings.warn(SkippedRows(self.source, self.total, self._reasons), stacklevel=3)
+            warnings.warn(SkippedRows(self.source, self.total, self._reasons), stacklevel=stacklevel)
 
 
 def _files(source: Source) -> list[Path]:
@@ -340,7 +345,7 @@ def _parquet_rows(log: RowLog, columns: Sequence[str], advice: str) -> Rows:
     try:
         with pyarrow.parquet.ParquetFile(log.path) as file:
             _check_header(log.path, "", file.schema_arrow.names, columns, advice)
-            for batch in file.iter_batches(_BATCH, columns=list(columns)):
+            for batch in file.iter_batches(_BATCH, columns=list(columns) or None):
                 for row in batch.to_pylist():
                     number += 1
                     yield f"row {number}", row
