@@ -109,7 +109,7 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
             f"Asking: the cube takes vectors of {dim} numbers, and its teacher {encoder.name} makes {encoder.dim}. It "
             "was trained on vectors of another encoder. Set trainer.encoder = TeacherEncoder(that one)."
         )
-    vector = encoder.encode([question])  # (1, dim)
+    vector = trainer.encode([question])  # (1, dim)
     (after,) = bank.nearest(trainer.predict(vector), k)
     before = bank.nearest(vector, k)[0] if trainer.config.target_dim == dim else []  # else there is nothing to compare
     return Reply(question, before, after)

@@ -100,7 +100,8 @@ class Loop:
         Args:
             task: autoencoder or dialogue.
             rows: indices of the batch's items.
-            step_rows: indices of the whole step's items, whose targets are the negatives of a contrastive loss.
+            step_rows: indices of the whole step's items, whose targets and hard negatives are the negatives of a
+                contrastive loss.
         """
         dataset, shard = self.train[task], self.engine.shard
         weight = len(rows[shard]) / len(step_rows)
@@ -110,7 +111,11 @@ class Loop:
         self.core.batch_shard = shard, len(rows)
         output = self.cube.unfold(self._model(self.cube.fold(items["input"].to(self.engine.device))))
         target = items["target"].to(output.device)
-        bank = None if len(target) == len(step_rows) else dataset.target[step_rows].to(output.device)
+        negatives, bank = dataset.negatives_of(step_rows), None
+        if len(target) < len(step_rows) or negatives is not None:
+            bank = dataset.target[step_rows].to(output.device)
+        if bank is not None and negatives is not None:
+            bank = torch.cat([bank, negatives[:].to(output.device)])
         return weight * self.losses[task](output, target, bank=bank)
 
     def _logged(self, losses: Mapping[str, float]) -> EpochLog:

@@ -289,7 +289,7 @@ class CubeTrainer(Cube):
             self.trained_on,
             self.seconds,
             self.stop_reason,
-            provenance={**provenance(), "device": str(self.device)},
+            provenance={**provenance(), "device": str(self.device), "prompts": dict(self.encoder.prompts)},
         )
         save_checkpoint(Path(folder), checkpoint)
         return Path(folder)
