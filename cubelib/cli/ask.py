@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cubelib.cli.runs import find_data
 from cubelib.data.text import counted, normalize_text, shorten
 from cubelib.errors import ConfigError, DataError, UserError
 from cubelib.inference.answers import AnswerBank
@@ -19,7 +20,13 @@ TrainingAnswers = dict[str, dict[str, str]]  # normalized question → normalize
 
 
 def ask_in_terminal(
-    run: str, questions: Sequence[str], bank_file: str | None, column: str, k: int, device: str
+    run: str,
+    questions: Sequence[str],
+    bank_file: str | None,
+    column: str,
+    k: int,
+    device: str,
+    files: Sequence[str] | None = None,
 ) -> None:
     """Prints the reply to each question; without questions, asks for them until an empty line.
 
@@ -30,6 +37,7 @@ def ask_in_terminal(
         column: of the file, where it is a table.
         k: how many answers to show.
         device: of the cube.
+        files: where the run's data are now; None: where they were.
 
     Raises:
         ConfigError: there is no question.
@@ -41,6 +49,7 @@ def ask_in_terminal(
     trainer = CubeTrainer.load(run, device=device)
     known: TrainingAnswers = {}
     if bank_file is None:
+        find_data(trainer, files, f"Asking {run}")
         bank, known, description = _bank_of_run(trainer, run)
     else:
         if Path(bank_file).is_dir():

@@ -223,8 +223,8 @@ class DialogueDataset(EmbeddingDataset):
     Example:
         >>> DialogueDataset(torch.eye(3), torch.eye(3).flip(0))
         DialogueDataset(3 items of 3 numbers, without texts)
-        >>> DialogueDataset(torch.eye(2), torch.eye(2), negatives=torch.ones(1, 2), negative_rows=[[0], []])
-        DialogueDataset(2 items of 2 numbers, without texts, 1 hard negatives)
+        >>> DialogueDataset(torch.eye(2), torch.eye(2), negatives=torch.ones(2, 2), negative_rows=[[0, 1], []])
+        DialogueDataset(2 items of 2 numbers, without texts, 2 hard negatives)
     """
 
     def __init__(
@@ -249,10 +249,8 @@ class DialogueDataset(EmbeddingDataset):
                 f"of the {len(self):,} items; got {len(self.negative_rows):,} lists. Give an empty list for none."
             )
         if self.negatives.shape[1] != self.target_dim:
-            raise DataError(
-                f"DialogueDataset: negatives are as wide as answers, {self.target_dim} numbers; got "
-                f"{self.negatives.shape[1]}. Encode them with the answers' encoder."
-            )
+            widths = f"{self.target_dim} numbers; got {self.negatives.shape[1]}"
+            raise DataError(f"DialogueDataset: negatives are as wide as answers, {widths}. Encode both alike.")
 
     @classmethod
     def from_pairs(
@@ -261,13 +259,6 @@ class DialogueDataset(EmbeddingDataset):
         """Encodes `{"question", "answer"}` pairs (or finds them in the cache), which may have "negatives", a list.
 
         A model with prompts for queries and documents gets questions as the one, answers and negatives as the other.
-
-        Example:
-            >>> class Lengths:
-            ...     def encode(self, texts):
-            ...         return torch.tensor([[1.0, len(text)] for text in texts])
-            >>> DialogueDataset.from_pairs([{"question": "Rain?", "answer": "No.", "negatives": ["Yes."]}], Lengths())
-            DialogueDataset(1 items of 2 numbers, with texts, 1 hard negatives)
         """
         for number, pair in enumerate(pairs):
             if not isinstance(pair, Mapping) or not {"question", "answer"} <= set(pair):
@@ -287,8 +278,15 @@ class DialogueDataset(EmbeddingDataset):
         if not wrong:
             return cls(asked, found, questions, answers, groups)
         rows = torch.arange(len(wrong)).split(counts)
-        negatives = {"negatives": found[len(pairs) :], "negative_rows": [some.tolist() for some in rows]}
-        return cls(asked, found[: len(pairs)], questions, answers, groups, **negatives)
+        return cls(
+            asked,
+            found[: len(pairs)],
+            questions,
+            answers,
+            groups,
+            negatives=found[len(pairs) :],
+            negative_rows=[some.tolist() for some in rows],
+        )
 
     @classmethod
     def from_file(

@@ -18,34 +18,29 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from cubelib.data.readers import text_fault
-from cubelib.data.text import counted, letter_share, shorten
 from cubelib.encoders import teacher
 from cubelib.encoders.bundled import bundled_vectors
 from cubelib.encoders.cache import EmbeddingCache, Vectors, cache_folder, embedding_key
-from cubelib.encoders.models import SCRIPTS_READ, find_model, usual_prompts
+from cubelib.encoders.models import find_model
 from cubelib.encoders.text_model import Role, TextFunction
+from cubelib.encoders.text_warnings import (
+    PromptWarning,
+    ScriptWarning,
+    TruncationWarning,
+    warn_of_cut_texts,
+    warn_of_foreign_scripts,
+    warn_of_missing_prompts,
+)
 from cubelib.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
     import torch
 
-_SAMPLE = 200  # texts whose letters are looked at
-_LETTERS = 1000  # of each of them
+__all__ = ["PromptWarning", "ScriptWarning", "TeacherEncoder", "TruncationWarning", "check_texts"]
+
 _PROBE = "text"  # tells whether the function behind a name is still the one that its cached vectors are from
 _SAME = 0.99  # cosine of two vectors of the probe above which they are from one model: a GPU or a service may round
 _BATCHES_PER_PROCESS = 16  # given to a pool at a time: more of them wait less for each other, and a kill loses more
-
-
-class TruncationWarning(UserWarning):
-    """Texts are longer than the model reads; the rest of them does not count."""
-
-
-class PromptWarning(UserWarning):
-    """The model is made for a prompt in front of every text, and none is known."""
-
-
-class ScriptWarning(UserWarning):
-    """Texts are in letters that the model was not made for; their vectors say little about their meaning."""
 
 
 def check_texts(texts: Iterable[str], task: str) -> list[str]:
@@ -145,7 +140,6 @@ class TeacherEncoder:
         if document_prompt is not None:
             self._model.prompts["document"] = document_prompt
         self._use_bundled = bundled and self._model.name == teacher.NAME
-        self._scripts = SCRIPTS_READ.get(self._model.name)
         self._probed = False
         self._is_named_function = callable(model) and name is not None
 
@@ -380,8 +374,9 @@ class TeacherEncoder:
             role: what the texts are.
             progress: whether to show that the model is loaded.
         """
-        self._warn_of_foreign_scripts(list(texts.values()))
-        self._warn_of_missing_prompts(role)
+        warn_of_foreign_scripts(self.name, list(texts.values()))
+        if role is not None and not self._model.prompts:
+            warn_of_missing_prompts(self.name)
         if missing:
             self.load(progress)
         if not self._model.cuts:
@@ -396,40 +391,4 @@ class TeacherEncoder:
         self.truncated = len(cut)
         if cut:
             first = next(text for text in texts.values() if text in cut)
-            warnings.warn(
-                f"{len(cut):,} of {counted(len(texts), 'different text')} are longer than the {tokens} tokens "
-                f"that {self.name} reads, such as {shorten(first)}. The rest of them does not count; split those texts "
-                "if it should.",
-                TruncationWarning,
-                stacklevel=4,  # the line that called encode
-            )
-
-    def _warn_of_missing_prompts(self, role: Role | None) -> None:
-        usual = usual_prompts(self.name)
-        if role is None or usual is None or self._model.prompts:
-            return
-        query, document = usual
-        warnings.warn(
-            f"{self.name} is made for {query!r} in front of questions and {document!r} in front of answers, and its "
-            f"files do not say so. Set data.query_prompt: {query!r} and data.document_prompt: {document!r} (in Python "
-            "TeacherEncoder(query_prompt=..., document_prompt=...)), or both to '' to do without.",
-            PromptWarning,
-            stacklevel=5,  # the line that called encode_query
-        )
-
-    def _warn_of_foreign_scripts(self, texts: list[str]) -> None:
-        if self._scripts is None:
-            return
-        sample = texts[:: -(-len(texts) // _SAMPLE)]
-        shares = [sum(letter_share(text[:_LETTERS], script) for script in self._scripts) for text in sample]
-        foreign = [text for text, share in zip(sample, shares, strict=True) if share < 0.5]
-        if len(foreign) <= len(sample) / 2:
-            return
-        scripts = ", ".join(script.title() for script in self._scripts)
-        warnings.warn(
-            f"{self.name} was made for {scripts} letters, and most texts have others, such as "
-            f"{shorten(foreign[0], 40)}. Such vectors say little about the meaning. Choose an encoder of that "
-            "language; docs/data.md names a multilingual one.",
-            ScriptWarning,
-            stacklevel=5,  # the line that called encode
-        )
+            warn_of_cut_texts(self.name, len(cut), len(texts), tokens, first)

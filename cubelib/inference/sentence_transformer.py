@@ -144,9 +144,9 @@ def to_sentence_transformer(trainer: CubeTrainer, *, base: SentenceTransformer |
     prompts = {"query": "", "document": ""}
     if base is None:
         base = _teacher(trainer)
-        prompts = {role: trainer.encoder.prompts[role] for role in ("query", "document")}
+        prompts = {str(role): prompt for role, prompt in trainer.encoder.prompts.items()}
     elif base.default_prompt_name is not None:
-        prompts = dict.fromkeys(prompts, base.prompts[base.default_prompt_name])
+        prompts = dict.fromkeys(prompts, base.prompts[base.default_prompt_name] or "")
     if trainer.config.mode == "autoencoder":
         prompts["query"] = prompts["document"]  # it was trained on documents alone
     _check_fits(base, trainer)

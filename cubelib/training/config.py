@@ -218,12 +218,7 @@ class TrainingConfig(Block):
         return -(-dim // (self.lattice_size[1] * self.lattice_size[2]))
 
     def with_widths(self, dim: int, target_dim: int) -> TrainingConfig:
-        """This configuration, with embedding_dim: auto replaced by the widths of questions and answers.
-
-        Example:
-            >>> TrainingConfig(mode="dialogue", embedding_dim="auto").with_widths(384, 1536).target_dim
-            1536
-        """
+        """This configuration, with embedding_dim: auto replaced by the widths of questions and answers."""
         if self.embedding_dim:
             return self
         widths: dict[str, Any] = {"embedding_dim": dim, "answer_dim": None if target_dim == dim else target_dim}

@@ -172,6 +172,7 @@ class Run:
 
     def _checkpoint(self, tensors: dict[str, Tensor], **state: Any) -> Checkpoint:
         where = {"device": str(self.engine.device), "processes": self.engine.processes}
+        prompts = dict(self._cube.encoder.prompts)
         return Checkpoint(
             tensors,
             self._cube.config.to_dict(),
@@ -179,7 +180,7 @@ class Run:
             self.trained_on,
             self.seconds,
             self.stop_reason,
-            provenance={**provenance(), **where},
+            provenance={**provenance(), **where, "prompts": prompts},
             **state,
         )
 

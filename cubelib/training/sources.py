@@ -27,8 +27,12 @@ FIRST_RUN = 12_000  # sentences: with them the default cube converges in a minut
 
 def make_encoder(data: DataConfig) -> TeacherEncoder:
     """The teacher that the settings describe."""
-    prompts = {"query_prompt": data.query_prompt, "document_prompt": data.document_prompt}
-    return TeacherEncoder(data.teacher, cache_dir=data.cache_dir, **prompts)
+    return TeacherEncoder(
+        data.teacher,
+        cache_dir=data.cache_dir,
+        query_prompt=data.query_prompt,
+        document_prompt=data.document_prompt,
+    )
 
 
 def resolve_widths(config: TrainingConfig, encoder: TeacherEncoder) -> TrainingConfig:
@@ -68,9 +72,7 @@ def load_splits(config: TrainingConfig, encoder: TeacherEncoder, *, progress: bo
             progress=progress,
         )
     if data.files and data.limit:
-        notes.append(
-            f"Of {' and '.join(data.files)} no more than the first {data.limit:,} items are used (data.limit)."
-        )
+        notes.append(f"Only the first {data.limit:,} items of {' and '.join(data.files)} are used (data.limit).")
     split = replace(split, filtered=filtered, notes=tuple(notes))
     if config.mode != "mixed":
         return {config.mode: split}
@@ -96,7 +98,7 @@ def _warnings_kept() -> Iterator[list[str]]:
             if issubclass(category, UserWarning):
                 notes.append(str(message))
 
-        warnings.showwarning = show_and_keep
+        warnings.showwarning = show_and_keep  # type: ignore[assignment]  # takes the rest as *where
         yield notes
 
 
