@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from cubelib.data.readers import read_texts
 from cubelib.encoders.cache import EmbeddingCache
@@ -25,6 +24,7 @@ from cubelib.encoders.sentence_model import sentence_device
 from cubelib.encoders.teacher import NAME
 from cubelib.errors import ConfigError, DataError, UserError
 from cubelib.files import reason, written_aside
+from cubelib.progress import tqdm
 
 _BLOCK = 4096  # texts whose vectors are in memory at a time while the file is written
 

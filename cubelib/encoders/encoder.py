@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from cubelib.data.readers import text_fault
 from cubelib.encoders import teacher
@@ -32,6 +31,7 @@ from cubelib.encoders.text_warnings import (
     warn_of_missing_prompts,
 )
 from cubelib.errors import ConfigError, DataError, UserError
+from cubelib.progress import tqdm
 
 if TYPE_CHECKING:
     import torch

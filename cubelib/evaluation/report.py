@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from cubelib.data.datasets import EmbeddingDataset
 from cubelib.data.splits import Split, copy_groups
@@ -48,6 +47,7 @@ from cubelib.evaluation.text import ROUNDING
 from cubelib.evaluation.whitened import Whitened
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.metrics.intervals import FLIPS, RESAMPLES
+from cubelib.progress import tqdm
 from cubelib.training.checkpoint import provenance
 from cubelib.training.run import PRIMARY_METRICS
 from cubelib.training.trainer import CubeTrainer

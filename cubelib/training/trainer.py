@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
 
 from cubelib.data.datasets import EmbeddingDataset
 from cubelib.data.vectors import blocks
 from cubelib.errors import CheckpointError, ConfigError, DataError
 from cubelib.metrics import EmbeddingMetrics
+from cubelib.progress import tqdm
 from cubelib.training.checkpoint import (
     BEST,
     Checkpoint,
