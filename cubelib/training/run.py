@@ -119,7 +119,10 @@ class Run:
         if self.loop.stopped:
             self.stop_reason = f"stopped in epoch {number}"
             return None
-        log = self._judged(number, losses)
+        try:
+            log = self._judged(number, losses)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"its last batch: {error}") from None
         self.history.append(log)
         if log is self.best:
             self.best_weights = self._core_weights()

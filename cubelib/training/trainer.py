@@ -245,11 +245,12 @@ class CubeTrainer(Cube):
         except FloatingPointError as error:
             run.stop_reason = f"broke down in epoch {self.current_epoch + 1}"
             self.finish()
+            batch, _, why = str(error).partition(": ")
             saved = "" if run.checkpoints is None else f" They are saved in {run.checkpoints.folder / BEST}."
             raise FloatingPointError(
-                f"CubeTrainer.fit: training broke down in epoch {self.current_epoch + 1}. The weights of epoch "
-                f"{run.best['epoch']} are back in place.{saved} Lower learning_rate (now "
-                f"{self.config.learning_rate:g}), or set gradient_clipping. {error}"
+                f"CubeTrainer.fit: training broke down in epoch {self.current_epoch + 1} at {batch}, with "
+                f"learning_rate {self.config.learning_rate:g}. The weights of epoch {run.best['epoch']} are back in place.{saved} "
+                f"Lower learning_rate, or set gradient_clipping. What happened: {why}"
             ) from None
 
     def set_mode(self, mode: str) -> None:
