@@ -136,11 +136,20 @@ def encode(
     processes: Annotated[int | None, _option("N", "each has a copy of the model; by default one per device")] = None,
     batch_size: Annotated[int, _option("N", "texts per batch")] = 32,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file of vectors if it exists")] = False,
+    bad_rows: Annotated[
+        Literal["error", "skip"], typer.Option(help="a row that cannot be used, in any column")
+    ] = "error",
+    missing: Annotated[str, _option("A,B", "words that stand for an empty cell, such as nan,n/a")] = "",
+    delimiter: Annotated[str | None, _option("NAME", "tab, comma, semicolon, pipe, …; by default it is found")] = None,
+    header: Annotated[Literal["auto", "true", "false"], typer.Option(help="first line has names")] = "auto",
+    quoting: Annotated[Literal["auto", "standard", "none"], typer.Option(help="none: they are letters")] = "auto",
+    encoding: Annotated[str | None, _option("NAME", "utf-8, cp1252, utf-16, …; by default it is found")] = None,
 ) -> None:
     """Turn the texts of a file into vectors.
 
     If it is stopped in any way, the same command continues.
     """
+    from cubelib.data.readers import Dialect
     from cubelib.encoders.encode_file import encode_file
 
     summary = encode_file(
@@ -152,6 +161,9 @@ def encode(
         processes=processes,
         batch_size=batch_size,
         overwrite=overwrite,
+        bad_rows=bad_rows,
+        dialect=Dialect(delimiter, {"true": True, "false": False}.get(header, "auto"), quoting, encoding),
+        missing=_split(missing),
     )
     print(summary)
 

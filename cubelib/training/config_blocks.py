@@ -6,12 +6,15 @@ Each field is described below its default; `train --help` and the YAML file show
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from cubelib.errors import DataError
+
 if TYPE_CHECKING:
     from cubelib.data.filters import QualityFilter
+    from cubelib.data.readers import Dialect
 
 
 class Block(BaseModel):
@@ -25,7 +28,8 @@ class Block(BaseModel):
     @classmethod
     def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         # YAML reads `epochs: yes` as True, and pydantic True as 1.
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and bool not in (annotation, *get_args(annotation)):
             raise ValueError(f"{'yes' if value else 'no'} is not a value it takes")
         return value
 
@@ -113,13 +117,14 @@ class DataConfig(Block):
     """Where training texts or vectors come from, and how they are split."""
 
     file: str | list[str] | None = None
-    """Texts, pairs, conversations or vectors: .txt .csv .tsv .json .jsonl .parquet .npy .npz .safetensors, or
-    hub:organization/name for a data set of the Hugging Face hub. Several tables are read one after the other; two files
-    of vectors are those of questions and of answers. None: the built-in corpora."""
+    """Texts, pairs, conversations or vectors: .txt .csv .tsv .json .jsonl .parquet .npy .npz .safetensors .pt, text
+    also packed as .gz .bz2 .xz .zst, or hub:organization/name for a data set of the Hugging Face hub. Several tables
+    are read one after the other; two files of vectors are those of questions and of answers. None: the built-in
+    corpora."""
     content: Literal["auto", "texts", "conversations", "vectors"] = "auto"
     """What the file holds. auto: as it looks; texts are pairs in dialogue and mixed mode."""
     text_column: str = "text"
-    """Column of the texts in a table, for autoencoder."""
+    """Column of the texts in a table, for autoencoder; columns of tables go by name or number, counted from 0."""
     question_column: str = "question"
     """Column of the questions, for dialogue; of vectors: the array or column of the questions' vectors."""
     answer_column: str = "answer"
@@ -146,6 +151,18 @@ class DataConfig(Block):
     """Of conversations with times: a pause longer than this begins a new one."""
     context: Annotated[int, Field(ge=1)] = 1
     """Of conversations: turns in a question."""
+    delimiter: str | None = None
+    """Of delimited text: tab, comma, semicolon, pipe, or any other character between cells. None: found from the
+    file."""
+    header: bool | Literal["auto"] = "auto"
+    """Of delimited text: whether the first line names the columns."""
+    quoting: Literal["auto", "standard", "none"] = "auto"
+    """Of delimited text: standard: double quotes enclose a cell; none: they are letters; auto: standard, in
+    tab-separated files letters."""
+    encoding: str | None = None
+    """Of any text file: utf-8, cp1252, utf-16, …"""
+    missing: list[str] = []
+    """Words that stand for an empty cell: [nan, n/a]."""
     bad_rows: Literal["error", "skip"] = "error"
     """error: a row that cannot be used stops the run; skip: such rows are left out, and a warning counts them."""
     language: str = "en"
@@ -181,6 +198,33 @@ class DataConfig(Block):
         if self.file is not None and self.language != "en":
             raise ValueError(f"language is for the built-in corpora, and file is {self.file}; leave one of them out")
         return self
+
+    @property
+    def dialect(self) -> Dialect:
+        """How text files are written, as far as it is set."""
+        from cubelib.data.readers import Dialect
+
+        return Dialect(self.delimiter, self.header, self.quoting, self.encoding)
+
+    @model_validator(mode="after")
+    def _dialect_makes_sense(self) -> DataConfig:
+        if self.delimiter is not None:
+            try:
+                _ = self.dialect
+            except DataError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+    @field_validator("text_column", "question_column", "answer_column", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) else value
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _words_as_text(cls, value: Any) -> Any:
+        # YAML reads null, which is one of the words, as None.
+        return [str(word or "null") for word in (value if isinstance(value, list) else [value])]
 
     @field_validator("file", "teacher", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from cubelib.data import corpora, readers
-from cubelib.data.datasets import AutoencoderDataset, DialogueDataset, EmbeddingDataset
+from cubelib.data.datasets import AutoencoderDataset, DialogueDataset, EmbeddingDataset, Vectors
 from cubelib.data.splits import Split, leak_free_split
 from cubelib.data.text import normalize_text
 from cubelib.encoders.encoder import TeacherEncoder
@@ -21,7 +21,6 @@ from cubelib.errors import ConfigError, DataError
 from cubelib.training.config import TrainingConfig
 from cubelib.training.config_blocks import DataConfig
 
-ARRAYS = (".npy", ".npz", ".safetensors")
 FIRST_RUN = 12_000  # sentences: with them the default cube converges in a minute; 16,000 come encoded
 
 
@@ -137,7 +136,7 @@ def content_of(data: DataConfig) -> str:
     """What the data hold, with "auto" resolved: texts, conversations or vectors."""
     if data.content != "auto" or not data.files or data.files[0].startswith("hub:"):
         return "texts" if data.content == "auto" else data.content
-    if Path(data.files[0]).suffix.lower() in ARRAYS:
+    if readers.looks_like_vectors(data.files[0]):
         return "vectors"
     return "conversations" if readers.looks_like_chat(data.files[0]) else "texts"
 
@@ -170,8 +169,11 @@ def _sentences(data: DataConfig, content: str, encoder: TeacherEncoder) -> Embed
     if data.file is None:
         return AutoencoderDataset.from_texts(corpora.sentences(data.limit or FIRST_RUN), encoder)
     if content == "vectors":
-        return AutoencoderDataset(readers.open_vectors(_source(data), data.vector_column, bad_rows=data.bad_rows))
-    texts = readers.read_texts(_source(data), data.text_column, bad_rows=data.bad_rows)
+        text_column = None if data.text_column == "text" else data.text_column
+        return AutoencoderDataset(*_vectors_and_texts(data, _source(data), data.vector_column, text_column))
+    texts = readers.read_texts(
+        _source(data), data.text_column, bad_rows=data.bad_rows, dialect=data.dialect, missing=data.missing
+    )
     return AutoencoderDataset.from_texts(texts[: data.limit], encoder)
 
 
@@ -191,6 +193,8 @@ def _pairs(data: DataConfig, content: str, encoder: TeacherEncoder) -> Embedding
         min_score=data.min_score,
         negative_column=data.negative_column,
         bad_rows=data.bad_rows,
+        dialect=data.dialect,
+        missing=data.missing,
     )
     return DialogueDataset.from_pairs(pairs[: data.limit], encoder)
 
@@ -202,14 +206,25 @@ def _pairs_of_vectors(data: DataConfig) -> DialogueDataset:
             "Remove the pairs that cannot be used, and leave bad_rows out."
         )
     if isinstance(data.file, str):
-        return DialogueDataset.from_file(_source(data), None, data.question_column, data.answer_column)
+        columns = (data.question_column, data.answer_column)
+        (questions, asked), (answers, found) = (_vectors_and_texts(data, _source(data), name) for name in columns)
+        return DialogueDataset(questions, answers, asked, found)
     if len(data.files) != 2:
         raise DataError(
             f"Reading {len(data.files)} files of vectors: dialogue takes two, those of the questions and those of the "
             "answers, or one file with both. Give data.file: [questions.npy, answers.npy]."
         )
-    questions, answers = map(readers.open_vectors, data.files)
-    return DialogueDataset(questions, answers)
+    (questions, asked), (answers, found) = (_vectors_and_texts(data, file, None) for file in data.files)
+    return DialogueDataset(questions, answers, asked, found)
+
+
+def _vectors_and_texts(
+    data: DataConfig, source: readers.Source, column: str | None, text_column: str | None = None
+) -> tuple[Vectors, list[str] | None]:
+    """Vectors, and the texts of the same rows, if there are any."""
+    if isinstance(source, str) and Path(source).suffix.lower() in (".npy", ".safetensors"):  # may stay on the disk
+        return readers.open_vectors(source, column, bad_rows=data.bad_rows), None
+    return readers.read_vectors_and_texts(source, column, text_column, bad_rows=data.bad_rows, dialect=data.dialect)
 
 
 def _conversations(data: DataConfig) -> list[list[readers.Turn]]:

@@ -19,6 +19,8 @@ from cubelib.data.readers.chat_layouts import (
     is_turn,
     message_of,
 )  # fmt: skip
+from cubelib.data.readers.columns import Columns, MissingColumn
+from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.lines import format_of, json_documents, text_lines
 from cubelib.data.readers.rows import (
     TABLES,
@@ -26,9 +28,8 @@ from cubelib.data.readers.rows import (
     RowLog,
     SkippedTurns,
     Source,
-    _missing_column,
+    all_rows,
     check_file,
-    table_rows,
 )  # fmt: skip
 from cubelib.data.readers.texts import kind_of, text_fault
 from cubelib.data.readers.whatsapp import looks_like_whatsapp, read_whatsapp
@@ -88,6 +89,7 @@ def read_conversations(
     role_column: str | None = None,
     pause_hours: float | None = None,
     bad_rows: BadRows = "error",
+    dialect: Dialect | None = None,
 ) -> list[list[str]]:
     """The texts of `read_turns`, as the lists of turns that `DialogueDataset.from_conversations` takes.
 
@@ -100,7 +102,7 @@ def read_conversations(
         [['Hi.', 'Hello!'], ['Rain?', 'No.']]
         >>> folder.cleanup()
     """
-    log = RowLog(path, bad_rows)
+    log = RowLog(path, bad_rows, dialect)
     columns = _Columns(column, conversation_column, text_column, role_column)
     return [[turn.text for turn in turns] for turns in _read(log, columns, pause_hours)]
 
@@ -114,6 +116,7 @@ def read_turns(
     role_column: str | None = None,
     pause_hours: float | None = None,
     bad_rows: BadRows = "error",
+    dialect: Dialect | None = None,
 ) -> list[list[Turn]]:
     """Conversations, with the speaker of each turn.
 
@@ -139,6 +142,7 @@ def read_turns(
         pause_hours: a pause longer than this begins a new conversation, in files that have the times; None: none does.
         bad_rows: "error" raises at the first row or conversation that cannot be used, such as one with fewer than two
             turns; "skip" leaves them out whole and warns.
+        dialect: how text files are written; None: it is found.
 
     Returns:
         The turns of each conversation, at least two, in the order in which the conversations begin; those of tables
@@ -161,7 +165,7 @@ def read_turns(
         [[Turn(role='user', text='Hi.'), Turn(role='assistant', text='Ho.')]]
         >>> folder.cleanup()
     """
-    log = RowLog(path, bad_rows)
+    log = RowLog(path, bad_rows, dialect)
     return _read(log, _Columns(column, conversation_column, text_column, role_column), pause_hours)
 
 
@@ -181,7 +185,7 @@ def looks_like_chat(path: str | Path) -> bool:
     log = RowLog(path, "skip")
     try:
         check_file(log.path, (".txt", *TABLES), "conversations")
-        if _is_whatsapp(log.path):
+        if _is_whatsapp(log):
             return True
         rows = [row for _, row in islice(_rows(log, None), 2)]
     except (DataError, ModuleNotFoundError):
@@ -251,15 +255,15 @@ def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
     for path in log.paths:
         log.path = path
         check_file(path, (".txt", *TABLES), "conversations")
-        if _is_whatsapp(path):
+        if _is_whatsapp(log):
             log.total += 1
-            yield from _checked(log, "the chat", [Conversation("", read_whatsapp(text_lines(path)))])
+            yield from _checked(log, "the chat", [Conversation("", read_whatsapp(_lines(log)))])
             continue
         for place, row in _rows(log, columns.conversation):
             conversations = None if columns.conversation else find_conversations(row, columns.turns)
-            missing = _missing_column(list(row), columns.named, _ADVICE) if isinstance(row, dict) else None
+            missing = _missing(row, columns)
             if missing:
-                log.bad(place, *missing)
+                log.bad(place, missing.reason, missing.advice)
             elif conversations is not None:
                 yield from _checked(log, place, conversations)
             elif columns.conversation or is_turn(row) or isinstance(row, str):
@@ -269,34 +273,46 @@ def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
     yield from turn_rows.conversations()
 
 
-def _is_whatsapp(path: Path) -> bool:
-    if format_of(path) != ".txt":
+def _missing(row: Any, columns: _Columns) -> MissingColumn | None:
+    try:
+        Columns(columns.named, _ADVICE).find(list(row) if isinstance(row, dict) else columns.named)
+    except MissingColumn as fault:
+        return fault
+    return None
+
+
+def _lines(log: RowLog) -> Iterator[str]:
+    return text_lines(log.path, log.dialect.encoding)
+
+
+def _is_whatsapp(log: RowLog) -> bool:
+    if format_of(log.path) != ".txt":
         return False
-    return looks_like_whatsapp([line for line in islice(text_lines(path), _HEAD) if line.strip()])
+    return looks_like_whatsapp([line for line in islice(_lines(log), _HEAD) if line.strip()])
 
 
 def _rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, Any]]:
     """Rows of a table, items of a list, or the whole content of a file that is one chat."""
     ending = format_of(log.path)
     if ending not in (".txt", *_JSON):
-        yield from table_rows(log, (), "conversations", "")
+        yield from all_rows(log)
         return
-    rows = _texts(log.path) if ending == ".txt" else _json_rows(log, conversation_column)
+    rows = _texts(log) if ending == ".txt" else _json_rows(log, conversation_column)
     for place, row in rows:
         log.total += 1
         yield place, row
 
 
-def _texts(path: Path) -> Iterator[tuple[str, Any]]:
+def _texts(log: RowLog) -> Iterator[tuple[str, Any]]:
     """Marked texts: one on each line, or all lines together."""
-    lines = [(f"line {number}", line) for number, line in enumerate(text_lines(path), start=1) if line.strip()]
+    lines = [(f"line {number}", line) for number, line in enumerate(_lines(log), start=1) if line.strip()]
     if any(find_conversations(line, "") is None for _, line in lines):
-        lines = [("the text", "".join(text_lines(path)))]
+        lines = [("the text", "".join(_lines(log)))]
     yield from lines
 
 
 def _json_rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, Any]]:
-    documents = json_documents(log.path, bad_line=log.bad_line)
+    documents = json_documents(log.path, log.dialect.encoding, bad_line=log.bad_line)
     first = list(islice(documents, 2))
     if len(first) != 1:
         yield from chain(first, documents)

@@ -75,8 +75,8 @@ def text_lines(path: Path, encoding: str | None = None, newline: str | None = No
     number = 0
     try:
         with _open(path) as file, io.TextIOWrapper(file, encoding, newline=newline) as lines:
-            for number, line in enumerate(lines, start=1):  # noqa: B007  # for the message below
-                yield line
+            for number, line in enumerate(lines, start=1):
+                yield line if number > 1 else line.removeprefix("\ufeff")
     except LookupError:
         raise DataError(
             f"Reading {path}: there is no encoding {encoding!r}. Set encoding (data.encoding) to one that Python "
