@@ -115,6 +115,7 @@ def ask(
     k: Annotated[int, _option("N", "answers to show", min=1)] = 5,
     device: Annotated[str, _option("NAME", "cpu, cuda, …")] = "cpu",
     files: MovedFiles = None,
+    teacher: Annotated[str | None, _option("MODEL", "the encoder of the questions, for a run on vectors")] = None,
 ) -> None:
     """Show the answers nearest to a question.
 
@@ -123,7 +124,7 @@ def ask(
     """
     from cubelib.cli.ask import ask_in_terminal
 
-    ask_in_terminal(run, questions or [], bank, column, k, device, files)
+    ask_in_terminal(run, questions or [], bank, column, k, device, files, teacher)
 
 
 @app.command()

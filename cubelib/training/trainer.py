@@ -249,8 +249,8 @@ class CubeTrainer(Cube):
             saved = "" if run.checkpoints is None else f" They are saved in {run.checkpoints.folder / BEST}."
             raise FloatingPointError(
                 f"CubeTrainer.fit: training broke down in epoch {self.current_epoch + 1} at {batch}, with "
-                f"learning_rate {self.config.learning_rate:g}. The weights of epoch {run.best['epoch']} are back in place."
-                f"{saved} Lower learning_rate, or set gradient_clipping. What happened: {why}"
+                f"learning_rate {self.config.learning_rate:g}. The weights of epoch {run.best['epoch']} are back in "
+                f"place.{saved} Lower learning_rate, or set gradient_clipping. What happened: {why}"
             ) from None
 
     def set_mode(self, mode: str) -> None:
