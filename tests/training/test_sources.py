@@ -216,7 +216,7 @@ def test_a_setting_that_has_nothing_to_do_is_refused(tmp_path, encoder, mode, se
 
 
 def test_what_is_said_of_the_data_is_said_at_every_run_and_kept(tmp_path, encoder):
-    rows = [{"question": f"Question {i}?", "answer": f"Answer {i % 10}", "ok": i % 2} for i in range(COUNT)]
+    rows = [{"question": f"Question {i}?", "answer": f"Answer {i % 30}", "ok": i % 2} for i in range(COUNT)]
     file = tmp_path / "faq.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     for _ in range(2):
@@ -224,7 +224,7 @@ def test_what_is_said_of_the_data_is_said_at_every_run_and_kept(tmp_path, encode
             split = load_splits(config("dialogue", file, label_column="ok", test_fraction=0.3), encoder)["dialogue"]
         told = [str(warning.message) for warning in caught]
         assert list(split.notes) == told
-        assert "30 of 60 rows are left out" in told[0] and "30 questions share 5 answers" in told[-1]
+        assert "30 of 60 rows are left out" in told[0] and "30 questions share 15 answers" in told[-1]
 
 
 def test_hard_negatives_reach_the_loss_and_no_held_out_answer_is_among_them(encoder):
