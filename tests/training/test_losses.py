@@ -25,9 +25,9 @@ def test_the_contrastive_loss_is_the_mean_surprise_at_the_right_answer():
     # Cosines of the outputs with the targets: 0.96 and 0.8; −0.6 and −1.
     surprise = [-math.log(math.exp(0.96 / 0.5) / (math.exp(0.96 / 0.5) + math.exp(0.8 / 0.5)))]
     surprise.append(-math.log(math.exp(-1 / 0.5) / (math.exp(-0.6 / 0.5) + math.exp(-1 / 0.5))))
-    assert losses.losses.contrastive(OUTPUT, TARGET, temperature=0.5).item() == pytest.approx(sum(surprise) / 2)
-    default = losses.losses.contrastive(OUTPUT, TARGET)
-    assert default.item() == pytest.approx(losses.losses.contrastive(OUTPUT, TARGET, temperature=0.05).item())
+    assert losses.contrastive(OUTPUT, TARGET, temperature=0.5).item() == pytest.approx(sum(surprise) / 2)
+    default = losses.contrastive(OUTPUT, TARGET)
+    assert default.item() == pytest.approx(losses.contrastive(OUTPUT, TARGET, temperature=0.05).item())
     both = losses.contrastive_cosine(OUTPUT, TARGET).item()
     assert both == pytest.approx(default.item() + losses.cosine(OUTPUT, TARGET).item())
 
@@ -37,14 +37,14 @@ def test_a_copy_of_the_right_answer_is_no_wrong_answer():
     output, target = torch.cat([OUTPUT, OUTPUT[:1]]), torch.cat([TARGET, 7 * TARGET[:1]])
     surprise = [math.log(1 + math.exp((0.8 - 0.96) / 0.5))] * 2
     surprise.append(math.log(1 + 2 * math.exp((-0.6 + 1) / 0.5)))
-    assert losses.losses.contrastive(output, target, 0.5).item() == pytest.approx(sum(surprise) / 3)
-    assert losses.losses.contrastive(OUTPUT, torch.ones(2, 2)).item() == 0  # all targets are copies
-    assert losses.losses.contrastive(OUTPUT[:1], TARGET[:1]).item() == 0
+    assert losses.contrastive(output, target, 0.5).item() == pytest.approx(sum(surprise) / 3)
+    assert losses.contrastive(OUTPUT, torch.ones(2, 2)).item() == 0  # all targets are copies
+    assert losses.contrastive(OUTPUT[:1], TARGET[:1]).item() == 0
 
 
 def test_answers_that_are_only_similar_stay_wrong_answers():
     target = torch.tensor([[1.0, 0.0], [0.98, 0.2]])  # cosine 0.98
-    assert losses.losses.contrastive(target, target, 1.0).item() > 0.6
+    assert losses.contrastive(target, target, 1.0).item() > 0.6
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -99,9 +99,9 @@ def test_the_parts_of_a_batch_add_up_to_its_loss_and_gradient(name, parts):
 def test_a_bank_counts_the_right_answer_once_whether_it_holds_it_or_not():
     output, target = pairs()
     wrong = target[[0, 2, 3]]
-    expected = losses.losses.contrastive(output[1:2], target[1:2], 0.5, bank=wrong)
+    expected = losses.contrastive(output[1:2], target[1:2], 0.5, bank=wrong)
     for copies in ([1], [4], [1, 4, 9]):
-        received = losses.losses.contrastive(output[1:2], target[1:2], 0.5, bank=torch.cat([wrong, target[copies]]))
+        received = losses.contrastive(output[1:2], target[1:2], 0.5, bank=torch.cat([wrong, target[copies]]))
         assert received.item() == pytest.approx(expected.item(), abs=1e-12)
     cosines = [math.exp(torch.cosine_similarity(output[1], row, dim=0).item() / 0.5) for row in (target[1], *wrong)]
     assert expected.item() == pytest.approx(-math.log(cosines[0] / sum(cosines)))
@@ -109,17 +109,17 @@ def test_a_bank_counts_the_right_answer_once_whether_it_holds_it_or_not():
 
 def test_a_target_of_length_zero_is_no_wrong_answer_to_itself():
     target = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
-    assert losses.losses.contrastive(target[:1], target[:1], 1.0).item() == 0
-    assert losses.losses.contrastive(target[:1], target[:1], 1.0, bank=target).item() == pytest.approx(math.log(2))
+    assert losses.contrastive(target[:1], target[:1], 1.0).item() == 0
+    assert losses.contrastive(target[:1], target[:1], 1.0, bank=target).item() == pytest.approx(math.log(2))
 
 
 def test_half_precision_around_the_loss_does_not_blur_neighbors_into_copies():
     target = torch.nn.functional.normalize(torch.randn(64, 32, generator=torch.Generator().manual_seed(0)), dim=1)
     target[32:] = torch.nn.functional.normalize(target[:32] + 0.005 * target[32:].roll(1, 1), dim=1)  # cosine 1 − 1e-5
     target[48:] = torch.nn.functional.normalize(target[:16] + 0.03 * torch.eye(32)[:16], dim=1)  # cosine 1 − 4e-4
-    expected = losses.losses.contrastive(target, target)
+    expected = losses.contrastive(target, target)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert losses.losses.contrastive(target, target).item() == pytest.approx(expected.item(), rel=1e-6)
+        assert losses.contrastive(target, target).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -129,7 +129,7 @@ def test_make_loss_sets_the_temperature_of_those_that_have_one(name):
     assert default == LOSSES[name](output, target)
     assert (cold == default) == ("contrastive" not in name)
     if name == "contrastive_cosine":
-        assert cold == losses.losses.contrastive(output, target, 0.01) + losses.cosine(output, target)
+        assert cold == losses.contrastive(output, target, 0.01) + losses.cosine(output, target)
 
 
 @pytest.mark.parametrize(
