@@ -20,8 +20,8 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
+from cubelib.data.progress import tqdm
 from cubelib.data.vectors import BLOCK, COSINE_TOLERANCE, Array, ConcatSubset, VectorFile, blocks, first_equals
-from cubelib.progress import tqdm
 
 EXACT = 100_000  # up to this many different vectors all pairs are compared: minutes on one core
 

@@ -17,6 +17,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
+from cubelib.data.progress import tqdm
 from cubelib.data.readers import Dialect, read_columns
 from cubelib.encoders.cache import EmbeddingCache
 from cubelib.encoders.encoder import TeacherEncoder
@@ -24,7 +25,6 @@ from cubelib.encoders.sentence_model import sentence_device
 from cubelib.encoders.teacher import NAME
 from cubelib.errors import ConfigError, DataError, UserError
 from cubelib.files import reason, written_aside
-from cubelib.progress import tqdm
 
 _BLOCK = 4096  # texts whose vectors are in memory at a time while the file is written
 

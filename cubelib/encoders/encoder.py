@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cubelib.data.progress import tqdm
 from cubelib.data.readers import text_fault
 from cubelib.encoders import teacher
 from cubelib.encoders.bundled import bundled_vectors
@@ -31,7 +32,6 @@ from cubelib.encoders.text_warnings import (
     warn_of_missing_prompts,
 )
 from cubelib.errors import ConfigError, DataError, UserError
-from cubelib.progress import tqdm
 
 if TYPE_CHECKING:
     import torch

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from cubelib.data.progress import tqdm
 from cubelib.encoders.cache import Vectors
 from cubelib.encoders.teacher import (
     MULTILINGUAL,
@@ -25,7 +26,6 @@ from cubelib.encoders.teacher import (
     published_checksums,
 )
 from cubelib.errors import ConfigError, DataError
-from cubelib.progress import tqdm
 
 TextFunction = Callable[[list[str]], object]  # gives a NumPy array, a torch tensor or a list of lists, `(n, dim)`
 Role = Literal["query", "document"]  # what a text is in a search; None where that makes no difference

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.progress import tqdm
 from cubelib.data.splits import Split, copy_groups
 from cubelib.errors import ConfigError, DataError
 from cubelib.evaluation.baselines import (
@@ -47,7 +48,6 @@ from cubelib.evaluation.text import ROUNDING
 from cubelib.evaluation.whitened import Whitened
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.metrics.intervals import FLIPS, RESAMPLES
-from cubelib.progress import tqdm
 from cubelib.training.checkpoint import provenance
 from cubelib.training.run import PRIMARY_METRICS
 from cubelib.training.trainer import CubeTrainer

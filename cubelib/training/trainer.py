@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.progress import tqdm
 from cubelib.data.vectors import blocks
 from cubelib.errors import CheckpointError, ConfigError, DataError
 from cubelib.metrics import EmbeddingMetrics
-from cubelib.progress import tqdm
 from cubelib.training.checkpoint import (
     BEST,
     Checkpoint,
