@@ -41,6 +41,7 @@ _ADVICE = (
     'Name its column with column="…" (data.messages_column in a configuration); if each row is a turn, the column of '
     'the conversation with conversation_column="…" (data.conversation_column).'
 )
+_TEXT_ADVICE = 'Mark the turns, or write a list of them on each line of a .jsonl file: ["Hello!", "Hi."].'
 _ALONE = "nobody else says anything in the conversation"
 _JSON = (".json", ".jsonl", ".ndjson")
 _HEAD = 50  # lines of a text file that show whether it is a chat
@@ -266,6 +267,8 @@ def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
                 log.bad(place, missing.reason, missing.advice)
             elif conversations is not None:
                 yield from _checked(log, place, conversations)
+            elif format_of(path) == ".txt":
+                log.bad(place, "neither an export of WhatsApp nor turns marked Human: and Assistant:", _TEXT_ADVICE)
             elif columns.conversation or is_turn(row) or isinstance(row, str):
                 turn_rows.add(place, row)
             else:
@@ -321,7 +324,8 @@ def _json_rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[s
     if isinstance(value, dict) and find_conversations(value, DEFAULT_COLUMN) is None:
         lists = [inner for inner in value.values() if isinstance(inner, list)]
         value = lists[0] if len(lists) == 1 else value
-    if isinstance(value, list) and (conversation_column or not _is_one_chat(value)):
+    is_row = format_of(log.path) != ".json" and find_conversations(value, DEFAULT_COLUMN) is not None
+    if isinstance(value, list) and (conversation_column or not (is_row or _is_one_chat(value))):
         yield from ((f"row {number}", row) for number, row in enumerate(value, start=1))
     else:
         yield ("the chat" if format_of(log.path) == ".json" else first[0][0]), value
