@@ -84,7 +84,7 @@ def describe(block: type[BaseModel] = TrainingConfig, prefix: str = "") -> Itera
             continue
         default = field.default
         if isinstance(default, list):
-            default = " ".join(map(str, default))
+            default = " ".join(map(str, default)) or "[]"
         elif default is None or isinstance(default, bool):
             default = yaml.safe_dump(default).split()[0]
         meaning = " ".join((field.description or "").split()).replace("None", "null")

@@ -203,7 +203,10 @@ def choose_name(path: Path, names: Sequence[str], key: str | None, what: str) ->
     if key is not None and key in names:
         return key
     fault = f"which {what} holds the vectors?" if key is None else f"there is no {what} {key!r}."
-    raise DataError(f'Reading {path}: {fault} Found: {", ".join(names) or "none"}. Name one with key="…".')
+    raise DataError(
+        f'Reading {path}: {fault} Found: {", ".join(names) or "none"}. Name one with key="…" (data.vector_column in a '
+        "configuration; for pairs data.question_column and data.answer_column)."
+    )
 
 
 def blocks(vectors: Tensor | VectorFile, size: int = BLOCK) -> Iterator[Tensor]:

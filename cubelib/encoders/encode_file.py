@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from cubelib.data.readers import read_texts
+from cubelib.data.progress import tqdm
+from cubelib.data.readers import Dialect, read_columns
 from cubelib.encoders.cache import EmbeddingCache
 from cubelib.encoders.encoder import TeacherEncoder
 from cubelib.encoders.sentence_model import sentence_device
@@ -37,7 +38,7 @@ class EncodeSummary:
         shapes: name of a column → `(n, dim)`; float32. For a file without columns the name is "text".
         different: how many different texts there are.
         encoded: how many of them the model encoded; the rest came from a cache.
-        truncated: how many of those encoded were longer than the model reads.
+        truncated: how many of the different texts are longer than the model reads.
         teacher: the model.
         seconds: how long it took.
     """
@@ -58,7 +59,7 @@ class EncodeSummary:
     def __str__(self) -> str:
         cut = ""
         if self.truncated:
-            cut = f" {self.truncated:,} were longer than the model reads and count only up to there."
+            cut = f" {self.truncated:,} are longer than the model reads and count only up to there."
         shapes = [f"{name} {shape}" if len(self.shapes) > 1 else str(shape) for name, shape in self.shapes.items()]
         return (
             f"Encoded {self.texts:,} texts ({self.different:,} different) with {self.teacher}: "
@@ -78,6 +79,9 @@ def encode_file(
     processes: int | None = None,
     batch_size: int = 32,
     overwrite: bool = False,
+    bad_rows: Literal["error", "skip"] = "error",
+    dialect: Dialect | None = None,
+    missing: Collection[str] = (),
 ) -> EncodeSummary:
     """Encodes the texts of a file, and writes their vectors in the same order to another.
 
@@ -85,10 +89,10 @@ def encode_file(
     process loses at most the batch it was at, several lose 16 batches each. The batches are the same for any number.
 
     Args:
-        file: .txt with a text on each line, or a table (.csv, .tsv, .json, .jsonl, .ndjson, .parquet).
+        file: .txt with a text on each line, or a table (.csv, .tsv, .json, .jsonl, .ndjson, .parquet), perhaps packed.
         out: .npy for one column: an array `(n, dim)` float32; .safetensors for any number: a tensor for each column.
             By default it is beside `file` and has its name.
-        columns: which columns of a table; "text" if left out.
+        columns: which columns of a table, by name or by number, counted from 0; "text" if left out.
         teacher: the model, see `cubelib.encoders.encoder.TeacherEncoder`.
         cache_dir: the cache, see `cubelib.encoders.cache.cache_folder`.
         devices: where the model runs: "cpu", "cuda:0", …; the processes take them in turn.
@@ -96,6 +100,8 @@ def encode_file(
             under `if __name__ == "__main__":`.
         batch_size: how many texts go through the model at a time.
         overwrite: whether `out` may exist and be replaced.
+        bad_rows: "skip" leaves a row that cannot be used out of all columns, so that their vectors stay in pairs.
+        dialect, missing: see `cubelib.data.readers.read_texts`.
 
     Raises:
         ConfigError: an argument cannot be used.
@@ -114,26 +120,41 @@ def encode_file(
     """
     started = time.perf_counter()
     file = Path(file)
-    out = _checked_out(file, out, columns, overwrite)
+    dialect = dialect or Dialect()
+    out = _checked_out(file, out, columns, overwrite, dialect)
     devices = _device_of_each_process(devices, processes)
     # Several processes get the model from this one, which has it on the CPU.
     device = devices[0] if len(devices) == 1 else "cpu"
     encoder = TeacherEncoder(teacher, cache_dir=cache_dir, device=device, batch_size=batch_size)
     if not file.is_file():
         raise DataError(f"Encoding {file}: there is no such file.")
-    texts = {column: read_texts(file, column) for column in columns or ["text"]}
+    texts = read_columns(
+        file,
+        columns or ["text"],
+        bad_rows=bad_rows,
+        dialect=dialect,
+        missing=missing,
+        skip='--bad-rows skip (in Python bad_rows="skip")',
+        advice="Name them with --columns (in Python columns=[…]), or give their numbers, counted from 0.",
+    )
     different = dict.fromkeys(text for column in texts.values() for text in column)  # in order: so batches are the same
     encoded = _encode_missing(file, encoder, different, devices)
     truncated = encoder.truncated
-    shapes = _write(out, texts, encoder, overwrite)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # all of it was said of the texts as a whole
+        shapes = _write(out, texts, encoder, overwrite)
     return EncodeSummary(out, shapes, len(different), encoded, truncated, encoder.name, time.perf_counter() - started)
 
 
-def _checked_out(file: Path, out: Path | str | None, columns: Sequence[str], overwrite: bool) -> Path:
+def _checked_out(file: Path, out: Path | str | None, columns: Sequence[str], overwrite: bool, dialect: Dialect) -> Path:
     if len(set(columns)) < len(columns):
         raise ConfigError(f"Encoding {file}: columns are {', '.join(columns)!r}. Name each column once.")
-    if columns and file.suffix.lower() == ".txt":
-        raise ConfigError(f"Encoding {file}: a .txt file has no columns, only a text on each line. Leave columns out.")
+    has_columns = dialect.delimiter is not None or all(column.isdecimal() for column in columns)
+    if columns and file.suffix.lower() == ".txt" and not has_columns:
+        raise ConfigError(
+            f"Encoding {file}: a .txt file has no columns with names, only a text on each line. Leave columns out; if "
+            "it is a table, set the delimiter, or give columns by number, counted from 0."
+        )
     types = [".safetensors"] if len(columns) > 1 else [".npy", ".safetensors"]
     out = file.with_suffix(types[0]) if out is None else Path(out)
     if out.suffix.lower() not in types:
@@ -159,6 +180,7 @@ def _encode_missing(file: Path, encoder: TeacherEncoder, texts: Iterable[str], d
         workers = encoder.worker_pool(devices) if missing and len(devices) > 1 else nullcontext()
         try:
             with workers:
+                encoder.warn_of_texts({encoder.key(text): text for text in texts}, missing, cache, progress=True)
                 for new in encoder.encode_missing(missing, cache, progress=True):
                     done += len(new)
         except (KeyboardInterrupt, UserError, MemoryError, RuntimeError) as error:

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.progress import tqdm
 from cubelib.data.splits import Split, copy_groups
 from cubelib.errors import ConfigError, DataError
 from cubelib.evaluation.baselines import (

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
+from torch import Tensor
 
 from cubelib.data.text import escape, shorten, table
 from cubelib.errors import DataError
@@ -76,12 +77,12 @@ class Reply:
         return f"{escape(shorten(self.question, 200))}\n\n{answers}"
 
 
-def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Reply:
+def ask(trainer: CubeTrainer, question: str | Tensor, bank: AnswerBank, k: int = 5) -> Reply:
     """The answers nearest to a question without the cube, and after it.
 
     Args:
         trainer: with a cube, trained or not; its teacher encodes the question.
-        question: a text.
+        question: a text, or a vector `(dim,)`, which needs no teacher.
         bank: answers, encoded by the same teacher.
         k: how many to find.
 
@@ -99,6 +100,8 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
         >>> reply.before == reply.after, reply.after[0].text
         (True, 'No, thank you.')
     """
+    if isinstance(question, Tensor):
+        return _nearest(trainer, "a vector", question.reshape(1, -1), bank, k)
     if not isinstance(question, str) or not question.strip():
         raise DataError(f"Asking: the question is {question!r:.40}. Give a text with at least one visible character.")
     encoder, dim = trainer.embedding_loader, trainer.config.embedding_dim
@@ -109,7 +112,14 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
             f"Asking: the cube takes vectors of {dim} numbers, and its teacher {encoder.name} makes {encoder.dim}. It "
             "was trained on vectors of another encoder. Set trainer.encoder = TeacherEncoder(that one)."
         )
-    vector = encoder.encode([question])  # (1, dim)
+    return _nearest(trainer, question, trainer.encode([question]), bank, k)
+
+
+def _nearest(trainer: CubeTrainer, question: str, vector: Tensor, bank: AnswerBank, k: int) -> Reply:
+    """The reply to a question's vector, `(1, dim)`."""
+    dim = trainer.config.embedding_dim
+    if vector.shape[1] != dim:
+        raise DataError(f"Asking: the cube takes a vector of {dim} numbers; got {vector.shape[1]}. Encode it alike.")
     (after,) = bank.nearest(trainer.predict(vector), k)
     before = bank.nearest(vector, k)[0] if trainer.config.target_dim == dim else []  # else there is nothing to compare
     return Reply(question, before, after)

@@ -124,8 +124,8 @@ def to_sentence_transformer(trainer: CubeTrainer, *, base: SentenceTransformer |
 
     In dialogue and mixed mode the last step is a Router: `encode_query` and `encode` go through the cube,
     `encode_document` does not. (If another encoder made the answers, that one encodes documents, and this model has no
-    way for them.) All vectors have length 1. The teacher's default prompt stays in front of questions and
-    answers; its prompts for queries and documents are not used, since the cube has not seen such vectors.
+    way for them.) All vectors have length 1. The teacher's prompts for queries and documents are in
+    front of them, as they were in training; a `base` that is passed has its default prompt in front of both.
 
     Args:
         trainer: with the cube; it is copied.
@@ -141,18 +141,23 @@ def to_sentence_transformer(trainer: CubeTrainer, *, base: SentenceTransformer |
     """
     if not trainer.initialized:
         raise ConfigError("Exporting: there is no cube yet. Call initialize_components() and fit first.")
+    prompts = {"query": "", "document": ""}
     if base is None:
         base = _teacher(trainer)
+        prompts = {str(role): prompt for role, prompt in trainer.encoder.prompts.items()}
+    elif base.default_prompt_name is not None:
+        prompts = dict.fromkeys(prompts, base.prompts[base.default_prompt_name] or "")
+    if trainer.config.mode == "autoencoder":
+        prompts["query"] = prompts["document"]  # it was trained on documents alone
     _check_fits(base, trainer)
     last: Module = CubeModule.of(trainer).to(base.device)
     if _two_ways(trainer):
         last = Router.for_query_document([last], [Normalize()], default_route="query")
-    prompt = base.prompts.get(base.default_prompt_name or "") or ""
     model = SentenceTransformer(
         modules=[*base.children(), last],
         device=str(base.device),
-        prompts={"query": prompt, "document": prompt},
-        default_prompt_name="query" if prompt else None,
+        prompts=prompts,
+        default_prompt_name="query" if prompts["query"] else None,
         similarity_fn_name="cosine",
     )
     return model.eval()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from cubelib.errors import ConfigError, DataError
 from cubelib.training.config_blocks import Block, CoreConfig, DataConfig, MixedConfig
@@ -62,13 +62,14 @@ class TrainingConfig(Block):
     """Seed for the data split, weight initialization and shuffling."""
     lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]  # noqa: RUF012 (pydantic copies it)
     """Cells along depth, rows and columns, each at least 1."""
-    embedding_dim: Annotated[int, Field(ge=1)] = 768
-    """Numbers in a vector; must be what the teacher gives."""
+    embedding_dim: Annotated[int, Field(ge=0)] = 768
+    """Numbers in a vector, as the teacher or the file of vectors has them. auto: take them from there, and answer_dim
+    too; in Python the value is 0 until that is done."""
     answer_dim: Annotated[int, Field(ge=1)] | None = None
     """Numbers in an answer's vector, if another encoder made the answers; None: embedding_dim. In dialogue mode."""
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Vectors per step."""
-    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
     """Step size of the optimizer."""
     epochs: Annotated[int, Field(ge=0)] = 50
     """Maximum number of epochs; 0 only evaluates the untrained cube."""
@@ -114,6 +115,19 @@ class TrainingConfig(Block):
     data: DataConfig = DataConfig()
     mixed: MixedConfig = MixedConfig()
 
+    @field_validator("embedding_dim", mode="before")
+    @classmethod
+    def _width_or_auto(cls, value: Any) -> Any:
+        if value == "auto":
+            return 0
+        if str(value).isdecimal() and int(value):
+            return value
+        raise ValueError(f"expected a whole number of at least 1, or auto; got {value!r:.80}")
+
+    @field_serializer("embedding_dim")
+    def _auto_by_name(self, value: int) -> int | str:
+        return value or "auto"
+
     @field_validator("lattice_size", mode="before")
     @classmethod
     def _three_sizes(cls, value: Any) -> Any:
@@ -134,7 +148,7 @@ class TrainingConfig(Block):
                 "lattice_size: on one plane the input is the output, and there is no tick in which cells could learn; "
                 "use a depth of 2 or more, core.steps: 1 or more, or epochs: 0"
             )
-        if self.bottleneck is not None and self.bottleneck > self.state_channels:
+        if self.bottleneck is not None and self.bottleneck > self.state_channels and self.embedding_dim:
             raise ValueError(
                 f"core.bottleneck: {self.bottleneck} channels cannot pass where a cell has {self.state_channels} "
                 f"(core.state_channels); use {self.state_channels} or less"
@@ -204,13 +218,20 @@ class TrainingConfig(Block):
         """Numbers in each cell of a face that holds a vector of `dim`."""
         return -(-dim // (self.lattice_size[1] * self.lattice_size[2]))
 
+    def with_widths(self, dim: int, target_dim: int) -> TrainingConfig:
+        """This configuration, with embedding_dim: auto replaced by the widths of questions and answers."""
+        if self.embedding_dim:
+            return self
+        widths: dict[str, Any] = {"embedding_dim": dim, "answer_dim": None if target_dim == dim else target_dim}
+        return type(self).from_dict({**self.model_dump(), **widths}, origin="the widths of the data")
+
     def check_widths(self, dim: int, target_dim: int, what: str) -> None:
         """Refuses vectors that do not fit: questions (or sentences) of `dim` numbers, answers of `target_dim`.
 
         Raises:
             DataError: another width than the configuration says; the message has the settings that fit.
         """
-        if (dim, target_dim) != (self.embedding_dim, self.target_dim):
+        if self.embedding_dim and (dim, target_dim) != (self.embedding_dim, self.target_dim):
             given, expected, settings = f"{dim}", f"{self.embedding_dim}", f"embedding_dim: {dim}"
             if target_dim != dim or self.target_dim != self.embedding_dim:
                 given += f" numbers, those of answers {target_dim}"

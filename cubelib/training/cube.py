@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.datasets import EmbeddingDataset, encode_as
 from cubelib.data.vectors import BLOCK, VectorFile, blocks
 from cubelib.device import find_device
 from cubelib.encoders.encoder import TeacherEncoder
@@ -25,6 +25,7 @@ from cubelib.lattice import CubicCore
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.reshaper import EmbeddingReshaper
 from cubelib.training.config import MODES, TrainingConfig
+from cubelib.training.sources import make_encoder, resolve_widths
 from cubelib.training.whitening import Whitening
 
 PREDICT_BATCH = 256
@@ -73,9 +74,9 @@ class Cube(nn.Module):
 
     def initialize_components(self) -> None:
         """Builds the encoder, the reshaper and the core; the same seed gives the same core."""
-        config = self.config
+        self.encoder = make_encoder(self.config.data)
+        self.config = config = resolve_widths(self.config, self.encoder)
         depth, rows, columns = config.lattice_size
-        self.encoder = TeacherEncoder(config.data.teacher, cache_dir=config.data.cache_dir)
         self.reshaper = self._reshaper(config.embedding_dim, config.core.layout)
         if config.target_dim != config.embedding_dim:
             fitted = config.core.layout in ("pca", "spectral")  # on questions
@@ -197,6 +198,10 @@ class Cube(nn.Module):
         self.whitening.load_state_dict(other.whitening.state_dict())
 
     # --- using the cube ---------------------------------------------------------------------------------------------
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Vectors of texts as the cube takes them, `(n, dim)`: of questions, or in autoencoder mode of documents."""
+        return encode_as(self.encoder, texts, "document" if self.config.mode == "autoencoder" else "query")
 
     def forward(self, embedding: Tensor, *, damage: Tensor | None = None) -> Tensor:
         """Sends vectors through the cube.

@@ -76,7 +76,7 @@ def encode(cube: Cube, text: str | Tensor) -> Tensor:
             f"The cube takes vectors of {dim} numbers, but its teacher {teacher.name} makes {teacher.dim}. Use the "
             "TeacherEncoder whose vectors it was trained on."
         )
-    return teacher.encode([text])[0]
+    return cube.encode([text])[0]
 
 
 def forward_trace(cube: Cube, text: str | Tensor, *, damage: Tensor | None = None) -> ForwardTrace:

@@ -235,7 +235,7 @@ EARLY = [  # refused before PyTorch is imported
     ("train C --core.bottleneck 99", "core.bottleneck: 99 channels cannot pass where a cell has 16"),
     ("train C five", "'five' is no option"),
     ("train --epochs 5", "cubelib train: give one config file"),
-    ("train --resume {}/nowhere --epochs many", "to whole numbers of at least 1. Got --epochs many."),
+    ("train --resume {}/nowhere --epochs many", "to whole numbers of at least 1, and --data.file. Got --epochs many."),
     ("corpora en", "cubelib corpora: Got unexpected extra argument"),
     ("ask", "cubelib ask: Missing argument 'RUN'. See python -m cubelib ask --help."),
     ("ask {} Why --k 0", "cubelib ask: Invalid value for '--k'"),

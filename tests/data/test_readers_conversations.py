@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from test_readers import DIFFICULT, write, write_rows
 
-from cubelib.data.readers import SkippedRows, SkippedTurns, read_conversations
+from cubelib.data.readers import SkippedRows, SkippedTurns, read_conversations, read_turns
 from cubelib.errors import DataError
 
 TURNS = [f"{text} {number}." for number, text in enumerate(DIFFICULT)]
@@ -110,14 +110,17 @@ def test_the_ways_to_write_a_turn(tmp_path, turn):
 @pytest.mark.parametrize(
     ("name", "content", "options", "message"),
     [
-        ("a.csv", "id,text\n1,a", {}, ": a cell of this file cannot hold a list of turns. If each row is a turn, name"),
+        ("a.csv", "id,text\n1,a", {}, ", line 2: no list of turns. Columns found: id, text. Name its column with column="),
         ("a.jsonl", lines(["a", "b"], {"messages": "a"}), {}, ", line 2: the column 'messages' holds text where a lis"),
         ("a.jsonl", lines(["a", "b"], ["c"]), {}, ", line 2: a conversation of fewer than two turns. Found ['c']."),
-        ("a.jsonl", lines(["a", " ", "c"]), {}, ", line 1: a turn is empty. It is turn 2, ' '."),
-        ("a.jsonl", lines(["a", {"role": "user"}]), {}, ", line 1: a turn holds null. It is turn 2, {'role':"),
+        ("a.jsonl", lines(["a", {"role": "user"}]), {}, ": the file holds no conversations. A conversation has at lea"),
+        ("a.jsonl", lines(["a", {"text": 5}]), {}, ", line 1: a turn holds a number where text is expected. It is turn 2"),
+        ("a.jsonl", lines(["a", "b"]), {"column": "said", "pause_hours": 0}, ": pause_hours must be a number above 0"),
+        ("a.jsonl", lines({"messages": ["a", "b"]}), {"column": "said"}, ", line 1: there is no column 'said'. Columns"),
+        ("a.txt", "Just a line.\nAnd another.", {}, ", the text: neither an export of WhatsApp nor turns marked Hum"),
         ("a.json", "[]", {}, ": the file holds no conversations. A conversation has at least two turns."),
         ("a.csv", "id,text\n1,a\n,b", {"conversation_column": "id"}, ", line 3: the column 'id' holds no number or na"),
-        ("a.csv", "id,text\n1,a\n2,b\n1, ", {"conversation_column": "id"}, ", line 4: the column 'text' is empty."),
+        ("a.jsonl", lines({"id": 1, "text": 5}), {"conversation_column": "id"}, ", line 1: the column 'text' holds a num"),
         ("a.csv", "id,text\n1,a\n2,b\n1,c", {"conversation_column": "id"}, ", line 3: a conversation of fewer than tw"),
     ],
     ids=count(),
@@ -129,22 +132,51 @@ def test_bad_conversations_are_named(tmp_path, name, content, options, message):
 
 
 def test_a_bad_row_takes_its_conversation_with_it(tmp_path):
-    rows = ["id,text", "x,a", "y,b", "x,c", "z,d", "x,", "y,e", "w,", ",f", "x,g", "w,h"]
-    path = write(tmp_path, "a.csv", "\n".join(rows))
+    turns = [("x", "a"), ("y", "b"), ("x", 5), ("z", "d"), ("x", "c"), ("y", "e"), ("w", 6), ("", "f"), ("w", "h")]
+    path = write(tmp_path, "a.jsonl", lines(*({"id": name, "text": text} for name, text in turns)))
     with pytest.warns(SkippedRows) as warned:
         assert read_conversations(path, conversation_column="id", bad_rows="skip") == [["b", "e"]]
-    assert (warned[0].message.count, warned[0].message.total) == (8, 10)
+    assert (warned[0].message.count, warned[0].message.total) == (7, 9)
     assert warned[0].message.reasons == {
-        "the column 'text' is empty": ["line 6", "line 8"],
-        "the column 'id' holds no number or name of a conversation": ["line 9"],
-        "another row of the conversation is bad": ["line 2", "line 4", "line 10", "line 11"],
-        "a conversation of fewer than two turns": ["line 5"],
+        "the column 'text' holds a number where text is expected": ["line 3", "line 7"],
+        "the column 'id' holds no number or name of a conversation": ["line 8"],
+        "another row of the conversation is bad": ["line 1", "line 5", "line 9"],
+        "a conversation of fewer than two turns": ["line 4"],
     }
 
 
-def test_a_bad_conversation_is_left_out_whole(tmp_path):
+def test_turns_without_words_cost_no_conversation(tmp_path):
     path = write(tmp_path, "a.jsonl", lines(["a", "b"], ["c", "d", " "], [CHAT[0], "e"], ["f", "g"]))
-    with pytest.warns(SkippedRows) as warned:
-        assert read_conversations(path, bad_rows="skip") == [["a", "b"], ["f", "g"]]
-    assert len(warned) == 1, "the system turn is in a conversation that is left out already"
-    assert (warned[0].message.count, warned[0].message.total) == (2, 4)
+    with pytest.warns(SkippedTurns) as warned:
+        assert read_conversations(path) == [["a", "b"], ["c", "d"], ["f", "g"]]
+    assert len(warned) == 1
+    assert (warned[0].message.count, warned[0].message.total) == (3, 9)
+    assert warned[0].message.reasons == {
+        "no words": ["line 2, turn 3"],
+        "the role is system or developer": ["line 3, turn 1"],
+        "nobody else says anything in the conversation": ["line 3, turn 2"],
+    }
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.parquet"])
+def test_a_table_of_turns_needs_no_settings(tmp_path, name):
+    rows = [{"role": ROLES[n % 2], "content": text} for n, text in enumerate(["a", "b", "c", "d"])]
+    assert read_conversations(write_rows(tmp_path / name, rows)) == [["a", "b", "c", "d"]]
+    rows = [{"conversation_id": "xy"[n // 2], **row} for n, row in enumerate(rows)]
+    assert read_conversations(write_rows(tmp_path / name, rows)) == [["a", "b"], ["c", "d"]]
+
+
+def test_several_tables_are_read_once_each(tmp_path):
+    rows = [{"role": role, "text": role} for role in ROLES]
+    paths = [write_rows(tmp_path / name, rows) for name in ("a.csv", "b.csv")]
+    assert read_conversations(paths) == [ROLES, ROLES]
+
+
+def test_a_long_pause_begins_a_conversation(tmp_path):
+    times = ["2024-05-01T10:00:00", "2024-05-01T10:05:00", "2024-05-02T10:00:00", "2024-05-02T10:01:00"]
+    turns = [{"from": "AB"[n % 2], "text": f"{n}", "date": time} for n, time in enumerate(times)]
+    path = write(tmp_path, "a.json", json.dumps({"messages": turns}))
+    assert read_conversations(path) == [["0", "1", "2", "3"]]
+    assert read_turns(path, pause_hours=6) == [[("A", "0"), ("B", "1")], [("A", "2"), ("B", "3")]]
+    path = write(tmp_path, "b.json", json.dumps({"messages": turns[::-1]}))
+    assert read_conversations(path) == [["0", "1", "2", "3"]], "the newest first, as some programs write them"

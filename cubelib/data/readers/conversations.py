@@ -1,67 +1,98 @@
-"""Conversations of several turns: chat files with a conversation in each row, and tables with a turn in each row."""
+"""Conversations of several turns: exports of programs, data of chat models, and tables with a turn in each row."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from cubelib.data.readers.rows import BadRows, RowLog, SkippedTurns, Source, table_rows
+from cubelib.data.readers.chat_layouts import (
+    NAME_KEYS,
+    ROLE_KEYS,
+    TEXT_KEYS,
+    Conversation,
+    Message,
+    find_conversations,
+    is_turn,
+    message_of,
+)  # fmt: skip
+from cubelib.data.readers.columns import Columns, MissingColumn
+from cubelib.data.readers.delimited import Dialect
+from cubelib.data.readers.lines import format_of, json_documents, text_lines
+from cubelib.data.readers.rows import (
+    TABLES,
+    BadRows,
+    RowLog,
+    SkippedTurns,
+    Source,
+    all_rows,
+    check_file,
+)  # fmt: skip
 from cubelib.data.readers.texts import kind_of, text_fault
+from cubelib.data.readers.whatsapp import looks_like_whatsapp, read_whatsapp
 from cubelib.errors import DataError
 
-_TEXT_KEYS = ("content", "text", "value")
-_ROLE_KEYS = ("role", "from")
-_INSTRUCTIONS = ("system", "developer")  # roles
-_NESTED = (".json", ".jsonl", ".ndjson", ".parquet")
+DEFAULT_COLUMN = "messages"
+
+_ADVICE = (
+    'Name its column with column="…" (data.messages_column in a configuration); if each row is a turn, the column of '
+    'the conversation with conversation_column="…" (data.conversation_column).'
+)
+_TEXT_ADVICE = 'Mark the turns, or write a list of them on each line of a .jsonl file: ["Hello!", "Hi."].'
+_ALONE = "nobody else says anything in the conversation"
+_JSON = (".json", ".jsonl", ".ndjson")
+_HEAD = 50  # lines of a text file that show whether it is a chat
+
+
+class Turn(NamedTuple):
+    """What one speaker said.
+
+    Attributes:
+        role: "user", "assistant", or the speaker's name as the file has it; None if the file has none.
+        text: the words.
+    """
+
+    role: str | None
+    text: str
 
 
 @dataclass
-class _Conversation:
+class _Found:
+    """A conversation as it is in the file."""
+
     rows: list[tuple[Path, str]] = field(default_factory=list)  # file and place of each
-    turns: list[tuple[str, Any, str]] = field(default_factory=list)  # place, role, text
+    turns: list[tuple[str, Message]] = field(default_factory=list)  # place, turn
+
+
+class _Columns(NamedTuple):
+    turns: str
+    conversation: str | None
+    text: str
+    role: str | None
+
+    @property
+    def named(self) -> list[str]:
+        """Those that the user named."""
+        turns = None if self.turns == DEFAULT_COLUMN or self.conversation else self.turns
+        text = self.text if self.conversation and self.text != "text" else None
+        return [column for column in (turns, self.conversation, self.role, text) if column]
 
 
 def read_conversations(
     path: Source,
-    column: str = "messages",
+    column: str = DEFAULT_COLUMN,
     *,
     conversation_column: str | None = None,
     text_column: str = "text",
     role_column: str | None = None,
+    pause_hours: float | None = None,
     bad_rows: BadRows = "error",
+    dialect: Dialect | None = None,
 ) -> list[list[str]]:
-    """Conversations, as the lists of turns that `DialogueDataset.from_conversations` takes.
-
-    Two kinds of files are read. *A conversation in each row*: .json, .jsonl or .parquet, where a row is a list of
-    turns, or has one under `column`. A turn is a text, or an object with the text under "content", "text" or "value"
-    and perhaps a role under "role" or "from", as chat models have them. *A turn in each row*, with
-    `conversation_column`: any table, in the order of the file; rows of one conversation need not follow one another.
-
-    Consecutive turns of one role are one turn, joined by a line break. Turns of the roles "system" and "developer"
-    instruct a model; they are left out and counted in a warning.
-
-    Args:
-        path: the file, several files, or "hub:organization/name" (see `hub_table`).
-        column: the column with the list of turns.
-        conversation_column: the column with the number or name of the conversation.
-        text_column: the column with a turn's text, if each row is a turn.
-        role_column: the column with the speaker, if each row is a turn; None: every row is a turn of its own.
-        bad_rows: "error" raises at the first row or conversation that cannot be used, such as one with fewer than two
-            turns; "skip" leaves them out whole and warns.
-
-    Returns:
-        The turns of each conversation, at least two, in the order in which the conversations begin.
-
-    Warns:
-        SkippedRows: how many rows were left out, and why.
-        SkippedTurns: how many system turns were left out.
-
-    Raises:
-        DataError: the file, a column or a row cannot be used; the message names the line. Or nothing remains.
-        ModuleNotFoundError: a .parquet file, and pyarrow is not installed.
+    """The texts of `read_turns`, as the lists of turns that `DialogueDataset.from_conversations` takes.
 
     Example:
         >>> import tempfile
@@ -72,111 +103,319 @@ def read_conversations(
         [['Hi.', 'Hello!'], ['Rain?', 'No.']]
         >>> folder.cleanup()
     """
-    log = RowLog(path, bad_rows)
-    if conversation_column is None:
-        found = _one_in_each_row(log, column)
-    else:
-        found = _turn_in_each_row(log, conversation_column, text_column, role_column)
-    conversations: list[list[str]] = []
-    instructions: list[str] = []
+    log = RowLog(path, bad_rows, dialect)
+    columns = _Columns(column, conversation_column, text_column, role_column)
+    return [[turn.text for turn in turns] for turns in _read(log, columns, pause_hours)]
+
+
+def read_turns(
+    path: Source,
+    column: str = DEFAULT_COLUMN,
+    *,
+    conversation_column: str | None = None,
+    text_column: str = "text",
+    role_column: str | None = None,
+    pause_hours: float | None = None,
+    bad_rows: BadRows = "error",
+    dialect: Dialect | None = None,
+) -> list[list[Turn]]:
+    """Conversations, with the speaker of each turn.
+
+    Recognized by their shape, without any setting:
+
+    - chats of models: OpenAI's messages, ShareGPT, LangChain, preferences ("chosen"), texts marked "Human:" and
+      "Assistant:" or `<|im_start|>`;
+    - exports of programs: ChatGPT, Telegram (one chat or all), Slack, Discord, WhatsApp (.txt);
+    - lists of texts, lists of lists of texts, and tables with a turn in each row and a column of speakers: of one
+      conversation, or of several that a column such as "conversation_id" tells apart.
+
+    Turns that nobody said are left out and counted in one warning: those of the roles system and developer, calls and
+    results of tools, notices, pictures and files without words. Consecutive turns of one speaker are one turn, joined
+    by a line break.
+
+    Args:
+        path: a .txt, .csv, .tsv, .json, .jsonl, .ndjson or .parquet file, several files, or "hub:organization/name"
+            (see `hub_table`).
+        column: the column with the list of turns. "messages": or one of the usual others, such as "conversations".
+        conversation_column: the column with the number or name of the conversation, where each row is a turn.
+        text_column: the column with a turn's text, where each row is a turn. "text": or one of the usual others.
+        role_column: the column with the speaker, where each row is a turn; None: one of the usual, such as "role".
+        pause_hours: a pause longer than this begins a new conversation, in files that have the times; None: none does.
+        bad_rows: "error" raises at the first row or conversation that cannot be used, such as one with fewer than two
+            turns; "skip" leaves them out whole and warns.
+        dialect: how text files are written; None: it is found.
+
+    Returns:
+        The turns of each conversation, at least two, in the order in which the conversations begin; those of tables
+        with a turn in each row come last.
+
+    Warns:
+        SkippedRows: how many rows were left out, and why.
+        SkippedTurns: how many turns were left out, and why.
+
+    Raises:
+        DataError: the file, a column or a row cannot be used; the message names the line. Or nothing remains.
+        ModuleNotFoundError: a .parquet file, and pyarrow is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> file = Path(folder.name) / "chats.json"
+        >>> _ = file.write_text('[[{"from": "human", "value": "Hi."}, {"from": "gpt", "value": "Ho."}]]')
+        >>> read_turns(file)
+        [[Turn(role='user', text='Hi.'), Turn(role='assistant', text='Ho.')]]
+        >>> folder.cleanup()
+    """
+    log = RowLog(path, bad_rows, dialect)
+    return _read(log, _Columns(column, conversation_column, text_column, role_column), pause_hours)
+
+
+def looks_like_chat(path: str | Path) -> bool:
+    """Whether a file is unmistakably a chat: a WhatsApp export, or turns of speakers in a known layout.
+
+    Only its beginning is read, unless it is a .json file. False for what cannot be read at all.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "chat.txt"
+        ...     _ = file.write_text("5/1/24, 9:00 PM - Ann: Hi\\n5/1/24, 9:01 PM - Ben: Ho")
+        ...     looks_like_chat(file)
+        True
+    """
+    log = RowLog(path, "skip")
+    try:
+        check_file(log.path, (".txt", *TABLES), "conversations")
+        if _is_whatsapp(log):
+            return True
+        rows = [row for _, row in islice(_rows(log, None), 2)]
+    except (DataError, ModuleNotFoundError):
+        return False
+    if len(rows) > 1 and all(map(_is_speech, rows)):
+        return True
+    conversations = find_conversations(rows[0], DEFAULT_COLUMN) if rows else None
+    return any(message.role for _, messages in conversations or [] for message in messages)
+
+
+def _is_speech(row: Any) -> bool:
+    return is_turn(row) and (message_of(row).role in ("user", "assistant", "system") or row.get("type") == "message")
+
+
+def _read(log: RowLog, columns: _Columns, pause_hours: float | None) -> list[list[Turn]]:
+    if pause_hours is not None and not pause_hours > 0:
+        raise DataError(f"Reading {log.source}: pause_hours must be a number above 0, or None; got {pause_hours!r}.")
+    conversations: list[list[Turn]] = []
+    left_out: dict[str, list[str]] = {}
     total = 0
-    for conversation in found:
-        texts = _join_turns((role, text) for _, role, text in conversation.turns if not _instructs(role))
-        if len(texts) < 2:
-            _leave_out(log, conversation, "a conversation of fewer than two turns", f"Found {texts!r:.60}.")
-            continue
-        conversations.append(texts)
-        total += len(conversation.turns)
-        instructions += [place for place, role, _ in conversation.turns if _instructs(role)]
-    log.finish(len(conversations), "conversations", "A conversation has at least two turns.")
-    if instructions:
-        reasons = {f"the role is {' or '.join(_INSTRUCTIONS)}": instructions}
-        warnings.warn(SkippedTurns(log.source, total, reasons), stacklevel=2)
+    for found in _find(log, columns):
+        total += len(found.turns)
+        for part in _divide(found.turns, pause_hours):
+            turns = _join_turns(message for _, message in part if message.unsaid is None)
+            for place, message in part:
+                reason = message.unsaid or (_ALONE if len(turns) < 2 else None)
+                if reason:
+                    left_out.setdefault(reason, []).append(place)
+            if len(turns) > 1:
+                conversations.append(turns)
+    skipped = SkippedTurns(log.source, total, left_out)
+    advice = "A conversation has at least two turns."
+    if left_out:
+        advice += str(skipped).removeprefix(f"Reading {log.source}:")
+    log.finish(len(conversations), "conversations", advice, stacklevel=5)
+    if left_out:
+        warnings.warn(skipped, stacklevel=3)
     return conversations
 
 
-def _one_in_each_row(log: RowLog, column: str) -> Iterator[_Conversation]:
-    for path in log.paths:
-        if path.suffix.lower() in (".csv", ".tsv"):
-            raise DataError(
-                f"Reading {path}: a cell of this file cannot hold a list of turns. If each row is a turn, name the "
-                'column of the conversation with conversation_column="…".'
-            )
-    advice = 'Name one with column="…" (data.messages_column in a configuration).'
-    for place, row in table_rows(log, [column], "conversations", advice, endings=_NESTED, bare=list):
-        values = row[column] if isinstance(row, dict) else row
-        if not isinstance(values, list):
-            reason = f"the column {column!r} holds {kind_of(values)} where a list of turns is expected"
-            log.bad(place, reason, f"Found {values!r:.60}. Mend it, or remove the row.")
-            continue
-        conversation = _Conversation([(log.path, place)])
-        for number, value in enumerate(values, start=1):
-            role, text = _turn(value)
-            fault = None if _instructs(role) else text_fault(text, "a turn")
-            if fault:
-                log.bad(place, fault[0], f"It is turn {number}, {value!r:.60}. Mend it, or remove the row.")
-                break
-            conversation.turns.append((f"{place}, turn {number}", role, text))
-        else:
-            yield conversation
-
-
-def _turn(value: Any) -> tuple[Any, Any]:
-    """Role and text of a turn; None for what it does not have."""
-    if not isinstance(value, dict):
-        return None, value
-    return _first_value(value, _ROLE_KEYS), _first_value(value, _TEXT_KEYS)
-
-
-def _first_value(turn: dict[str, Any], keys: Iterable[str]) -> Any:
-    return next((turn[key] for key in keys if turn.get(key) is not None), None)
-
-
-def _turn_in_each_row(log: RowLog, conversation: str, text: str, role: str | None) -> Iterator[_Conversation]:
-    columns = [conversation, text] + ([role] if role else [])
-    advice = 'Name them with conversation_column="…", text_column="…" and role_column="…".'
-    conversations: dict[str | int, _Conversation] = {}
-    broken = set()
-    for place, row in table_rows(log, columns, "conversations", advice):
-        name = row[conversation]
-        speaker = row[role] if role else None
-        if isinstance(name, bool) or not isinstance(name, str | int) or name == "":
-            reason = f"the column {conversation!r} holds no number or name of a conversation"
-            log.bad(place, reason, f"Found {name!r:.60}. Fill it in, or remove the row.")
-            continue
-        fault = None if _instructs(speaker) else text_fault(row[text], f"the column {text!r}")
-        if fault:
-            broken.add(name)
-            log.bad(place, *fault)
-            continue
-        entry = conversations.setdefault(name, _Conversation())
-        entry.rows.append((log.path, place))
-        entry.turns.append((place, speaker, row[text]))
-    for name, entry in conversations.items():
-        if name in broken:
-            _leave_out(log, entry, "another row of the conversation is bad", "Mend that row.")
-        else:
-            yield entry
-
-
-def _instructs(role: Any) -> bool:
-    return isinstance(role, str) and role.lower() in _INSTRUCTIONS
-
-
-def _join_turns(turns: Iterable[tuple[Any, str]]) -> list[str]:
-    """The texts; consecutive ones of one role are joined."""
-    texts: list[str] = []
+def _divide(turns: list[tuple[str, Message]], pause_hours: float | None) -> list[list[tuple[str, Message]]]:
+    """The turns, divided where a pause is longer."""
+    parts: list[list[tuple[str, Message]]] = [[]]
     last = None
-    for role, text in turns:
-        if texts and role is not None and role == last:
-            texts[-1] += "\n" + text.strip()
+    for place, message in turns:
+        pause = 0.0 if last is None or message.hours is None else message.hours - last
+        if pause_hours is not None and pause > pause_hours:
+            parts.append([])
+        parts[-1].append((place, message))
+        last = message.hours
+    return parts
+
+
+def _join_turns(messages: Iterable[Message]) -> list[Turn]:
+    """The turns; consecutive ones of one role are joined."""
+    turns: list[Turn] = []
+    for message in messages:
+        text = message.text.strip()
+        if turns and message.role is not None and message.role == turns[-1].role:
+            text = f"{turns.pop().text}\n{text}"
+        turns.append(Turn(message.role, text))
+    return turns
+
+
+def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
+    turn_rows = _TurnRows(log, columns)
+    for path in log.paths:
+        log.path = path
+        check_file(path, (".txt", *TABLES), "conversations")
+        if _is_whatsapp(log):
+            log.total += 1
+            yield from _checked(log, "the chat", [Conversation("", read_whatsapp(_lines(log)))])
+            continue
+        for place, row in _rows(log, columns.conversation):
+            conversations = None if columns.conversation else find_conversations(row, columns.turns)
+            missing = _missing(row, columns)
+            if missing:
+                log.bad(place, missing.reason, missing.advice)
+            elif conversations is not None:
+                yield from _checked(log, place, conversations)
+            elif format_of(path) == ".txt":
+                log.bad(place, "neither an export of WhatsApp nor turns marked Human: and Assistant:", _TEXT_ADVICE)
+            elif columns.conversation or is_turn(row) or isinstance(row, str):
+                turn_rows.add(place, row)
+            else:
+                log.bad(place, *_no_turns(row, columns.turns))
+    yield from turn_rows.conversations()
+
+
+def _missing(row: Any, columns: _Columns) -> MissingColumn | None:
+    try:
+        Columns(columns.named, _ADVICE).find(list(row) if isinstance(row, dict) else columns.named)
+    except MissingColumn as fault:
+        return fault
+    return None
+
+
+def _lines(log: RowLog) -> Iterator[str]:
+    return text_lines(log.path, log.dialect.encoding)
+
+
+def _is_whatsapp(log: RowLog) -> bool:
+    if format_of(log.path) != ".txt":
+        return False
+    return looks_like_whatsapp([line for line in islice(_lines(log), _HEAD) if line.strip()])
+
+
+def _rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, Any]]:
+    """Rows of a table, items of a list, or the whole content of a file that is one chat."""
+    ending = format_of(log.path)
+    if ending not in (".txt", *_JSON):
+        yield from all_rows(log)
+        return
+    rows = _texts(log) if ending == ".txt" else _json_rows(log, conversation_column)
+    for place, row in rows:
+        log.total += 1
+        yield place, row
+
+
+def _texts(log: RowLog) -> Iterator[tuple[str, Any]]:
+    """Marked texts: one on each line, or all lines together."""
+    lines = [(f"line {number}", line) for number, line in enumerate(_lines(log), start=1) if line.strip()]
+    if any(find_conversations(line, "") is None for _, line in lines):
+        lines = [("the text", "".join(_lines(log)))]
+    yield from lines
+
+
+def _json_rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, Any]]:
+    documents = json_documents(log.path, log.dialect.encoding, bad_line=log.bad_line)
+    first = list(islice(documents, 2))
+    if len(first) != 1:
+        yield from chain(first, documents)
+        return
+    value = first[0][1]
+    if isinstance(value, dict) and find_conversations(value, DEFAULT_COLUMN) is None:
+        lists = [inner for inner in value.values() if isinstance(inner, list)]
+        value = lists[0] if len(lists) == 1 else value
+    is_row = format_of(log.path) != ".json" and find_conversations(value, DEFAULT_COLUMN) is not None
+    if isinstance(value, list) and (conversation_column or not (is_row or _is_one_chat(value))):
+        yield from ((f"row {number}", row) for number, row in enumerate(value, start=1))
+    else:
+        yield ("the chat" if format_of(log.path) == ".json" else first[0][0]), value
+
+
+def _is_one_chat(items: list[Any]) -> bool:
+    if all(isinstance(item, str) for item in items):
+        return find_conversations(items, "") is not None
+    return all(is_turn(item) and not any(key in item for key in NAME_KEYS) for item in items)
+
+
+def _checked(log: RowLog, place: str, conversations: Sequence[Conversation]) -> Iterator[_Found]:
+    """The conversations of a row, unless they are bad; those of an export, which have names, may be of any length."""
+    for name, messages in conversations:
+        inside = f"{place}, {name}" if name else place
+        found = _Found([(log.path, inside)])
+        for number, message in enumerate(messages, start=1):
+            fault = _fault(message, "a turn")
+            if fault:
+                log.bad(inside, fault[0], f"It is turn {number}, {message.text!r:.60}. Mend it, or remove the row.")
+                break
+            found.turns.append((f"{inside}, turn {number}", message))
         else:
-            texts.append(text.strip())
-        last = role
-    return texts
+            if len(messages) > 1 or name:
+                yield found
+            else:
+                _leave_out_short(log, found)
 
 
-def _leave_out(log: RowLog, conversation: _Conversation, reason: str, advice: str) -> None:
-    for path, place in conversation.rows:
+def _fault(message: Message, where: str) -> tuple[str, str] | None:
+    return None if message.unsaid else text_fault(message.text, where)
+
+
+class _TurnRows:
+    """Collects the conversations of tables in which each row is a turn."""
+
+    def __init__(self, log: RowLog, columns: _Columns) -> None:
+        self._log, self._columns = log, columns
+        self._found: dict[str | int, _Found] = {}
+        self._broken: set[str | int] = set()
+
+    def add(self, place: str, row: Any) -> None:
+        name: Any = str(self._log.path)
+        text_keys, role_keys = [self._columns.text, *TEXT_KEYS], list(ROLE_KEYS)
+        if isinstance(row, dict):
+            column = self._columns.conversation or next((key for key in NAME_KEYS if key in row), None)
+            name = row[column] if column else name
+            text_keys = [key for key in text_keys if key in row] or text_keys
+            role_keys = [self._columns.role] if self._columns.role else role_keys
+        if isinstance(name, bool) or not isinstance(name, str | int) or name == "":
+            reason = f"the column {column!r} holds no number or name of a conversation"
+            self._log.bad(place, reason, f"Found {name!r:.60}. Fill it in, or remove the row.")
+            return
+        message = message_of(row, text_keys[:1], role_keys)
+        fault = _fault(message, f"the column {text_keys[0]!r}")
+        if fault:
+            self._broken.add(name)
+            self._log.bad(place, *fault)
+            return
+        found = self._found.setdefault(name, _Found())
+        found.rows.append((self._log.path, place))
+        found.turns.append((place, message))
+
+    def conversations(self) -> Iterator[_Found]:
+        for name, found in self._found.items():
+            if name in self._broken:
+                _leave_out(self._log, found, "another row of the conversation is bad", "Mend that row.")
+            elif len(found.turns) < 2:
+                _leave_out_short(self._log, found)
+            else:
+                yield found
+
+
+def _leave_out_short(log: RowLog, found: _Found) -> None:
+    texts = [message.text for _, message in found.turns]
+    _leave_out(log, found, "a conversation of fewer than two turns", f"Found {texts!r:.60}.")
+
+
+def _leave_out(log: RowLog, found: _Found, reason: str, advice: str) -> None:
+    for path, place in found.rows:
         log.path = path
         log.bad(place, reason, advice)
+
+
+def _no_turns(row: Any, column: str) -> tuple[str, str]:
+    """What is wrong with a row without a conversation, and what to do."""
+    if isinstance(row, dict) and column in row:
+        reason = f"the column {column!r} holds {kind_of(row[column])} where a list of turns is expected"
+        return reason, f"Found {row[column]!r:.60}. Mend it, or remove the row."
+    if isinstance(row, list):
+        return "a conversation of fewer than two turns", f"Found {row!r:.60}."
+    found = f"Columns found: {', '.join(row)}." if isinstance(row, dict) else f"Found {row!r:.60}."
+    return "no list of turns", f"{found} {_ADVICE}"

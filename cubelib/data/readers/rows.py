@@ -1,4 +1,4 @@
-"""The rows of a file, one at a time: text lines, CSV, TSV, JSON, JSON Lines and Parquet.
+"""The rows of a file, one at a time: text lines, delimited text, JSON, JSON Lines and Parquet.
 
 Every format yields `(place, row)`: where the row begins, for messages ("line 4", "row 4"), and the row itself, column →
 value. A row that cannot be used is given to the RowLog, which raises or counts it.
@@ -6,17 +6,20 @@ value. A row that cannot be used is given to the RowLog, which raises or counts 
 
 from __future__ import annotations
 
-import csv
 import difflib
-import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
+from cubelib.data.readers.columns import Columns, MissingColumn, is_alias
+from cubelib.data.readers.delimited import QUOTING_ADVICE, Dialect, open_table
 from cubelib.data.readers.hub_tables import hub_table, is_hub_name
+from cubelib.data.readers.json_layouts import USUAL, rows_in
+from cubelib.data.readers.lines import COMPRESSED, format_of, json_documents, text_lines
 from cubelib.errors import DataError
-from cubelib.files import reason
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 BadRows = Literal["error", "skip"]
@@ -24,7 +27,27 @@ Source = str | Path | Sequence[str | Path]
 Rows = Iterator[tuple[str, Any]]
 
 _SHOWN = 3  # places named for each reason
+_DIALECT_ADVICE = (
+    "If this is wrong, set encoding, delimiter, header or quoting (data.encoding, …; in Python dialect=Dialect(…))."
+)
 _BATCH = 1024  # rows of a Parquet file in memory at a time
+
+
+class FormatWarning(UserWarning):
+    """How a file was read that is not plain UTF-8 with commas or tabs and a header, in one line.
+
+    Attributes:
+        found: what was found, each with what to set if that is wrong.
+
+    Example:
+        >>> print(FormatWarning("faq.csv", {"divided by semicolons": "Set delimiter (data.delimiter) if it is not."}))
+        Reading faq.csv: divided by semicolons. Set delimiter (data.delimiter) if it is not.
+    """
+
+    def __init__(self, source: object, found: Mapping[str, str]) -> None:
+        self.found = dict(found)
+        remedies = dict.fromkeys(filter(None, found.values()))
+        super().__init__(" ".join([f"Reading {source}: {', '.join(found)}.", *remedies]))
 
 
 class SkippedRows(UserWarning):
@@ -61,22 +84,28 @@ def _some(places: Sequence[str]) -> str:
     return ", ".join(places[:_SHOWN]) + more
 
 
+SKIP = 'bad_rows="skip" (data.bad_rows: skip in a configuration)'
+
+
 class RowLog:
     """Counts the rows of one or more files, and raises at a bad one or notes it down.
 
     Args:
         source: a path, several paths, or "hub:organization/name".
         bad_rows: "error" raises at the first bad row; "skip" leaves it out.
+        dialect: how text files are written; by default it is found.
+        skip: how the user asks for bad rows to be left out, for messages.
 
     Attributes:
         paths: the files; `path` is the one being read.
         total: rows so far, good and bad.
+        columns: the names of all columns found, whether used or not.
 
     Raises:
         DataError: no files, or another value of `bad_rows`.
     """
 
-    def __init__(self, source: Source, bad_rows: BadRows) -> None:
+    def __init__(self, source: Source, bad_rows: BadRows, dialect: Dialect | None = None, *, skip: str = SKIP) -> None:
         self.paths = _files(source)
         if not self.paths:
             raise DataError("Reading a table: the list of files is empty. Give the path of at least one.")
@@ -84,9 +113,18 @@ class RowLog:
             raise DataError(f"Reading {self.paths[0]}: bad_rows is 'error' or 'skip'; got {bad_rows!r}.")
         self.path = self.paths[0]
         self.total = 0
+        self.columns: dict[str, None] = {}
+        self.dialect = dialect or Dialect()
         self._skip = bad_rows == "skip"
+        self._how_to_skip = skip
+        self._found: dict[str, str] = {}
         self._reasons: dict[str, list[str]] = {}
         self._first: DataError | None = None
+
+    @property
+    def skips(self) -> bool:
+        """Whether bad rows are left out."""
+        return self._skip
 
     @property
     def source(self) -> str:
@@ -104,27 +142,41 @@ class RowLog:
         """
         error = DataError(f"Reading {self.path}, {place}: {reason}. {advice}")
         if not self._skip:
-            raise DataError(
-                f'{error} Or leave such rows out with bad_rows="skip" (data.bad_rows: skip in a configuration).'
-            )
+            raise DataError(f"{error} Or leave such rows out with {self._how_to_skip}.")
         self._first = self._first or error
+        self.leave_out(place, reason)
+
+    def leave_out(self, place: str, reason: str) -> None:
+        """Notes down a row that nobody wants, whatever becomes of bad ones."""
         prefix = f"{self.path.name}, " if len(self.paths) > 1 else ""
         self._reasons.setdefault(reason, []).append(prefix + place)
 
-    def finish(self, kept: int, what: str, advice: str) -> None:
-        """Warns of the rows that were left out.
+    def bad_line(self, place: str, reason: str, advice: str) -> None:
+        """`bad`, for a row that was not counted yet."""
+        self.total += 1
+        self.bad(place, reason, advice)
+
+    def note(self, found: str, remedy: str = "") -> None:
+        """Notes down something about the file's format that the user should know, and what to set if it is wrong."""
+        self._found[found] = remedy
+
+    def finish(self, kept: int, what: str, advice: str, stacklevel: int = 3) -> None:
+        """Tells how the file was read, and warns of the rows that were left out, `stacklevel` calls above.
 
         Raises:
             DataError: nothing remains.
         """
-        if not kept and self._first is None:
+        if self._found:
+            warnings.warn(FormatWarning(self.source, self._found), stacklevel=stacklevel)
+        if not kept and not self._reasons:
             raise DataError(f"Reading {self.source}: the file holds no {what}. {advice}")
         if not kept:
             raise DataError(
-                f"Reading {self.source}: none of its {self.total:,} rows can be used. The first: {self._first}"
+                f"Reading {self.source}: none of its {self.total:,} rows can be used. "
+                + (f"The first: {self._first}" if self._first else f"{'; '.join(self._reasons)}.")
             )
         if self._reasons:
-            warnings.warn(SkippedRows(self.source, self.total, self._reasons), stacklevel=3)
+            warnings.warn(SkippedRows(self.source, self.total, self._reasons), stacklevel=stacklevel)
 
 
 def _files(source: Source) -> list[Path]:
@@ -143,37 +195,44 @@ def table_rows(
     *,
     endings: Sequence[str] = TABLES,
     bare: type | None = None,
+    spellings: Sequence[Sequence[str]] = (),
+    extra: Sequence[str] = (),
 ) -> Rows:
     """Place and row for every row of the log's files that has these columns.
 
     Args:
-        log: counts rows, and decides what becomes of the bad ones.
-        columns: which must be there; others may be left out of the rows.
+        log: counts rows, and decides what becomes of the bad ones; gets the names of all columns.
+        columns: which must be there, by name or by number, counted from 0; others may be left out of the rows.
         what: what the rows are, for messages, such as "pairs".
         advice: how to name the columns.
         endings: the kinds of files that may be read.
         bare: a row of this type needs no columns: it is the value of the only one.
+        spellings: other names that may stand for the first columns, see `Columns`.
+        extra: names of columns that are in the rows where a file has them.
 
     Raises:
         DataError: a file cannot be used, or the log refuses a row.
-        ModuleNotFoundError: a .parquet file, and pyarrow is not installed.
+        ModuleNotFoundError: a .parquet or .zst file, and pyarrow is not installed.
     """
+    wanted = Columns(columns, advice, spellings)
     for path in log.paths:
         log.path = path
         check_file(path, endings, what)
-        read = _READERS[path.suffix.lower()]
-        for place, row in read(log, columns, advice):
-            log.total += 1
-            if isinstance(row, dict):
-                fault = _missing_column(list(row), columns, advice)
-                if fault:
-                    log.bad(place, *fault)
-                    continue
-            elif bare is None or not isinstance(row, bare):
-                example = ", ".join(f'"{column}": …' for column in columns)
-                log.bad(place, f"expected an object, such as {{{example}}}", f"Got {row!r:.60}.")
-                continue
-            yield place, row
+        ending = format_of(path)
+        if ending == ".parquet":
+            yield from _parquet_rows(log, wanted, extra)
+        elif ending in (".json", ".jsonl", ".ndjson"):
+            yield from _json_rows(log, wanted, bare)
+        elif ending == ".txt" and bare is str and not _is_table(log.dialect, wanted):
+            yield from _text_rows(log)
+        else:
+            yield from _delimited_rows(log, wanted)
+
+
+def all_rows(log: RowLog) -> Rows:
+    """Place and row for every row of the delimited or Parquet file that is being read, with all its columns."""
+    read = partial(_parquet_rows, extra=()) if format_of(log.path) == ".parquet" else _delimited_rows
+    return read(log, Columns((), ""))
 
 
 def check_file(path: Path, endings: Sequence[str], what: str) -> None:
@@ -186,148 +245,124 @@ def check_file(path: Path, endings: Sequence[str], what: str) -> None:
         raise DataError(f"Reading {path}: this is a folder. Give the path of one file.")
     if not path.is_file():
         names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        matches = difflib.get_close_matches(path.name, names, n=1)
+        nearest = f" Did you mean {matches[0]!r}?" if matches else ""
         raise DataError(
-            f"Reading {path}: there is no such file in {path.parent.resolve()}.{_nearest(path.name, names)} Give the "
-            "path of a readable file."
+            f"Reading {path}: there is no such file in {path.parent.resolve()}.{nearest} Give the path of a readable "
+            "file."
         )
-    if path.suffix.lower() not in endings:
+    if format_of(path) not in endings:
         raise DataError(
-            f"Reading {path}: {what} come from {', '.join(endings[:-1])} or {endings[-1]} files. Convert the file; a "
-            "spreadsheet can be saved as CSV (UTF-8)."
+            f"Reading {path}: {what} come from {', '.join(endings[:-1])} or {endings[-1]} files; text files may be "
+            f"packed ({', '.join(COMPRESSED)}). Convert the file; a spreadsheet can be saved as CSV."
         )
     if not path.stat().st_size:
         raise DataError(f"Reading {path}: the file is empty (0 bytes). Write it again.")
 
 
-def _lines(path: Path, newline: str | None = None) -> Iterator[str]:
-    """The lines of a UTF-8 text file, with their ends, as `open` divides them with this `newline`."""
-    try:
-        with path.open(encoding="utf-8-sig", newline=newline) as file:
-            for number, line in enumerate(file, start=1):
-                if "\0" in line:
-                    raise DataError(
-                        f"Reading {path}, line {number}: a NUL byte. The file is damaged, no text, or encoded as "
-                        "UTF-16. Save it as UTF-8."
-                    )
-                yield line
-    except UnicodeDecodeError:
-        raise DataError(
-            f"Reading {path}, line {_undecodable_line(path)}: not UTF-8 text. Save the file as UTF-8."
-        ) from None
-    except OSError as error:
-        raise DataError(f"Reading {path}: {reason(error)}. Give the path of a readable file.") from None
+def _is_table(dialect: Dialect, wanted: Columns) -> bool:
+    """Whether a .txt file is meant as a table: otherwise each line is a text."""
+    return dialect.delimiter is not None or wanted.are_numbers
 
 
-def _undecodable_line(path: Path) -> int:
-    """Where the first byte is that is not UTF-8; `open` decodes ahead of the line it returns."""
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
-        for number, line in enumerate(file, start=1):
-            if any("\udc80" <= letter <= "\udcff" for letter in line):
-                return number
-    return 1
-
-
-def _text_rows(log: RowLog, columns: Sequence[str], advice: str) -> Rows:
-    for number, line in enumerate(_lines(log.path), start=1):
-        if line.strip():
+def _text_rows(log: RowLog) -> Rows:
+    for number, line in enumerate(text_lines(log.path, log.dialect.encoding), start=1):
+        if not line.isspace():
+            log.total += 1
             yield f"line {number}", line
 
 
-def _delimited_rows(log: RowLog, columns: Sequence[str], advice: str) -> Rows:
-    delimiter = "\t" if log.path.suffix.lower() == ".tsv" else ","
-    reader = csv.reader(_lines(log.path, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    start = 1  # the line on which the next row begins
-    try:
-        for cells in reader:
-            if not header:
-                header = cells
-                if header:
-                    _check_header(log.path, f", line {start}", header, columns, advice)
-            elif len(cells) == len(header):
-                yield f"line {start}", dict(zip(header, cells, strict=True))
-            elif cells:
-                count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-                log.total += 1
-                remedy = "Put texts with commas, tabs or line breaks in double quotes."
-                log.bad(f"line {start}", f"{count} where the header has {len(header)}", remedy)
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(
-            f"Reading {log.path}, line {start}: not valid CSV ({error}, noticed on line {reader.line_num}). Close "
-            'every double quote, and write one inside a text as two: "say ""yes""".'
-        ) from None
-
-
-def _check_header(path: Path, place: str, header: Sequence[str], columns: Sequence[str], advice: str) -> None:
-    fault = _missing_column(header, columns, advice)
-    if fault:
-        raise DataError(f"Reading {path}{place}: {'. '.join(fault)}")
-    for name in header:
-        if name and header.count(name) > 1:
-            raise DataError(f"Reading {path}{place}: two columns have the same name, {name!r}. Rename or remove one.")
-
-
-def _missing_column(header: Sequence[str], columns: Sequence[str], advice: str) -> tuple[str, str] | None:
-    """What is wrong and what to do, if one of the columns is not in the header."""
-    for column in columns:
-        if column not in header:
-            names = ", ".join(header) or "none"
-            if len(header) == 1 and (";" in names or "\t" in names or "|" in names):
-                advice = "The columns are not divided by commas: save the file with commas, or with tabs as .tsv."
-            return f"there is no column {column!r}", f"Columns found: {names}.{_nearest(column, header)} {advice}"
-    return None
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    matches = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
-
-
-def _jsonl_rows(log: RowLog, columns: Sequence[str], advice: str) -> Rows:
-    for place, line in _text_rows(log, columns, advice):
-        try:
-            row = json.loads(line, object_pairs_hook=_unique_keys)
-        except (ValueError, RecursionError) as error:
-            log.total += 1
-            remedy = "Write one JSON object on each line; a file that holds a single value is a .json file."
-            log.bad(place, f"not valid JSON ({getattr(error, 'msg', error)})", remedy)
+def _delimited_rows(log: RowLog, wanted: Columns) -> Rows:
+    table = open_table(log.path, log.dialect, wanted)
+    if not table.header:
+        return
+    header = table.header
+    for found in table.found:
+        log.note(found, _DIALECT_ADVICE)
+    aliases = _find_in_header(log, f", line {table.line}", header, wanted)
+    for number, cells in table.rows:
+        log.total += 1
+        if isinstance(cells, str):
+            log.bad(f"line {number}", cells, QUOTING_ADVICE)
+        elif len(cells) == len(header):
+            row = dict(zip(header, cells, strict=True))
+            for name, alias in aliases.items():
+                row[name] = row[alias]
+            yield f"line {number}", row
         else:
-            yield place, row
+            count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+            remedy = "Put texts with the delimiter or line breaks in double quotes."
+            log.bad(f"line {number}", f"{count} where the header has {len(header)}", remedy)
+    if table.unsure:
+        log.note(f"a quoted cell spans {_some(table.unsure)}, where each line could be a row", _DIALECT_ADVICE)
 
 
-def _json_rows(log: RowLog, columns: Sequence[str], advice: str) -> Rows:
-    """The items of a list, or of the one list that an object has."""
+def _find_in_header(log: RowLog, place: str, header: Sequence[str], wanted: Columns) -> dict[str, str]:
+    """The wanted columns that have another name in the header → that name."""
     try:
-        rows = json.loads("".join(_lines(log.path)), object_pairs_hook=_unique_keys)
-    except DataError:
-        raise
-    except (ValueError, RecursionError) as error:  # JSON's own errors name the line
-        raise DataError(
-            f"Reading {log.path}: not valid JSON ({error}). Write it again; if each line is an object of its own, "
-            "rename the file to .jsonl."
-        ) from None
-    if isinstance(rows, dict):
-        lists = [value for value in rows.values() if isinstance(value, list)]
-        rows = lists[0] if len(lists) == 1 else rows
-    if not isinstance(rows, list):
-        raise DataError(
-            f"Reading {log.path}: expected a list of objects, such as [{{…}}, {{…}}], or an object with one list in "
-            f"it; the file holds {rows!r:.60}."
-        )
-    yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
+        found = wanted.find(header)
+    except MissingColumn as fault:
+        raise DataError(f"Reading {log.path}{place}: {fault}") from None
+    for name in found:
+        if header.count(name) > 1:
+            raise DataError(
+                f"Reading {log.path}{place}: two columns have the same name, {name!r}. Rename or remove one."
+            )
+    log.columns.update(dict.fromkeys(header))
+    return _aliases(log, wanted, found)
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; json itself would silently keep the last of two values with one key."""
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {max(names, key=names.count)!r} occurs twice in an object")
-    return row
+def _aliases(log: RowLog, wanted: Columns, found: Sequence[str]) -> dict[str, str]:
+    aliases = {name: match for name, match in zip(wanted.wanted, found, strict=True) if name != match}
+    for name, match in aliases.items():
+        if is_alias(name, match):
+            log.note(f"{name!r} is the column {match!r}", wanted.advice)
+    return aliases
 
 
-def _parquet_rows(log: RowLog, columns: Sequence[str], advice: str) -> Rows:
+def _json_rows(log: RowLog, wanted: Columns, bare: type | None) -> Rows:
+    """The rows of all values of a file, in any of the known layouts."""
+
+    @lru_cache(maxsize=1024)
+    def find(names: tuple[str, ...]) -> dict[str, str] | MissingColumn:
+        try:
+            found = wanted.find(names, by_number=False)
+        except MissingColumn as fault:
+            return fault
+        log.columns.update(dict.fromkeys(names))
+        _aliases(log, wanted, found)
+        return dict(zip(wanted.wanted, found, strict=True))
+
+    def pick(row: dict[str, Any]) -> list[Any] | None:
+        found = find(tuple(row))
+        return None if isinstance(found, MissingColumn) else [row[name] for name in found.values()]
+
+    example = ", ".join(f'"{column}": …' for column in wanted.wanted)
+    used: set[str] = set()
+    documents = json_documents(log.path, log.dialect.encoding, log.bad_line)
+    start = list(islice(documents, 2))
+    for place, document in chain(start, documents):
+        for number, row in enumerate(rows_in(document, pick, bare, used, whole=len(start) == 1), start=1):
+            if row is not document:
+                place_of_row = f"row {number}" if len(start) == 1 else f"{place}, row {number}"
+            else:
+                place_of_row = place
+            if isinstance(row, dict):
+                found = find(tuple(row))
+                if isinstance(found, MissingColumn):
+                    log.bad_line(place_of_row, found.reason, found.advice)
+                    continue
+                row = {**row, **{name: row[match] for name, match in found.items()}}
+            elif bare is None or not isinstance(row, bare):
+                log.bad_line(place_of_row, f"expected an object, such as {{{example}}}", f"Got {row!r:.60}.")
+                continue
+            log.total += 1
+            yield place_of_row, row
+    for name in sorted(used - USUAL):
+        log.note(f"laid out as {name}")
+
+
+def _parquet_rows(log: RowLog, wanted: Columns, extra: Sequence[str]) -> Rows:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -339,23 +374,16 @@ def _parquet_rows(log: RowLog, columns: Sequence[str], advice: str) -> Rows:
     number = 0
     try:
         with pyarrow.parquet.ParquetFile(log.path) as file:
-            _check_header(log.path, "", file.schema_arrow.names, columns, advice)
-            for batch in file.iter_batches(_BATCH, columns=list(columns)):
+            header = file.schema_arrow.names
+            aliases = _find_in_header(log, "", header, wanted)
+            needed = {aliases.get(name, name): name for name in wanted.wanted}
+            needed |= {name: name for name in extra if name in header and name not in needed}
+            for batch in file.iter_batches(_BATCH, columns=list(needed) or None):
                 for row in batch.to_pylist():
                     number += 1
-                    yield f"row {number}", row
+                    log.total += 1
+                    yield f"row {number}", {needed.get(name, name): value for name, value in row.items()}
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(
             f"Reading {log.path}: not a complete Parquet file ({str(error).splitlines()[0]}). Write it again."
         ) from None
-
-
-_READERS: dict[str, Callable[[RowLog, Sequence[str], str], Rows]] = {
-    ".txt": _text_rows,
-    ".csv": _delimited_rows,
-    ".tsv": _delimited_rows,
-    ".json": _json_rows,
-    ".jsonl": _jsonl_rows,
-    ".ndjson": _jsonl_rows,
-    ".parquet": _parquet_rows,
-}
