@@ -34,7 +34,7 @@ _LEGACY = (
     "big5", "euc_kr", "mac_roman", "cp850",
 )  # fmt: skip
 # Letters of Czech and Polish in cp1250 that are symbols, or very rare, in the languages written in cp1252.
-_CENTRAL_EUROPEAN = re.compile(rb"[\x8a\x8e\x9a\x9d-\x9f]|(?<=[a-z])[\xb3\xb9](?=[a-z])")
+_CENTRAL_EUROPEAN = re.compile(rb"[\x8a\x8e\x9a\x9d-\x9f]|(?<=[a-z\xc0-\xff])[\xb3\xb9](?=[a-z\xc0-\xff])")
 
 BadLine = Callable[[str, str, str], None]
 

@@ -331,24 +331,27 @@ def _json_rows(log: RowLog, wanted: Columns, bare: type | None) -> Rows:
     start = list(islice(documents, 2))
     whole = len(start) == 1
     for place, document in chain(start, documents):
-        for number, row in enumerate(rows_in(document, pick, bare, used, whole=whole), start=1):
-            where = place
-            if row is not document:
-                where = f"row {number}" if whole else f"{place}, row {number}"
-            if isinstance(row, dict):
-                found = find(tuple(row))
-                if isinstance(found, MissingColumn):
-                    if not log.total and not log.skips:  # then all rows will lack it
-                        raise DataError(f"Reading {log.path}, {where}: {found}")
-                    bad_row(where, found.reason, found.advice)
+        try:
+            for number, row in enumerate(rows_in(document, pick, bare, used, whole=whole), start=1):
+                where = place
+                if row is not document:
+                    where = f"row {number}" if whole else f"{place}, row {number}"
+                if isinstance(row, dict):
+                    found = find(tuple(row))
+                    if isinstance(found, MissingColumn):
+                        if not log.total and not log.skips:  # then all rows will lack it
+                            raise DataError(f"Reading {log.path}, {where}: {found}")
+                        bad_row(where, found.reason, found.advice)
+                        continue
+                    for name, alias in found[1].items():
+                        row[name] = row[alias]
+                elif bare is None or not isinstance(row, bare):
+                    bad_row(where, f"expected an object, such as {{{example}}}", f"Got {row!r:.60}.")
                     continue
-                for name, alias in found[1].items():
-                    row[name] = row[alias]
-            elif bare is None or not isinstance(row, bare):
-                bad_row(where, f"expected an object, such as {{{example}}}", f"Got {row!r:.60}.")
-                continue
-            log.total += 1
-            yield where, row
+                log.total += 1
+                yield where, row
+        except MissingColumn as fault:
+            bad_row(place, fault.reason, fault.advice)
     for name in sorted(used - USUAL):
         log.note(f"laid out as {name}")
 
