@@ -42,7 +42,7 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         input: `(n, dim)`, a tensor, a NumPy array or a VectorFile, whose rows are read when a batch needs them.
-        target: `(n, dim)`, of the same kinds.
+        target: `(n, dim)`, of the same kinds; a DialogueDataset's answers may have another width.
         input_texts: n texts, or None.
         target_texts: n texts, or None.
         groups: a number or name for each item, such as its customer or conversation; a split keeps a group on one side.
@@ -63,10 +63,9 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
         name = type(self).__name__
         self.input = _vectors(input, f"{name} input")
         self.target = self.input if target is input else _vectors(target, f"{name} target")
-        if self.input.shape != self.target.shape:
+        if len(self.input) != len(self.target):
             raise DataError(
-                f"{name}: inputs and targets must have the same shape; got {tuple(self.input.shape)} and "
-                f"{tuple(self.target.shape)}."
+                f"{name}: each input needs its target; got {len(self.input):,} inputs and {len(self.target):,} targets."
             )
         for texts in (input_texts, target_texts):
             if texts is not None and len(texts) != len(self):
@@ -79,6 +78,11 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
     def dim(self) -> int:
         """Numbers in a vector."""
         return self.input.shape[1]
+
+    @property
+    def target_dim(self) -> int:
+        """Numbers in a target: `dim`, unless another encoder made the answers."""
+        return self.target.shape[1]
 
     def __len__(self) -> int:
         return len(self.input)
@@ -123,7 +127,8 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
     def __repr__(self) -> str:
         texts = "with texts" if self.input_texts else "without texts"
         groups = "" if self.groups is None else f", {len(set(self.groups)):,} groups"
-        return f"{type(self).__name__}({len(self):,} items of {self.dim} numbers, {texts}{groups})"
+        numbers = f"{self.dim}" if self.dim == self.target_dim else f"{self.dim} → {self.target_dim}"
+        return f"{type(self).__name__}({len(self):,} items of {numbers} numbers, {texts}{groups})"
 
 
 class AutoencoderDataset(EmbeddingDataset):
@@ -187,7 +192,7 @@ class DialogueDataset(EmbeddingDataset):
 
     Args:
         questions: `(n, dim)`, a tensor, a NumPy array or a VectorFile.
-        answers: `(n, dim)`, of the same kinds.
+        answers: `(n, target_dim)`, of the same kinds; another width if another encoder made them.
         question_texts: n texts, or None.
         answer_texts: n texts, or None.
         groups: a number or name for each item, which a split keeps on one side; or None.

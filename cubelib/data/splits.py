@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import pad
 
 from cubelib.data.datasets import AutoencoderDataset, EmbeddingDataset
 from cubelib.data.filters import FilterReport
 from cubelib.data.near_copies import NearCopySearch, join, search_for
 from cubelib.data.text import normalize_text, shorten
-from cubelib.data.vectors import Array, first_equals
+from cubelib.data.vectors import Array, VectorFile, first_equals
 from cubelib.errors import DataError
 
 SIDES = ("training", "validation", "test")
@@ -115,7 +117,14 @@ def copy_groups(dataset: EmbeddingDataset, near_copy: float, *, progress: bool =
     Raises:
         ModuleNotFoundError: more than 100,000 different vectors, and faiss is not installed.
     """
-    return _groups(dataset, near_copy, search_for(dataset.sides, progress=progress))
+    return _groups(dataset, near_copy, search_for(_comparable_sides(dataset), progress=progress))
+
+
+def _comparable_sides(dataset: EmbeddingDataset) -> tuple[Tensor | VectorFile, ...]:
+    """The sides in one space. Vectors of two encoders get axes of their own there, so that their cosine is 0."""
+    if dataset.dim == dataset.target_dim:
+        return dataset.sides
+    return pad(dataset.input[:], (0, dataset.target_dim)), pad(dataset.target[:], (dataset.dim, 0))
 
 
 def _groups(dataset: EmbeddingDataset, near_copy: float, search: NearCopySearch) -> Array:
@@ -186,7 +195,7 @@ def leak_free_split(
     if kind == "new_questions":
         compared = AutoencoderDataset(dataset.input, dataset.input_texts, dataset.groups)
         answer_of = _same_answers(dataset)
-    search = search_for(compared.sides, progress=progress)
+    search = search_for(_comparable_sides(compared), progress=progress)
     group_of = _groups(compared, near_copy, search)  # (n,)
     sizes = np.bincount(group_of)
     validation_size, test_size = (max(1, round(len(dataset) * fraction)) for fraction in fractions)

@@ -28,7 +28,8 @@ class Reply:
 
     Attributes:
         question: as it was asked.
-        before: the answers nearest to the question's own vector, without the cube, the best first.
+        before: the answers nearest to the question's own vector, without the cube, the best first; empty if questions
+            and answers have vectors of two widths, which nothing but the cube brings together.
         after: those nearest to the cube's output for it.
 
     Example:
@@ -46,6 +47,10 @@ class Reply:
 
     def __str__(self) -> str:
         rank_width = len(str(len(self.after))) + 1
+        if not self.before:
+            ranked = enumerate(self.after, start=1)
+            found = [f"{rank:>{rank_width}}  {answer.score:6.3f}  {plain(answer.text)}" for rank, answer in ranked]
+            return "\n".join(_cut(line, WIDTH) for line in [f"“{plain(self.question)}”", *found])
         width = (WIDTH - rank_width) // 2 - 10  # columns of an answer; its score and the space around it take ten
         lines = [
             _cut(f"“{plain(self.question)}”", WIDTH),
@@ -58,13 +63,16 @@ class Reply:
         return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
+        columns = {"without the cube": self.before, "after the cube": self.after}
+        columns = {title: answers for title, answers in columns.items() if answers}
         rows = []
-        for rank, (before, after) in enumerate(zip(self.before, self.after, strict=True), start=1):
+        for rank, ranked in enumerate(zip(*columns.values(), strict=True), start=1):
             cells = [str(rank)]
-            for answer in (before, after):
+            for answer in ranked:
                 cells += [escape(shorten(answer.text)), f"{answer.score:.3f}"]
             rows.append(cells)
-        answers = table(["place", "without the cube", "cosine", "after the cube", "cosine"], rows)
+        titles = [cell for title in columns for cell in (title, "cosine")]
+        answers = table(["place", *titles], rows)
         return f"{escape(shorten(self.question, 200))}\n\n{answers}"
 
 
@@ -102,7 +110,8 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
             "was trained on vectors of another encoder. Set trainer.encoder = TeacherEncoder(that one)."
         )
     vector = encoder.encode([question])  # (1, dim)
-    (before,), (after,) = bank.nearest(vector, k), bank.nearest(trainer.predict(vector), k)
+    (after,) = bank.nearest(trainer.predict(vector), k)
+    before = bank.nearest(vector, k)[0] if trainer.config.target_dim == dim else []  # else there is nothing to compare
     return Reply(question, before, after)
 
 

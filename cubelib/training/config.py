@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from cubelib.errors import ConfigError
+from cubelib.errors import ConfigError, DataError
 from cubelib.training.config_blocks import Block, CoreConfig, DataConfig, MixedConfig
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class TrainingConfig(Block):
     """Cells along depth, rows and columns, each at least 1."""
     embedding_dim: Annotated[int, Field(ge=1)] = 768
     """Numbers in a vector; must be what the teacher gives."""
+    answer_dim: Annotated[int, Field(ge=1)] | None = None
+    """Numbers in an answer's vector, if another encoder made the answers; None: embedding_dim. In dialogue mode."""
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Vectors per step."""
     learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
@@ -152,6 +154,11 @@ class TrainingConfig(Block):
                 f"data.language: the built-in sentences are English, pairs in {self.data.language!r} are for dialogue "
                 "and mixed mode; set mode to dialogue, or language to en"
             )
+        if self.mode != "dialogue" and self.target_dim != self.embedding_dim:
+            raise ValueError(
+                f"answer_dim: in {self.mode} mode the cube gives back its input, of {self.embedding_dim} numbers; set "
+                "mode to dialogue, or answer_dim to null"
+            )
         if self.mode != "dialogue" and self.core.whitening:
             raise ValueError(
                 f"core.whitening: only questions are whitened, and in {self.mode} mode the cube must give back its "
@@ -184,8 +191,31 @@ class TrainingConfig(Block):
 
     @property
     def in_channels(self) -> int:
-        """Numbers each cell of the front face receives: ceil(embedding_dim / (rows · columns))."""
-        return -(-self.embedding_dim // (self.lattice_size[1] * self.lattice_size[2]))
+        """Numbers in each cell of a face: ceil(dim / (rows · columns)), for the longer of question and answer."""
+        return self.channels_for(max(self.embedding_dim, self.target_dim))
+
+    @property
+    def target_dim(self) -> int:
+        """Numbers in an output: answer_dim, or embedding_dim."""
+        return self.answer_dim or self.embedding_dim
+
+    def channels_for(self, dim: int) -> int:
+        """Numbers in each cell of a face that holds a vector of `dim`."""
+        return -(-dim // (self.lattice_size[1] * self.lattice_size[2]))
+
+    def check_widths(self, dim: int, target_dim: int, what: str) -> None:
+        """Refuses vectors that do not fit: questions (or sentences) of `dim` numbers, answers of `target_dim`.
+
+        Raises:
+            DataError: another width than the configuration says; the message has the settings that fit.
+        """
+        if (dim, target_dim) != (self.embedding_dim, self.target_dim):
+            given, expected, settings = f"{dim}", f"{self.embedding_dim}", f"embedding_dim: {dim}"
+            if target_dim != dim or self.target_dim != self.embedding_dim:
+                given += f" numbers, those of answers {target_dim}"
+                expected += f", answer_dim {self.target_dim}"
+                settings += f" and answer_dim: {'null' if target_dim == dim else target_dim}"
+            raise DataError(f"{what}: the vectors have {given} numbers, embedding_dim is {expected}. Set {settings}.")
 
     @property
     def state_channels(self) -> int:

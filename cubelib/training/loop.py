@@ -33,8 +33,7 @@ class Loop:
     """
 
     def __init__(self, cube: Cube, train: Mapping[str, EmbeddingDataset], engine: Engine) -> None:
-        self.config, self.core, self.reshaper = cube.config, cube.core, cube.reshaper
-        self.whitening = cube.whitening
+        self.cube, self.config, self.core = cube, cube.config, cube.core
         self.train, self.engine = train, engine
         self.losses = {task: self.config.make_loss(task) for task in train}
         self.schedule = BatchSchedule(self.config, {task: len(dataset) for task, dataset in train.items()})
@@ -109,8 +108,7 @@ class Loop:
             shard = slice(0, 1)
         items = dataset.__getitems__(rows[shard].tolist())
         self.core.batch_shard = shard, len(rows)
-        input = self.whitening(items["input"].to(self.engine.device))
-        output = self.reshaper.unfold(self._model(self.reshaper.fold(input)))
+        output = self.cube.unfold(self._model(self.cube.fold(items["input"].to(self.engine.device))))
         target = items["target"].to(output.device)
         bank = None if len(target) == len(step_rows) else dataset.target[step_rows].to(output.device)
         return weight * self.losses[task](output, target, bank=bank)

@@ -63,10 +63,10 @@ def load_dataset(config: TrainingConfig, encoder: TeacherEncoder) -> EmbeddingDa
         DataError: the data cannot be used, or the vectors have another width than the configuration says.
     """
     if content_of(config.data) != "vectors":
-        _check_width(encoder.dim, config)  # before hours are spent on encoding
+        config.check_widths(encoder.dim, encoder.dim, "Loading the data")  # before hours are spent on encoding
     load = _sentences if config.mode == "autoencoder" else _pairs
     dataset = load(config.data, encoder)
-    _check_width(dataset.dim, config)
+    config.check_widths(dataset.dim, dataset.target_dim, "Loading the data")
     return dataset
 
 
@@ -144,10 +144,3 @@ def _all_texts(pairs: EmbeddingDataset) -> AutoencoderDataset:
     if pairs.groups is not None:
         groups = [*pairs.groups, *pairs.groups]
     return AutoencoderDataset(torch.cat([pairs.input[:], pairs.target[:]]), texts, groups)
-
-
-def _check_width(dim: int, config: TrainingConfig) -> None:
-    if dim != config.embedding_dim:
-        raise DataError(
-            f"The vectors have {dim} numbers but embedding_dim is {config.embedding_dim}. Set embedding_dim: {dim}."
-        )

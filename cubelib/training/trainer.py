@@ -352,8 +352,7 @@ class CubeTrainer(Cube):
         """The same cube before training: same configuration, seed and fitted layout, first weights."""
         twin = CubeTrainer(self.config)
         twin.initialize_components()
-        twin.reshaper.load_state_dict(self.reshaper.state_dict())
-        twin.whitening.load_state_dict(self.whitening.state_dict())
+        twin.load_fitted(self)
         return twin
 
     def _by_task(self, data: Data, name: str) -> dict[str, EmbeddingDataset]:
@@ -374,11 +373,7 @@ class CubeTrainer(Cube):
         for dataset in by_task.values():
             if not len(dataset):
                 raise DataError(f"CubeTrainer.fit: the {name} data are empty. Give at least one item.")
-            if dataset.dim != self.config.embedding_dim:
-                raise DataError(
-                    f"CubeTrainer.fit: the {name} vectors have {dataset.dim} numbers, embedding_dim is "
-                    f"{self.config.embedding_dim}. Set embedding_dim={dataset.dim}."
-                )
+            self.config.check_widths(dataset.dim, dataset.target_dim, f"CubeTrainer.fit, {name} data")
         return {task: by_task[task] for task in self.tasks}
 
     def __repr__(self) -> str:

@@ -251,7 +251,7 @@ EARLY = [  # refused before PyTorch is imported
 ]
 LATER = [
     ("train C --data.file {}/missing.txt", "Reading {}/missing.txt: "),
-    ("train C --data.file {}/wide.npy", "The vectors have 512 numbers but embedding_dim is 768. Set"),
+    ("train C --data.file {}/wide.npy", "the vectors have 512 numbers, embedding_dim is 768. Set"),
     ("train C --data.file {}/nan.npy", "nan.npy: 1 of 50 vectors hold NaN or infinite numbers"),
     ("train C --mode dialogue --data.file {}/column.csv", "'question'"),
     ("train C --device gpu9", "device 'gpu9' is not known. Use cpu, cuda, cuda:0 or auto."),

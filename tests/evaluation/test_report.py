@@ -401,7 +401,7 @@ def test_what_cannot_be_reported_is_named():
     with pytest.raises(ConfigError, match=r"task 'chat' is not known. Use autoencoder or dialogue"):
         build_report(trainer, {"chat": split})
     narrow = leak_free_split(DialogueDataset(vectors()[:, :9], vectors()[:, :9]), near_copy=1)
-    with pytest.raises(DataError, match="the dialogue vectors have 9 numbers, the cube takes 48"):
+    with pytest.raises(DataError, match="dialogue data: the vectors have 9 numbers, embedding_dim is 48"):
         build_report(trainer, {"dialogue": narrow})
     with pytest.raises(ConfigError, match="there is no cube yet"):
         build_report(type(trainer)(trainer.config), {"dialogue": split})

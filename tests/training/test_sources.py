@@ -137,7 +137,7 @@ def test_nothing_is_filtered_unless_asked(tmp_path, encoder):
 
 def test_a_width_that_does_not_fit_names_the_setting(tmp_path, encoder):
     np.save(tmp_path / "v.npy", unit_vectors(3)[:, :5])
-    with pytest.raises(DataError, match=r"The vectors have 5 numbers but embedding_dim is 8\. Set embedding_dim: 5\."):
+    with pytest.raises(DataError, match=r"the vectors have 5 numbers, embedding_dim is 8\. Set embedding_dim: 5\."):
         load_dataset(config("autoencoder", tmp_path / "v.npy"), encoder)
 
 
