@@ -17,6 +17,7 @@ import yaml
 from cubelib import CubeTrainer, TeacherEncoder
 from cubelib.__main__ import Terminated, main
 from cubelib.data import corpora
+from cubelib.data.readers import Dialect
 from cubelib.training.config import TrainingConfig
 from cubelib.training.loop import Loop
 
