@@ -17,6 +17,7 @@ import yaml
 from cubelib import CubeTrainer, TeacherEncoder
 from cubelib.__main__ import Terminated, main
 from cubelib.data import corpora
+from cubelib.data.readers import Dialect
 from cubelib.training.config import TrainingConfig
 from cubelib.training.loop import Loop
 
@@ -342,9 +343,10 @@ def test_encode_reads_its_options(monkeypatch):
     encode_file = Mock(return_value="done")
     monkeypatch.setattr("cubelib.encoders.encode_file.encode_file", encode_file)
     assert main(["encode", "a.csv", "--columns=a,b", "--device=cuda:0,cuda:1", "--processes=2", "--overwrite"]) == 0
+    reading = {"bad_rows": "error", "missing": [], "dialect": Dialect()}
     devices, teacher = ["cuda:0", "cuda:1"], "all-mpnet-base-v2"
     options = {"columns": ["a", "b"], "teacher": teacher, "devices": devices, "processes": 2, "batch_size": 32}
-    encode_file.assert_called_once_with("a.csv", None, **options, overwrite=True)
+    encode_file.assert_called_once_with("a.csv", None, **options, **reading, overwrite=True)
 
 
 def test_what_is_left_out_is_reported_without_a_line_of_code(tmp_path, capsys):
