@@ -173,7 +173,7 @@ PACK[".zst"] = lambda content: pyarrow.compress(content, codec="zstd", asbytes=T
 def test_pairs_come_back_from_any_dialect(
     tmp_path_factory, rows, delimiter, quoting, end, encoding, packed, name, names
 ):
-    if end == "\r":  # csv.writer leaves a cell with "\n" bare there
+    if any({"\r", "\n"} & set("".join(row)) for row in rows):  # csv.writer encloses those of its own line end only
         quoting = csv.QUOTE_ALL
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=end)
