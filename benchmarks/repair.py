@@ -6,6 +6,7 @@
 lesions   sentences through lattices of depth 8, 16 and 32 with 5 % of all cells dead, and through one with a hole of
           3×3 cells. One rule for all cells is trained at depth 8 with such deaths (15,424 weights, 4,000 steps, two
           minutes); the rivals see the whole plane at every tick and are trained with the same deaths.
+linear    the same rule, trained with the linear path that cells have by default
 memory    a persistent lattice in which 8 % of the cells were emptied at every tick of its training, for 16 ticks on
           4×4 cells; then 5 % at every tick, for up to 500 ticks on 8×8 cells
 
@@ -39,12 +40,12 @@ def untrained(depth: int) -> CubicCore:
     return CubicCore((depth, *FACE), CHANNELS, rule="shared", boundary="periodic")
 
 
-def trained(cubes: Tensor, seed: int) -> CubicCore:
+def trained(cubes: Tensor, seed: int, *, linear_path: bool = False) -> CubicCore:
     """One rule for all cells, trained at depth 8 with new deaths in every batch."""
     torch.manual_seed(seed)
     core = CubicCore(
-        (8, *FACE), CHANNELS, state_channels=STATE, hidden=64, rule="shared", boundary="periodic", linear_path=False,
-        cell_damage=DEAD,
+        (8, *FACE), CHANNELS, state_channels=STATE, hidden=64, rule="shared", boundary="periodic",
+        linear_path=linear_path, cell_damage=DEAD,
     )  # fmt: skip
     fit_core(core, cubes, cubes, steps=4_000, seed=seed)
     return core
@@ -198,6 +199,23 @@ def lesions(seed: int) -> Results:
         yield ("of the way to the bound", lattice, f"depth {depth}"), (reached - low) / (high - low)
 
 
+def linear(seed: int) -> Results:
+    """How far a rule with a linear path gets."""
+    cubes = sentences(seed).view(-1, *FACE, CHANNELS)
+    test, train = cubes[:TEST], cubes[TEST:]
+    straight = resized(untrained(8))
+    models: list[Model] = [
+        straight,
+        lambda cubes, damage: straight(cubes, only_ends(damage)),
+        resized(trained(train, seed, linear_path=True)),
+    ]
+    low, high, reached = (mean_cosine(model, test, scattered(8)) for model in models)
+    yield (
+        ("of the way to the bound", "trained at depth 8, with a linear path", "depth 8"),
+        (reached - low) / (high - low),
+    )
+
+
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
@@ -264,7 +282,7 @@ def memory(seed: int) -> Results:
             yield ("cosine, 5 % emptied at every tick", name, f"{ticks} ticks"), cosine
 
 
-PARTS = {"lesions": lesions, "memory": memory}
+PARTS = {"lesions": lesions, "linear": linear, "memory": memory}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).parent.parent
@@ -228,7 +229,47 @@ def test_a_notebook_numbers_its_exercises_in_order():
         assert numbers == [f"{chapter}.{i}" for i in range(1, len(numbers) + 1)]
 
 
-# --- a changed output is noticed -------------------------------------------------------------------------------------
+# --- nbval: a changed output is noticed, and nothing else -------------------------------------------------------------
+
+
+def run_nbval(folder: Path, environment: dict[str, str]) -> tuple[str, str]:
+    """The summary of nbval's run over a folder outside the repository, whose settings have no effect; and all of it."""
+    command = ["-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-p", "no:xdist", "-rA"]
+    environment = environment | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    run = subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    return run.stdout[run.stdout.rindex("short test summary info") :], run.stdout + run.stderr
+
+
+OWN = [  # the cells of a notebook in which a first run is slow, and shows a bar, and a second is not
+    """import time; from pathlib import Path; import torch; from cubelib import AutoencoderDataset, CubeTrainer, widgets
+from cubelib.views import view3d
+pause = 0 if Path("second").exists() else 0.3
+vectors = torch.randn(40, 24, generator=torch.Generator().manual_seed(0))
+train, validation = AutoencoderDataset(vectors[:32]), AutoencoderDataset(vectors[32:])
+trainer = CubeTrainer({"embedding_dim": 24, "lattice_size": [3, 2, 3], "epochs": 4, "batch_size": 16})
+trainer.initialize_components()""",
+    """print("before")
+trainer.fit(train, validation, on_batch_end=lambda *_: time.sleep(pause))
+print(trainer.stop_reason); Path("second").touch()""",
+    "widgets.TrainingLive(trainer, train, validation)",
+    "view3d.show(trainer, vectors[0])",
+]
+
+
+def test_a_notebook_of_one_s_own_passes_a_second_time_as_it_stands(tmp_path, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in OWN])
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
+    client.execute()
+    outputs = notebook.cells[1].outputs
+    assert "display_data" in [output.output_type for output in outputs]  # the bar was shown
+    assert [output.data for output in outputs if "data" in output] == [{}]
+    nbformat.write(notebook, tmp_path / "own.ipynb")
+    summary, told = run_nbval(tmp_path, dict(os.environ))
+    assert "4 passed" in summary and "failed" not in summary, told
 
 
 def test_one_changed_digit_turns_the_test_command_red(tmp_path):
@@ -241,13 +282,7 @@ def test_one_changed_digit_turns_the_test_command_red(tmp_path):
     assert output.text != start.cells[-1].outputs[0].text
     nbformat.write(start, tmp_path / "as_it_is.ipynb")
     nbformat.write(changed, tmp_path / "one_digit_changed.ipynb")
-    # Outside the repository, so that its settings have no effect.
-    command = ["-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-p", "no:xdist", "-rA"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    run = subprocess.run(
-        [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-    )
-    summary = run.stdout[run.stdout.rindex("short test summary info") :]
-    assert re.search(r"^PASSED as_it_is\.ipynb", summary, re.MULTILINE), run.stdout + run.stderr
-    assert re.search(r"^FAILED one_digit_changed\.ipynb.*", summary, re.MULTILINE), run.stdout + run.stderr
+    summary, told = run_nbval(tmp_path, dict(os.environ))
+    assert re.search(r"^PASSED as_it_is\.ipynb", summary, re.MULTILINE), told
+    assert re.search(r"^FAILED one_digit_changed\.ipynb.*", summary, re.MULTILINE), told
     assert "1 failed, 1 passed" in summary

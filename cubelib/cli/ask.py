@@ -6,11 +6,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from cubelib.cli.runs import find_data
 from cubelib.data.text import counted, normalize_text, shorten
+from cubelib.encoders.encoder import TeacherEncoder
 from cubelib.errors import ConfigError, DataError, UserError
 from cubelib.inference.answers import AnswerBank
 from cubelib.inference.ask import Reply, ask, plain
-from cubelib.training.sources import load_splits
+from cubelib.training.sources import content_of, load_splits
 from cubelib.training.trainer import CubeTrainer
 
 PROMPT = "question> "
@@ -19,7 +25,14 @@ TrainingAnswers = dict[str, dict[str, str]]  # normalized question → normalize
 
 
 def ask_in_terminal(
-    run: str, questions: Sequence[str], bank_file: str | None, column: str, k: int, device: str
+    run: str,
+    questions: Sequence[str],
+    bank_file: str | None,
+    column: str,
+    k: int,
+    device: str,
+    files: Sequence[str] | None = None,
+    teacher: str | None = None,
 ) -> None:
     """Prints the reply to each question; without questions, asks for them until an empty line.
 
@@ -30,6 +43,9 @@ def ask_in_terminal(
         column: of the file, where it is a table.
         k: how many answers to show.
         device: of the cube.
+        files: where the run's data are now; None: where they were.
+        teacher: the encoder of the questions; None: that of the run. A run on vectors has none: then questions are .npy
+            files with a vector in each.
 
     Raises:
         ConfigError: there is no question.
@@ -39,8 +55,11 @@ def ask_in_terminal(
     if not questions and not sys.stdin.isatty():
         raise ConfigError('there is no question. Write one in quotation marks: "How are you today?".')
     trainer = CubeTrainer.load(run, device=device)
+    if teacher is not None:
+        trainer.encoder = TeacherEncoder(teacher, cache_dir=trainer.config.data.cache_dir)
     known: TrainingAnswers = {}
     if bank_file is None:
+        find_data(trainer, files, f"Asking {run}")
         bank, known, description = _bank_of_run(trainer, run)
     else:
         if Path(bank_file).is_dir():
@@ -48,8 +67,12 @@ def ask_in_terminal(
         else:
             bank = AnswerBank.from_file(bank_file, trainer.encoder, column)
         description = f"Bank: {_count(bank, 'answer')} of {bank_file}."
-    if questions:
-        replies = [with_provenance(ask(trainer, question, bank, k), known) for question in questions]
+    if bank_file is None and teacher is None and content_of(trainer.config.data) == "vectors":
+        asked: list[str | Tensor] = [_vector(question, run) for question in questions or [""]]
+    else:
+        asked = list(questions)
+    if asked:
+        replies = [with_provenance(ask(trainer, question, bank, k), known) for question in asked]
         print("\n\n".join([description, *replies]))
         return
     print(f"{description} An empty line ends.\n")
@@ -58,6 +81,19 @@ def ask_in_terminal(
             print(f"\n{with_provenance(ask(trainer, question, bank, k), known)}\n")
         except UserError as error:
             print(f"\n{error}\n")
+
+
+def _vector(question: str, run: str) -> Tensor:
+    """The vector in a .npy file."""
+    if not question.endswith(".npy"):
+        raise DataError(
+            f"Asking {run}: it was trained on vectors, and which encoder made them is not known. Name it with "
+            "--teacher MODEL, or give as question a .npy file with its vector."
+        )
+    try:
+        return torch.from_numpy(np.load(question).astype(np.float32))
+    except (OSError, ValueError) as error:
+        raise DataError(f"Asking {run}: {question} is no vector ({error}). Give one that np.save wrote.") from None
 
 
 def _typed_questions() -> Iterator[str]:

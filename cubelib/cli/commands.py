@@ -26,6 +26,10 @@ app = typer.Typer(
 RESUMABLE = {"epochs", "early_stopping_patience"}  # settings that a resumed run may change: they say only when it ends
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="folder of a run, or of a checkpoint")]
+MovedFiles = Annotated[
+    list[str] | None,
+    typer.Option("--data.file", metavar="FILE", help="where the run's data are now; twice for two files"),
+]
 
 
 def _option(metavar: str, help: str, **more: Any) -> Any:
@@ -54,7 +58,7 @@ def train(
     """Train, evaluate and save the cube that a YAML file describes.
 
     Every setting of the file can be given as an option as well. --resume continues a run that was interrupted; with
-    --epochs N or --early-stopping-patience N it continues longer.
+    --epochs N or --early-stopping-patience N it continues longer, and --data.file FILE says where its data are now.
 
     Several processes: torchrun --standalone --nproc-per-node 2 -m cubelib train CONFIG
     """
@@ -71,16 +75,18 @@ def train(
         train_new(config)
         return
     changes = read_options(words)
+    files = changes.pop("data.file", None)
     for name, value in changes.items():
         if name not in RESUMABLE or not isinstance(value, int) or value < 1:
             raise ConfigError(
                 f"Resuming {resume}: a run continues with its own settings; only --epochs and "
-                f"--early-stopping-patience can be changed, to whole numbers of at least 1. Got --{name} {value}."
+                "--early-stopping-patience can be changed, to whole numbers of at least 1, and --data.file. Got "
+                f"--{name} {value}."
             )
 
     from cubelib.cli.runs import train_further
 
-    train_further(Path(resume), **changes)
+    train_further(Path(resume), [files] if isinstance(files, str) else files, **changes)
 
 
 @app.command()
@@ -89,6 +95,7 @@ def evaluate(
     baselines: Annotated[str, _option("WHICH", "default, quick (no gradient descent) or none")] = "default",
     out: Annotated[str | None, _option("FOLDER", "new folder for the files of the report")] = None,
     device: Annotated[str | None, _option("NAME", "cpu, cuda, …; by default as in training")] = None,
+    files: MovedFiles = None,
 ) -> None:
     """Print the report of a saved cube again.
 
@@ -96,7 +103,7 @@ def evaluate(
     """
     from cubelib.cli import runs
 
-    runs.evaluate(run, device, baselines, out)
+    runs.evaluate(run, device, baselines, out, files)
 
 
 @app.command()
@@ -107,6 +114,8 @@ def ask(
     column: Annotated[str, _option("NAME", "column of a table")] = "answer",
     k: Annotated[int, _option("N", "answers to show", min=1)] = 5,
     device: Annotated[str, _option("NAME", "cpu, cuda, …")] = "cpu",
+    files: MovedFiles = None,
+    teacher: Annotated[str | None, _option("MODEL", "the encoder of the questions, for a run on vectors")] = None,
 ) -> None:
     """Show the answers nearest to a question.
 
@@ -115,7 +124,7 @@ def ask(
     """
     from cubelib.cli.ask import ask_in_terminal
 
-    ask_in_terminal(run, questions or [], bank, column, k, device)
+    ask_in_terminal(run, questions or [], bank, column, k, device, files, teacher)
 
 
 @app.command()

@@ -29,8 +29,30 @@ def train_new(config: TrainingConfig) -> None:
     _train(trainer, None)
 
 
-def train_further(folder: Path, **changes: int) -> None:
-    """Continues the run in a folder; `changes` are settings that decide when it ends."""
+def find_data(trainer: CubeTrainer, files: Sequence[str] | None, task: str) -> None:
+    """Sets the place of a run's data, if they have moved.
+
+    Args:
+        trainer: of the run.
+        files: the new place; None: the one that the run knows.
+        task: what is being done, for the error.
+
+    Raises:
+        DataError: the data are not there.
+    """
+    data = trainer.config.data
+    if files:
+        data.file = list(files) if len(files) > 1 else files[0]
+    for file in data.files:
+        if not file.startswith("hub:") and not Path(file).expanduser().exists():
+            raise DataError(
+                f"{task}: its data are not at {file}. Name the place where they are now with --data.file; a "
+                "fingerprint tells whether they are the same."
+            )
+
+
+def train_further(folder: Path, files: Sequence[str] | None = None, **changes: int) -> None:
+    """Continues the run in a folder; `files` is where its data are now, `changes` are settings that decide its end."""
     trainer = CubeTrainer.resume(folder, **changes)
     if trainer.stop_reason is not None and not changes and (folder / "report.json").exists():
         print(
@@ -38,6 +60,7 @@ def train_further(folder: Path, **changes: int) -> None:
         )
         print("To train it longer: --epochs, and --early-stopping-patience if that ended it.")
         return
+    find_data(trainer, files, f"Resuming {folder}")
     _train(trainer, folder)
 
 
@@ -91,12 +114,19 @@ def _what_is_saved(trainer: CubeTrainer, folder: Path | None) -> str:
     )
 
 
-def evaluate(run: str, device: str | None = None, baselines: str = "default", out: str | None = None) -> None:
+def evaluate(
+    run: str,
+    device: str | None = None,
+    baselines: str = "default",
+    out: str | None = None,
+    files: Sequence[str] | None = None,
+) -> None:
     """The report of a saved cube, measured anew on the same split; saved where a folder is given."""
     check_baselines(baselines)
     if out is not None:
         check_free(out)
     trainer = CubeTrainer.load(run, device=device)
+    find_data(trainer, files, f"Evaluating {run}")
     _limit_threads(trainer.config)
     print(repr(trainer))
     splits = load_splits(trainer.config, trainer.encoder, progress=True)

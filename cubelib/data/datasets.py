@@ -12,7 +12,8 @@ Taught in notebook 05.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -37,12 +38,18 @@ class Encoder(Protocol):
         ...
 
 
+def encode_as(encoder: Encoder, texts: Sequence[str], role: str) -> Tensor:
+    """Vectors of texts as a "query" or "document", where the encoder tells them apart, `(n, dim)`."""
+    encode: Callable[[Sequence[str]], Tensor] = getattr(encoder, f"encode_{role}", encoder.encode)
+    return encode(texts)
+
+
 class EmbeddingDataset(Dataset[dict[str, Tensor]]):
     """Pairs of vectors, with their texts if there are any.
 
     Args:
         input: `(n, dim)`, a tensor, a NumPy array or a VectorFile, whose rows are read when a batch needs them.
-        target: `(n, dim)`, of the same kinds.
+        target: `(n, dim)`, of the same kinds; a DialogueDataset's answers may have another width.
         input_texts: n texts, or None.
         target_texts: n texts, or None.
         groups: a number or name for each item, such as its customer or conversation; a split keeps a group on one side.
@@ -51,6 +58,9 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
     Raises:
         DataError: vectors without a direction, or not one vector, text and group for each item.
     """
+
+    negatives: Vectors | None = None  # (m, target_dim), hard negatives of all items
+    negative_rows: list[list[int]] | None = None  # which of them belong to each item
 
     def __init__(
         self,
@@ -63,10 +73,9 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
         name = type(self).__name__
         self.input = _vectors(input, f"{name} input")
         self.target = self.input if target is input else _vectors(target, f"{name} target")
-        if self.input.shape != self.target.shape:
+        if len(self.input) != len(self.target):
             raise DataError(
-                f"{name}: inputs and targets must have the same shape; got {tuple(self.input.shape)} and "
-                f"{tuple(self.target.shape)}."
+                f"{name}: each input needs its target; got {len(self.input):,} inputs and {len(self.target):,} targets."
             )
         for texts in (input_texts, target_texts):
             if texts is not None and len(texts) != len(self):
@@ -79,6 +88,11 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
     def dim(self) -> int:
         """Numbers in a vector."""
         return self.input.shape[1]
+
+    @property
+    def target_dim(self) -> int:
+        """Numbers in a target: `dim`, unless another encoder made the answers."""
+        return self.target.shape[1]
 
     def __len__(self) -> int:
         return len(self.input)
@@ -101,10 +115,18 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
         """A whole batch at once, as DataLoader and the training loop ask for it; much faster than item by item."""
         return self[torch.as_tensor(indices)]
 
+    def negatives_of(self, rows: Tensor) -> Vectors | None:
+        """The hard negatives of some items, `(k, target_dim)`; None if no item has any."""
+        if self.negatives is None or self.negative_rows is None:
+            return None
+        chosen = chain.from_iterable(self.negative_rows[row] for row in rows.tolist())
+        return take(self.negatives, torch.tensor(list(chosen), dtype=torch.long))
+
     def fingerprint(self) -> str:
         """SHA-256 over all vectors: equal for the same items in the same order."""
         digest = hashlib.sha256(f"{(len(self) * len(self.sides), self.dim)}".encode())
-        for side in self.sides:
+        negatives = self.negatives_of(torch.arange(len(self)))
+        for side in self.sides if negatives is None else (*self.sides, negatives):
             for block in blocks(side):
                 digest.update(block.contiguous().numpy().data)
         return digest.hexdigest()
@@ -115,7 +137,8 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
         subset.input = take(self.input, indices)
         subset.target = subset.input if self.target is self.input else take(self.target, indices)
         chosen = indices.tolist()
-        for name in ("input_texts", "target_texts", "groups"):
+        subset.negatives = self.negatives
+        for name in ("input_texts", "target_texts", "groups", "negative_rows"):
             values = getattr(self, name)
             setattr(subset, name, None if values is None else [values[index] for index in chosen])
         return subset
@@ -123,7 +146,9 @@ class EmbeddingDataset(Dataset[dict[str, Tensor]]):
     def __repr__(self) -> str:
         texts = "with texts" if self.input_texts else "without texts"
         groups = "" if self.groups is None else f", {len(set(self.groups)):,} groups"
-        return f"{type(self).__name__}({len(self):,} items of {self.dim} numbers, {texts}{groups})"
+        groups += "" if self.negative_rows is None else f", {sum(map(len, self.negative_rows)):,} hard negatives"
+        numbers = f"{self.dim}" if self.dim == self.target_dim else f"{self.dim} → {self.target_dim}"
+        return f"{type(self).__name__}({len(self):,} items of {numbers} numbers, {texts}{groups})"
 
 
 class AutoencoderDataset(EmbeddingDataset):
@@ -152,8 +177,8 @@ class AutoencoderDataset(EmbeddingDataset):
     def from_texts(
         cls, texts: Sequence[str], encoder: Encoder, groups: Sequence[Group] | None = None
     ) -> AutoencoderDataset:
-        """Encodes texts (or finds them in the cache)."""
-        return cls(encoder.encode(texts), texts, groups)
+        """Encodes texts (or finds them in the cache), as the documents that they are to a model with prompts."""
+        return cls(encode_as(encoder, texts, "document"), texts, groups)
 
     @classmethod
     def from_file(
@@ -187,14 +212,19 @@ class DialogueDataset(EmbeddingDataset):
 
     Args:
         questions: `(n, dim)`, a tensor, a NumPy array or a VectorFile.
-        answers: `(n, dim)`, of the same kinds.
+        answers: `(n, target_dim)`, of the same kinds; another width if another encoder made them.
         question_texts: n texts, or None.
         answer_texts: n texts, or None.
         groups: a number or name for each item, which a split keeps on one side; or None.
+        negatives: hard negatives, `(m, target_dim)`: answers that are wrong although they look right. A contrastive
+            loss tells the right answer from them too.
+        negative_rows: for each item which of the negatives are its own.
 
     Example:
         >>> DialogueDataset(torch.eye(3), torch.eye(3).flip(0))
         DialogueDataset(3 items of 3 numbers, without texts)
+        >>> DialogueDataset(torch.eye(2), torch.eye(2), negatives=torch.ones(2, 2), negative_rows=[[0, 1], []])
+        DialogueDataset(2 items of 2 numbers, without texts, 2 hard negatives)
     """
 
     def __init__(
@@ -204,14 +234,32 @@ class DialogueDataset(EmbeddingDataset):
         question_texts: Sequence[str] | None = None,
         answer_texts: Sequence[str] | None = None,
         groups: Sequence[Group] | None = None,
+        negatives: Vectors | Array | None = None,
+        negative_rows: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__(questions, answers, question_texts, answer_texts, groups)
+        if negatives is None:
+            return
+        self.negatives = _vectors(negatives, "DialogueDataset negatives")
+        self.negative_rows = [list(rows) for rows in negative_rows or []]
+        used = set(chain.from_iterable(self.negative_rows))
+        if len(self.negative_rows) != len(self) or not used <= set(range(len(self.negatives))):
+            raise DataError(
+                f"DialogueDataset: negative_rows has a list of rows of the {len(self.negatives):,} negatives for each "
+                f"of the {len(self):,} items; got {len(self.negative_rows):,} lists. Give an empty list for none."
+            )
+        if self.negatives.shape[1] != self.target_dim:
+            widths = f"{self.target_dim} numbers; got {self.negatives.shape[1]}"
+            raise DataError(f"DialogueDataset: negatives are as wide as answers, {widths}. Encode both alike.")
 
     @classmethod
     def from_pairs(
-        cls, pairs: Sequence[Mapping[str, str]], encoder: Encoder, groups: Sequence[Group] | None = None
+        cls, pairs: Sequence[Mapping[str, Any]], encoder: Encoder, groups: Sequence[Group] | None = None
     ) -> DialogueDataset:
-        """Encodes `{"question", "answer"}` pairs (or finds them in the cache)."""
+        """Encodes `{"question", "answer"}` pairs (or finds them in the cache), which may have "negatives", a list.
+
+        A model with prompts for queries and documents gets questions as the one, answers and negatives as the other.
+        """
         for number, pair in enumerate(pairs):
             if not isinstance(pair, Mapping) or not {"question", "answer"} <= set(pair):
                 raise DataError(
@@ -220,8 +268,25 @@ class DialogueDataset(EmbeddingDataset):
                 )
         questions = [pair["question"] for pair in pairs]
         answers = [pair["answer"] for pair in pairs]
-        vectors = encoder.encode(questions + answers)
-        return cls(vectors[: len(pairs)], vectors[len(pairs) :], questions, answers, groups)
+        counts = [len(pair.get("negatives", [])) for pair in pairs]
+        wrong = list(chain.from_iterable(pair.get("negatives", []) for pair in pairs))
+        if getattr(encoder, "is_asymmetric", False):
+            asked, found = encode_as(encoder, questions, "query"), encode_as(encoder, answers + wrong, "document")
+        else:
+            vectors = encoder.encode(questions + answers + wrong)
+            asked, found = vectors[: len(pairs)], vectors[len(pairs) :]
+        if not wrong:
+            return cls(asked, found, questions, answers, groups)
+        rows = torch.arange(len(wrong)).split(counts)
+        return cls(
+            asked,
+            found[: len(pairs)],
+            questions,
+            answers,
+            groups,
+            negatives=found[len(pairs) :],
+            negative_rows=[some.tolist() for some in rows],
+        )
 
     @classmethod
     def from_file(
@@ -256,17 +321,23 @@ class DialogueDataset(EmbeddingDataset):
 
     @classmethod
     def from_conversations(
-        cls, conversations: Sequence[Sequence[str]], encoder: Encoder, context: int = 1
+        cls,
+        conversations: Sequence[Sequence[str | readers.Turn]],
+        encoder: Encoder,
+        context: int = 1,
+        answer_role: str | None = None,
     ) -> DialogueDataset:
         """Every turn but the first, as the answer to the turns before it; a conversation is a group.
 
         Args:
-            conversations: the turns of each, in order, at least two.
+            conversations: the turns of each, in order, at least two: texts, or what `readers.read_turns` gives.
             encoder: encodes the texts (or finds them in the cache).
             context: turns in a question, joined by line breaks; fewer at the beginning of a conversation.
+            answer_role: only turns of this role are answers, such as "assistant"; None: all but the first are.
 
         Raises:
-            DataError: a conversation of fewer than two turns, a turn without words, or a context below 1.
+            DataError: a conversation of fewer than two turns, a turn without words, a context below 1, or a role that
+                answers nothing.
 
         Example:
             >>> class Lengths:
@@ -283,16 +354,25 @@ class DialogueDataset(EmbeddingDataset):
             raise DataError(f"DialogueDataset.from_conversations: context must be at least 1 turn; got {context}.")
         if not conversations:
             raise DataError("DialogueDataset.from_conversations: there are no conversations. Give at least one.")
-        pairs, groups = [], []
-        for number, turns in enumerate(conversations):
-            if isinstance(turns, str) or len(turns) < 2 or not all(map(_has_words, turns)):
+        pairs, groups, roles = [], [], set()
+        for number, conversation in enumerate(conversations):
+            turns = [] if isinstance(conversation, str) else [_as_turn(turn) for turn in conversation]
+            if len(turns) < 2 or not all(_has_words(turn.text) for turn in turns):
                 raise DataError(
                     f"DialogueDataset.from_conversations: conversation {number} (counted from 0) must be a list of at "
-                    f"least two turns with words in them, such as ['Hello!', 'Hi.']; got {turns!r:.80}."
+                    f"least two turns with words in them, such as ['Hello!', 'Hi.']; got {conversation!r:.80}."
                 )
-            for turn in range(1, len(turns)):
-                pairs.append({"question": "\n".join(turns[max(0, turn - context) : turn]), "answer": turns[turn]})
-                groups.append(number)
+            for place in range(1, len(turns)):
+                roles.add(turns[place].role)
+                if answer_role in (None, turns[place].role):
+                    before = [turn.text for turn in turns[max(0, place - context) : place]]
+                    pairs.append({"question": "\n".join(before), "answer": turns[place].text})
+                    groups.append(number)
+        if not pairs:
+            raise DataError(
+                f"DialogueDataset.from_conversations: no turn of the role {answer_role!r} answers another. Roles "
+                f"found: {', '.join(sorted(map(str, roles)))}. Set answer_role (data.answer_role) to one of them."
+            )
         return cls.from_pairs(pairs, encoder, groups)
 
 
@@ -309,6 +389,10 @@ def _checked_groups(groups: Any, count: int, name: str) -> list[Group]:
             f"{name}: groups are a number or a name for each of the {count} items; got {len(values)}{culprit}."
         )
     return values
+
+
+def _as_turn(turn: Any) -> readers.Turn:
+    return turn if isinstance(turn, readers.Turn) else readers.Turn(None, turn)
 
 
 def _has_words(turn: object) -> bool:

@@ -179,6 +179,11 @@ def _have_script(dataset: EmbeddingDataset, script: str, share: float) -> Array:
 
 
 def _have_cosine(dataset: EmbeddingDataset, bounds: Range) -> Array:
+    if dataset.dim != dataset.target_dim:
+        raise DataError(
+            f"QualityFilter: the filter cosine compares questions with answers, which have {dataset.dim} and "
+            f"{dataset.target_dim} numbers. Leave it out."
+        )
     if dataset.target is dataset.input:
         raise DataError(
             f"QualityFilter: the filter cosine compares questions with answers, which are the same in {dataset!r}. "

@@ -19,8 +19,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
-from tqdm.auto import tqdm
 
+from cubelib.data.progress import tqdm
 from cubelib.data.vectors import BLOCK, COSINE_TOLERANCE, Array, ConcatSubset, VectorFile, blocks, first_equals
 
 EXACT = 100_000  # up to this many different vectors all pairs are compared: minutes on one core

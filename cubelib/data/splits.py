@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import pad
 
 from cubelib.data.datasets import AutoencoderDataset, EmbeddingDataset
 from cubelib.data.filters import FilterReport
 from cubelib.data.near_copies import NearCopySearch, join, search_for
-from cubelib.data.text import normalize_text, shorten
-from cubelib.data.vectors import Array, first_equals
+from cubelib.data.text import counted, normalize_text, shorten
+from cubelib.data.vectors import Array, VectorFile, first_equals
 from cubelib.errors import DataError
 
 SIDES = ("training", "validation", "test")
@@ -56,6 +58,7 @@ class Split:
         borders: the closest pair across each border: training–test, training–validation, validation–test. Below
             near_copy by construction, and measured all the same.
         filtered: what filters removed before the split, if there were any.
+        notes: what was said of the data while they were read, encoded and divided; the report repeats it.
         test_groups: which group each test item belongs to, `(n,)`; intervals resample whole groups. None if not known.
         approximate: whether copies were looked for with an approximate index, which may miss a few.
     """
@@ -68,6 +71,7 @@ class Split:
     near_copy: float
     borders: tuple[Border, Border, Border]
     filtered: FilterReport | None = None
+    notes: tuple[str, ...] = ()
     test_groups: Array | None = field(default=None, compare=False)
     approximate: bool = False
     kind: str = "new_answers"
@@ -115,7 +119,14 @@ def copy_groups(dataset: EmbeddingDataset, near_copy: float, *, progress: bool =
     Raises:
         ModuleNotFoundError: more than 100,000 different vectors, and faiss is not installed.
     """
-    return _groups(dataset, near_copy, search_for(dataset.sides, progress=progress))
+    return _groups(dataset, near_copy, search_for(_comparable_sides(dataset), progress=progress))
+
+
+def _comparable_sides(dataset: EmbeddingDataset) -> tuple[Tensor | VectorFile, ...]:
+    """The sides in one space. Vectors of two encoders get axes of their own there, so that their cosine is 0."""
+    if dataset.dim == dataset.target_dim:
+        return dataset.sides
+    return pad(dataset.input[:], (0, dataset.target_dim)), pad(dataset.target[:], (dataset.dim, 0))
 
 
 def _groups(dataset: EmbeddingDataset, near_copy: float, search: NearCopySearch) -> Array:
@@ -152,6 +163,9 @@ def leak_free_split(
     Groups of copies are shuffled with the seed and dealt out whole, to test, then to validation, until each has its
     share; a group that would overfill a part goes to training.
 
+    Hard negatives of training items that are copies of answers on the other sides are left out, and a warning counts
+    them.
+
     That asks for answers nobody has seen. A help desk asks something else: known answers to questions in new words.
     With kind "new_questions" no copy of a question is on two sides, while every answer of a test or validation
     item is also the answer of a training item.
@@ -186,7 +200,7 @@ def leak_free_split(
     if kind == "new_questions":
         compared = AutoencoderDataset(dataset.input, dataset.input_texts, dataset.groups)
         answer_of = _same_answers(dataset)
-    search = search_for(compared.sides, progress=progress)
+    search = search_for(_comparable_sides(compared), progress=progress)
     group_of = _groups(compared, near_copy, search)  # (n,)
     sizes = np.bincount(group_of)
     validation_size, test_size = (max(1, round(len(dataset) * fraction)) for fraction in fractions)
@@ -202,6 +216,8 @@ def leak_free_split(
         )
     side_of = side_of_group[group_of]  # (n,)
     train, validation, test = (dataset.subset(torch.from_numpy(np.flatnonzero(side_of == side))) for side in range(3))
+    if kind == "new_answers":
+        _drop_held_out_negatives(train, [validation.target, test.target], near_copy)
     train_test, train_validation, validation_test = (
         _border(compared, search, side_of, *sides) for sides in ((0, 2), (0, 1), (1, 2))
     )
@@ -220,6 +236,30 @@ def leak_free_split(
         approximate=search.approximate,
         kind=kind,
     )
+
+
+def _drop_held_out_negatives(train: EmbeddingDataset, held_out: list[Tensor | VectorFile], near_copy: float) -> None:
+    """A test answer that is trained on as a wrong one is a leak too."""
+    if train.negatives is None or train.negative_rows is None:
+        return
+    count = sum(map(len, held_out))
+    search = search_for([*held_out, train.negatives])
+    is_copy = np.arange(len(search.same_as)) < count  # of each position; first those of the answers, which stay
+    if near_copy < 1:
+        for one, other in search.near_pairs(near_copy):
+            pairs = search.positions[np.stack([one, other])]  # (2, pairs)
+            across = (pairs < count).any(0)
+            is_copy[pairs[:, across]] = True
+    leaked = set(np.flatnonzero(is_copy[search.same_as][count:]).tolist())
+    before = sum(map(len, train.negative_rows))
+    train.negative_rows = [sorted(set(rows) - leaked) for rows in train.negative_rows]
+    dropped = before - sum(map(len, train.negative_rows))
+    if dropped:
+        warnings.warn(
+            f"{dropped:,} of {before:,} hard negatives of training questions are answers of validation or test items, "
+            "and are left out.",
+            stacklevel=3,
+        )
 
 
 def _same_answers(dataset: EmbeddingDataset) -> Array:
@@ -260,6 +300,15 @@ def _deal_out(group_of: Array, validation_size: int, test_size: int, seed: int, 
 def _too_few_groups(
     dataset: EmbeddingDataset, sizes: Array, near_copy: float, validation_size: int, test_size: int, kind: str
 ) -> str:
+    if kind == "new_answers" and len(dataset.sides) > 1:
+        answers = len(np.unique(_same_answers(dataset)))
+        if answers <= len(dataset) / 2:
+            return (
+                f"leak_free_split: {len(dataset):,} pairs share {counted(answers, 'answer')}, and an answer stays with "
+                f"all its questions on one side, so nothing is left for {validation_size} validation and {test_size} "
+                "test items. To test known answers with new questions instead, set data.split: new_questions (in "
+                'Python kind="new_questions").'
+            )
     advice = "Add data, or raise the fractions."
     if kind == "new_questions":
         advice = (

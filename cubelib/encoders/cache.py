@@ -134,6 +134,18 @@ class EmbeddingCache:
             self._connection.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
             return self.get(list(vectors))  # in the same transaction: another process might clear the cache
 
+    def put_cut(self, keys: Sequence[bytes], tokens: int) -> None:
+        """Notes that the model read only so many tokens of the texts with these keys."""
+        with self._errors_named("write"), self._transaction():
+            self._connection.executemany("INSERT OR IGNORE INTO cut VALUES (?, ?)", [(key, tokens) for key in keys])
+
+    def get_cut(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Key → tokens that the model read, for the texts among the keys that it did not read to their end."""
+        with self._errors_named("read"):
+            if not self._connection.execute("SELECT count(*) FROM cut").fetchone()[0]:
+                return {}
+            return dict(self._rows("tokens", keys, "cut"))
+
     def clear(self) -> int:
         """Removes all vectors and gives the disk space back.
 
@@ -142,6 +154,7 @@ class EmbeddingCache:
         """
         with self._errors_named("clear"):
             removed = self._connection.execute("DELETE FROM embeddings").rowcount
+            self._connection.execute("DELETE FROM cut")
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return removed
@@ -181,6 +194,7 @@ class EmbeddingCache:
                 execute(f"PRAGMA user_version = {FORMAT}")
         elif version != FORMAT:
             raise self._refusal(f"it has format {version}, this cubelib reads format {FORMAT}")
+        execute("CREATE TABLE IF NOT EXISTS cut (key BLOB PRIMARY KEY, tokens INTEGER NOT NULL)")
         # In WAL mode, readers and a writer do not wait for each other. The switch fails while another process uses the
         # file; the old mode is as safe, only slower.
         with suppress(sqlite3.OperationalError):
@@ -193,10 +207,10 @@ class EmbeddingCache:
         with self._connection:  # commits, or rolls back on an exception
             yield
 
-    def _rows(self, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
-        """The key and these columns for each of the keys that has a vector."""
+    def _rows(self, columns: str, keys: Sequence[bytes], table: str = "embeddings") -> Iterator[tuple[Any, ...]]:
+        """The key and these columns for each of the keys that the table has."""
         for key in keys:
-            row = self._connection.execute(f"SELECT {columns} FROM embeddings WHERE key = ?", (key,)).fetchone()
+            row = self._connection.execute(f"SELECT {columns} FROM {table} WHERE key = ?", (key,)).fetchone()
             if row is not None:
                 yield key, *row
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from cubelib.data.progress import tqdm
 from cubelib.data.readers import Dialect, read_columns
 from cubelib.encoders.cache import EmbeddingCache
 from cubelib.encoders.encoder import TeacherEncoder
@@ -37,7 +38,7 @@ class EncodeSummary:
         shapes: name of a column → `(n, dim)`; float32. For a file without columns the name is "text".
         different: how many different texts there are.
         encoded: how many of them the model encoded; the rest came from a cache.
-        truncated: how many of those encoded were longer than the model reads.
+        truncated: how many of the different texts are longer than the model reads.
         teacher: the model.
         seconds: how long it took.
     """
@@ -58,7 +59,7 @@ class EncodeSummary:
     def __str__(self) -> str:
         cut = ""
         if self.truncated:
-            cut = f" {self.truncated:,} were longer than the model reads and count only up to there."
+            cut = f" {self.truncated:,} are longer than the model reads and count only up to there."
         shapes = [f"{name} {shape}" if len(self.shapes) > 1 else str(shape) for name, shape in self.shapes.items()]
         return (
             f"Encoded {self.texts:,} texts ({self.different:,} different) with {self.teacher}: "
@@ -139,7 +140,9 @@ def encode_file(
     different = dict.fromkeys(text for column in texts.values() for text in column)  # in order: so batches are the same
     encoded = _encode_missing(file, encoder, different, devices)
     truncated = encoder.truncated
-    shapes = _write(out, texts, encoder, overwrite)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # all of it was said of the texts as a whole
+        shapes = _write(out, texts, encoder, overwrite)
     return EncodeSummary(out, shapes, len(different), encoded, truncated, encoder.name, time.perf_counter() - started)
 
 
@@ -177,6 +180,7 @@ def _encode_missing(file: Path, encoder: TeacherEncoder, texts: Iterable[str], d
         workers = encoder.worker_pool(devices) if missing and len(devices) > 1 else nullcontext()
         try:
             with workers:
+                encoder.warn_of_texts({encoder.key(text): text for text in texts}, missing, cache, progress=True)
                 for new in encoder.encode_missing(missing, cache, progress=True):
                     done += len(new)
         except (KeyboardInterrupt, UserError, MemoryError, RuntimeError) as error:

@@ -15,31 +15,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from cubelib.data.progress import tqdm
 from cubelib.data.readers import text_fault
-from cubelib.data.text import counted, letter_share, shorten
 from cubelib.encoders import teacher
 from cubelib.encoders.bundled import bundled_vectors
 from cubelib.encoders.cache import EmbeddingCache, Vectors, cache_folder, embedding_key
-from cubelib.encoders.models import SCRIPTS_READ, find_model
-from cubelib.encoders.text_model import TextFunction
-from cubelib.errors import ConfigError, DataError
+from cubelib.encoders.models import find_model
+from cubelib.encoders.text_model import Role, TextFunction
+from cubelib.encoders.text_warnings import (
+    PromptWarning,
+    ScriptWarning,
+    TruncationWarning,
+    warn_of_cut_texts,
+    warn_of_foreign_scripts,
+    warn_of_missing_prompts,
+)
+from cubelib.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
     import torch
 
-_SAMPLE = 200  # new texts whose letters are looked at
-_LETTERS = 1000  # of each of them
+__all__ = ["PromptWarning", "ScriptWarning", "TeacherEncoder", "TruncationWarning", "check_texts"]
+
+_PROBE = "text"  # tells whether the function behind a name is still the one that its cached vectors are from
+_SAME = 0.99  # cosine of two vectors of the probe above which they are from one model: a GPU or a service may round
 _BATCHES_PER_PROCESS = 16  # given to a pool at a time: more of them wait less for each other, and a kill loses more
-
-
-class TruncationWarning(UserWarning):
-    """Texts are longer than the model reads; the rest of them does not count."""
-
-
-class ScriptWarning(UserWarning):
-    """Texts are in letters that the model was not made for; their vectors say little about their meaning."""
 
 
 def check_texts(texts: Iterable[str], task: str) -> list[str]:
@@ -79,6 +80,8 @@ class TeacherEncoder:
         device: where the model runs: "cpu", "cuda", "cuda:1", "mps", or "auto" for a GPU if there is one.
         batch_size: how many texts go through the model, and then into the cache, at a time.
         bundled: whether to look into the embeddings bundled with the package first.
+        query_prompt: what goes in front of a question, such as "query: "; None: what the model's own settings say.
+        document_prompt: what goes in front of an answer or any other text to be found; likewise.
 
     Known by name (texts/s: sentences of 12 words on one CPU core, in batches of 32):
 
@@ -93,7 +96,7 @@ class TeacherEncoder:
 
     Attributes:
         hits, misses: texts of the last `encode` that came from a cache, and that the model had to encode.
-        truncated: how many of those encoded were longer than the model reads; always 0 for a function.
+        truncated: how many different texts of the last `encode` are longer than the model reads; 0 for a function.
 
     Raises:
         ConfigError: no such model, no such device, or batch_size is below 1.
@@ -123,6 +126,8 @@ class TeacherEncoder:
         device: str = "cpu",
         batch_size: int = 32,
         bundled: bool = True,
+        query_prompt: str | None = None,
+        document_prompt: str | None = None,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"TeacherEncoder: batch_size is {batch_size}, expected 1 or more. The default is 32.")
@@ -130,8 +135,13 @@ class TeacherEncoder:
         self.batch_size = batch_size
         self.hits = self.misses = self.truncated = 0
         self._model = find_model(model, name=name, cache_dir=self.cache_dir, device=device)
+        if query_prompt is not None:
+            self._model.prompts["query"] = query_prompt
+        if document_prompt is not None:
+            self._model.prompts["document"] = document_prompt
         self._use_bundled = bundled and self._model.name == teacher.NAME
-        self._scripts = SCRIPTS_READ.get(self._model.name)
+        self._probed = False
+        self._is_named_function = callable(model) and name is not None
 
     @property
     def name(self) -> str:
@@ -158,6 +168,17 @@ class TeacherEncoder:
         assert self._model.dim is not None
         return self._model.dim
 
+    @property
+    def prompts(self) -> dict[Role, str]:
+        """What goes in front of questions ("query") and of answers ("document")."""
+        roles: tuple[Role, ...] = ("query", "document")
+        return {role: self._model.prompt(role) for role in roles}
+
+    @property
+    def is_asymmetric(self) -> bool:
+        """Whether a text gets another vector as a question than as an answer."""
+        return self._model.identity("query") != self._model.identity("document")
+
     def load(self, progress: bool = False) -> None:
         """Loads the model now instead of at the first text that is in no cache. Raises the errors of `encode`."""
         self._model.load(progress)
@@ -166,9 +187,9 @@ class TeacherEncoder:
         """Unit vectors of texts, in their order.
 
         The same text gets the same numbers at every call, whatever the other texts are. The model cuts a text longer
-        than it reads; a `TruncationWarning` counts them. A `ScriptWarning` says that most new texts are in letters that
-        a model known by name was not made for, such as Russian for an English one. New vectors are stored batch by
-        batch; after a kill, call again to continue.
+        than it reads; a `TruncationWarning` counts them. A `ScriptWarning` says that most texts are in letters that a
+        model known by name was not made for, such as Russian for an English one. Both come at every call, also for
+        texts from the cache. New vectors are stored batch by batch; after a kill, call again to continue.
 
         Args:
             texts: texts with at least one visible character each.
@@ -178,8 +199,8 @@ class TeacherEncoder:
             `(n, dim)` float32 on the CPU, rows of length 1.
 
         Raises:
-            DataError: a text is empty or not a str (the message has its index), a cache or the model is damaged, or a
-                function did not make a row of numbers for each text.
+            DataError: a text is empty or not a str (the message has its index), a cache or the model is damaged, a
+                function did not make a row of numbers for each text, or another function had its name.
             ModuleNotFoundError: the model is needed and not installed; the message has the command.
             UserError: the cache folder cannot be read or written.
 
@@ -190,22 +211,44 @@ class TeacherEncoder:
             ...     print(error)
             TeacherEncoder: text 1 of 2 (counted from 0) is empty. Given: ''. Correct it, or leave it out.
         """
+        return self._encode(texts, None, progress)
+
+    def encode_query(self, texts: Iterable[str], *, progress: bool = True) -> torch.Tensor:
+        """`encode` for questions: with the model's prompt for queries in front of each, if it has one.
+
+        Example:
+            >>> marks = TeacherEncoder(lambda texts: [[text.count("?"), 1] for text in texts], query_prompt="??? ")
+            >>> marks.encode_query(["How?"])[0, 0] > marks.encode(["How?"])[0, 0]
+            tensor(True)
+        """
+        return self._encode(texts, "query", progress)
+
+    def encode_document(self, texts: Iterable[str], *, progress: bool = True) -> torch.Tensor:
+        """`encode` for answers, or any texts to be found: with the model's prompt for documents, if it has one."""
+        return self._encode(texts, "document", progress)
+
+    def _encode(self, texts: Iterable[str], role: Role | None, progress: bool) -> torch.Tensor:
         import torch
 
         texts = check_texts(texts, "TeacherEncoder")
-        keys = [self._key(text) for text in texts]
-        missing = dict(zip(keys, texts, strict=True))  # a text that occurs twice is encoded once
-        vectors = {key: self._bundled[key] for key in missing if key in self._bundled}
-        missing = _without(missing, vectors)
+        keys = [self.key(text, role) for text in texts]
+        asked = dict(zip(keys, texts, strict=True))  # a text that occurs twice is encoded once
+        vectors = {key: self._bundled[key] for key in asked if key in self._bundled}
+        missing = _without(asked, vectors)
         self.truncated = 0
         if missing:
             with self._open_cache() as cache:
                 if cache is not None:
                     vectors |= cache.get(list(missing))
                     missing = _without(missing, vectors)
+                    if self._is_named_function:
+                        self._compare_probe(cache)
                 self._check_dim(vectors)
-                for new in self.encode_missing(missing, cache, progress):
+                self.warn_of_texts(asked, missing, cache, role, progress)
+                for new in self.encode_missing(missing, cache, progress, role):
                     vectors |= new
+                if cache is not None and self._is_named_function:
+                    self._keep_probe(cache)
         self._check_dim(vectors)
         self.hits, self.misses = len(texts) - len(missing), len(missing)
         if not texts:
@@ -214,7 +257,7 @@ class TeacherEncoder:
 
     def missing(self, texts: Iterable[str], cache: EmbeddingCache) -> dict[bytes, str]:
         """Key → text for the texts that are in no cache."""
-        unknown = _without({self._key(text): text for text in texts}, self._bundled)
+        unknown = _without({self.key(text): text for text in texts}, self._bundled)
         return _without(unknown, cache.known(list(unknown)))
 
     def worker_pool(self, devices: Sequence[str]) -> AbstractContextManager[None]:
@@ -226,20 +269,19 @@ class TeacherEncoder:
         return self._model.worker_pool(devices)
 
     def encode_missing(
-        self, missing: Mapping[bytes, str], cache: EmbeddingCache | None, progress: bool
+        self, missing: Mapping[bytes, str], cache: EmbeddingCache | None, progress: bool, role: Role | None = None
     ) -> Iterator[dict[bytes, Vectors]]:
-        """Encodes new texts batch by batch, and warns first of those that the model cuts or was not made for.
+        """Encodes new texts batch by batch.
 
         Args:
             missing: key → text.
             cache: where each batch is stored before it is given; None: nowhere.
             progress: whether to show a bar.
+            role: what the texts are.
         """
         if not missing:
             return
-        self._warn_of_foreign_scripts(list(missing.values()))
         self.load(progress)
-        self._warn_of_long_texts(list(missing.values()))
         # Texts of similar length share a batch, so there is little padding. The longest go first: memory runs out at
         # once or never.
         order = sorted(missing, key=lambda key: len(missing[key]), reverse=True)
@@ -249,7 +291,7 @@ class TeacherEncoder:
         with tqdm(total=len(order), desc="Encoding", unit="text", delay=0.5, disable=not progress) as bar:
             for start in range(0, len(order), step):
                 keys = order[start : start + step]
-                rows = self._model.vectors([missing[key] for key in keys], self.batch_size)  # (step, dim)
+                rows = self._model.vectors([missing[key] for key in keys], self.batch_size, role)  # (step, dim)
                 new = dict(zip(keys, rows, strict=True))
                 # If another process stored the same texts first, its numbers stay.
                 yield new if cache is None else cache.put(new)
@@ -265,8 +307,9 @@ class TeacherEncoder:
     def _bundled(self) -> Mapping[bytes, Vectors]:
         return bundled_vectors() if self._use_bundled else {}
 
-    def _key(self, text: str) -> bytes:
-        return embedding_key(self.sha256 or "", self.tag, text)
+    def key(self, text: str, role: Role | None = None) -> bytes:
+        """Where the cache keeps the vector of a text in a role."""
+        return embedding_key(self.sha256 or "", self._model.identity(role), text)
 
     def _open_cache(self) -> AbstractContextManager[EmbeddingCache | None]:
         return nullcontext() if self.sha256 is None else EmbeddingCache(self.cache_dir)
@@ -281,31 +324,71 @@ class TeacherEncoder:
                 )
             self._model.dim = width
 
-    def _warn_of_long_texts(self, new: list[str]) -> None:
-        too_long = self._model.too_long(new)
-        self.truncated = len(too_long)
-        if too_long:
+    def _compare_probe(self, cache: EmbeddingCache) -> None:
+        """Whether the function under this name is the one that its cached vectors are from.
+
+        Raises:
+            DataError: it makes another vector of the same text.
+        """
+        stored = cache.get([self.key(_PROBE)])
+        if self._probed or not stored:
+            return
+        try:
+            (new,) = self._model.vectors([_PROBE], 1)
+        except UserError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a service that is not there now; what it made earlier is)
             warnings.warn(
-                f"{len(too_long):,} of {counted(len(new), 'text')} to encode are longer than the "
-                f"{self._model.max_tokens} tokens that {self.name} reads, such as {shorten(too_long[0])}. The rest of "
-                "them does not count; split those texts if it should.",
-                TruncationWarning,
-                stacklevel=4,  # the line that called encode
+                f"{self.name} cannot be called ({error}), so whether its cached vectors are its own is not known.",
+                stacklevel=4,
+            )
+            return
+        self._probed = True
+        (old,) = stored.values()
+        if old.shape != new.shape or old @ new < _SAME:
+            raise DataError(
+                f"TeacherEncoder: the vectors stored under {self.name!r} in {self.cache_dir} are from another function "
+                f"than this one, which makes another vector of {_PROBE!r}. Choose another name for it."
             )
 
-    def _warn_of_foreign_scripts(self, new: list[str]) -> None:
-        if self._scripts is None:
+    def _keep_probe(self, cache: EmbeddingCache) -> None:
+        key = self.key(_PROBE)
+        if not cache.known([key]):
+            cache.put({key: self._model.vectors([_PROBE], 1)[0]})
+            self._probed = True
+
+    def warn_of_texts(
+        self,
+        texts: Mapping[bytes, str],
+        missing: Mapping[bytes, str],
+        cache: EmbeddingCache | None,
+        role: Role | None = None,
+        progress: bool = False,
+    ) -> None:
+        """Warns of texts that the model was not made for or does not read to their end.
+
+        Args:
+            texts: key → text, all of them.
+            missing: those to be encoded; if there are any, the model is loaded.
+            cache: remembers which texts were cut, so that it is said again without the model.
+            role: what the texts are.
+            progress: whether to show that the model is loaded.
+        """
+        warn_of_foreign_scripts(self.name, list(texts.values()))
+        if role is not None and not self._model.prompts:
+            warn_of_missing_prompts(self.name)
+        if missing:
+            self.load(progress)
+        if not self._model.cuts:
             return
-        sample = new[:: -(-len(new) // _SAMPLE)]
-        shares = [sum(letter_share(text[:_LETTERS], script) for script in self._scripts) for text in sample]
-        foreign = [text for text, share in zip(sample, shares, strict=True) if share < 0.5]
-        if len(foreign) <= len(sample) / 2:
-            return
-        scripts = ", ".join(script.title() for script in self._scripts)
-        warnings.warn(
-            f"{self.name} was made for {scripts} letters, and most new texts have others, such as "
-            f"{shorten(foreign[0], 40)}. Such vectors say little about the meaning. Choose an encoder of that "
-            "language; docs/data.md names a multilingual one.",
-            ScriptWarning,
-            stacklevel=4,  # the line that called encode
-        )
+        cut: set[str] = set(self._model.too_long(list(missing.values()), role)) if missing else set()
+        tokens = self._model.max_tokens
+        if cache is not None:
+            cache.put_cut([key for key, text in missing.items() if text in cut], tokens or 0)
+            known = cache.get_cut(list(texts))
+            cut.update(texts[key] for key in known)
+            tokens = next(iter(known.values()), tokens)
+        self.truncated = len(cut)
+        if cut:
+            first = next(text for text in texts.values() if text in cut)
+            warn_of_cut_texts(self.name, len(cut), len(texts), tokens, first)

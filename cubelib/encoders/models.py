@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,27 @@ SCRIPTS_READ = {
     MINILM: ("latin",),
     MULTILINGUAL: ("latin", "cyrillic", "arabic", "han", "hiragana", "katakana", "hangul", "thai"),
 }
+
+# families of models that are trained with prompts, which many of their folders do not name: part of the name → prompts
+# for queries and documents. Source: their model cards.
+USUAL_PROMPTS = {
+    r"\be5-(small|base|large)(-v2)?$": ("query: ", "passage: "),
+    r"\bbge-(small|base|large)-en(-v1.5)?$": ("Represent this sentence for searching relevant passages: ", ""),
+    r"\bnomic-embed-text-": ("search_query: ", "search_document: "),
+}
+
+
+def usual_prompts(name: str) -> tuple[str, str] | None:
+    """The prompts for queries and documents that a model of this name is made for, if they are known.
+
+    Example:
+        >>> usual_prompts("hub:intfloat/multilingual-e5-small")
+        ('query: ', 'passage: ')
+    """
+    for pattern, prompts in USUAL_PROMPTS.items():
+        if re.search(pattern, name.partition("@")[0]):
+            return prompts
+    return None
 
 
 def find_model(model: str | Path | TextFunction, *, name: str | None, cache_dir: Path, device: str) -> TextModel:

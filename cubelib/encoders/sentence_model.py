@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from cubelib.device import find_device
 from cubelib.encoders.teacher import check_files, fingerprint, folder_checksums
-from cubelib.encoders.text_model import TextModel
+from cubelib.encoders.text_model import Role, TextModel
 from cubelib.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _BLOCK = 1024  # texts that are tokenized at a time, to count their tokens
 _UNLIMITED = 10**9  # tokens; transformers writes "no limit" as 1e30
+PROMPT_NAMES: dict[Role, tuple[str, ...]] = {  # role → what a model may call the prompt for it
+    "query": ("query",),
+    "document": ("document", "passage", "corpus"),
+}
 
 
 class SentenceModel(TextModel):
@@ -54,16 +59,16 @@ class SentenceModel(TextModel):
         hint: str,
         dim: int | None = None,
     ) -> None:
-        super().__init__(name, *fingerprint(checksums), self._load_checked, dim)
+        super().__init__(name, *fingerprint(checksums), self._load_checked, dim, cuts=True)
         self._checksums, self._find_folder, self._hint = checksums, find_folder, hint
         self._device = sentence_device(device)
         self._pool: Any = None
 
-    def too_long(self, texts: Sequence[str]) -> list[str]:
+    def too_long(self, texts: Sequence[str], role: Role | None = None) -> list[str]:
         self.load()
         if self.max_tokens is None:
             return []
-        prompt = self.loaded.prompts.get(self.loaded.default_prompt_name) or ""
+        prompt = self.prompt(role)
         long = []
         for start in range(0, len(texts), _BLOCK):
             some = texts[start : start + _BLOCK]
@@ -97,9 +102,15 @@ class SentenceModel(TextModel):
             self.max_tokens = limit
         return model
 
-    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
+    def _encode(self, texts: list[str], batch_size: int, role: Role | None) -> npt.NDArray[Any]:
         rows: npt.NDArray[Any] = self.loaded.encode(
-            texts, batch_size=batch_size, pool=self._pool, chunk_size=batch_size, show_progress_bar=False
+            texts,
+            prompt=self.prompt(role),
+            task=role,
+            batch_size=batch_size,
+            pool=self._pool,
+            chunk_size=batch_size,
+            show_progress_bar=False,
         )
         return rows
 
@@ -162,7 +173,24 @@ def local_model(folder: str | Path, device: str, name: str | None = None) -> Sen
         if not any(pickle.parent.glob("*.safetensors")):
             raise DataError(f"TeacherEncoder: {pickle} is a pickle, which can run code. Save it as model.safetensors.")
     hint = "It has changed since; make a new TeacherEncoder."
-    return SentenceModel(name or str(folder), checksums, device, lambda: path, hint=hint)
+    model = SentenceModel(name or str(folder), checksums, device, lambda: path, hint=hint)
+    model.has_routes = any(kind in (path / "modules.json").read_text("utf-8") for kind in ("Router", "Asym"))
+    settings = path / "config_sentence_transformers.json"
+    if settings.is_file():
+        _set_prompts(model, json.loads(settings.read_text("utf-8")))
+    return model
+
+
+def _set_prompts(model: TextModel, settings: Mapping[str, Any]) -> None:
+    """The prompts that a model names in its config_sentence_transformers.json."""
+    prompts, default = settings.get("prompts") or {}, settings.get("default_prompt_name")
+    model.default_prompt = prompts.get(default) or ""
+    for role, names in PROMPT_NAMES.items():
+        known = [prompts[name] for name in names if name in prompts]
+        if known:  # sentence-transformers writes an empty one for the name that a model does not use
+            model.prompts[role] = next(filter(None, known), "")
+        elif default in PROMPT_NAMES["query"]:  # the other role's prompt is none of its own
+            model.prompts[role] = ""
 
 
 def sentence_device(name: str) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from tqdm.auto import tqdm
 
+from cubelib.data.progress import tqdm
 from cubelib.encoders.cache import Vectors
 from cubelib.encoders.teacher import (
     MULTILINGUAL,
@@ -28,6 +28,7 @@ from cubelib.encoders.teacher import (
 from cubelib.errors import ConfigError, DataError
 
 TextFunction = Callable[[list[str]], object]  # gives a NumPy array, a torch tensor or a list of lists, `(n, dim)`
+Role = Literal["query", "document"]  # what a text is in a search; None where that makes no difference
 
 
 @dataclass(eq=False)
@@ -42,8 +43,12 @@ class TextModel:
         dim: numbers in a vector; None until the first vectors show it.
         kind: a few words for people; by default `TeacherEncoder` says whether it is loaded.
         max_tokens: tokens it reads of a text, known once it is loaded; None if it reads all.
+        cuts: whether it may read no more than the beginning of a text.
         processes: how many share the work.
         loaded: what `find` gave; None before.
+        default_prompt: what the model puts in front of a text without a role.
+        prompts: role → what goes in front of a text in that role; a role that is missing has the default prompt.
+        has_routes: whether it sends queries and documents through different layers.
     """
 
     name: str
@@ -53,8 +58,28 @@ class TextModel:
     dim: int | None = None
     kind: str = ""
     max_tokens: int | None = None
+    cuts: bool = False
     processes: int = 1
     loaded: Any = None
+    default_prompt: str = ""
+    prompts: dict[Role, str] = field(default_factory=dict)
+    has_routes: bool = False
+
+    def prompt(self, role: Role | None) -> str:
+        """What goes in front of a text in that role."""
+        return self.default_prompt if role is None else self.prompts.get(role, self.default_prompt)
+
+    def identity(self, role: Role | None) -> str:
+        """The tag, and what the role adds to it: texts whose vectors do not depend on the role share one.
+
+        Example:
+            >>> model = TextModel("mine", "aa", "mean", lambda: None, prompts={"query": "Find: "})
+            >>> model.identity("query"), model.identity("document")
+            ("mean, prompt 'Find: '", 'mean')
+        """
+        route = f", route {role}" if self.has_routes and role else ""
+        prompt = self.prompt(role)
+        return self.tag + route + ("" if prompt == self.default_prompt else f", prompt {prompt!r}")
 
     def load(self, progress: bool = False) -> None:
         """Loads the model, once. Raises the errors of `TeacherEncoder.encode`."""
@@ -62,8 +87,8 @@ class TextModel:
             with tqdm(desc=f"Loading {self.name}", bar_format="{desc} … {elapsed}", leave=False, disable=not progress):
                 self.loaded = self.find()
 
-    def too_long(self, texts: Sequence[str]) -> list[str]:
-        """The texts that have more tokens than the model reads."""
+    def too_long(self, texts: Sequence[str], role: Role | None = None) -> list[str]:
+        """The texts that have more tokens, with their prompt, than the model reads."""
         return []
 
     def worker_pool(self, devices: Sequence[str]) -> AbstractContextManager[None]:
@@ -74,14 +99,14 @@ class TextModel:
         """
         raise ConfigError(f"TeacherEncoder: {self.name} runs in one process. Leave devices and processes out.")
 
-    def vectors(self, texts: Sequence[str], batch_size: int) -> Vectors:
-        """Unit vectors `(n, dim)`.
+    def vectors(self, texts: Sequence[str], batch_size: int, role: Role | None = None) -> Vectors:
+        """Unit vectors `(n, dim)` of texts in a role.
 
         Raises:
             DataError: the model gave another shape, or a row that is zero or not finite.
         """
         self.load()
-        rows = self._encode(list(texts), batch_size)
+        rows = self._encode(list(texts), batch_size, role)
         task = f"TeacherEncoder: {self.name}, given {len(texts)} texts such as {texts[0][:40]!r},"
         if rows.ndim != 2 or len(rows) != len(texts) or rows.shape[1] == 0 or rows.dtype.kind not in "fiu":
             raise DataError(f"{task} made {rows.dtype} {rows.shape}, expected real numbers ({len(texts)}, dim).")
@@ -98,11 +123,12 @@ class TextModel:
         unit: Vectors = (rows / lengths).astype(np.float32)
         return unit
 
-    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[Any]:
+    def _encode(self, texts: list[str], batch_size: int, role: Role | None) -> npt.NDArray[Any]:
         """Whatever the model makes of the texts."""
         import torch
 
-        rows = self.loaded(texts)
+        prompt = self.prompt(role)
+        rows = self.loaded([prompt + text for text in texts])
         if isinstance(rows, torch.Tensor):
             return rows.detach().cpu().double().numpy()
         try:

@@ -294,7 +294,8 @@ class Procrustes(Baseline):
     """The rotation (or reflection) that brings inputs closest to their targets: R = UVᵀ, where XᵀY = USVᵀ.
 
     It keeps lengths and angles among the inputs, so it can align two spaces but cannot shrink toward the mean answer.
-    Directions that no training pair holds are rotated arbitrarily: it needs more pairs than numbers.
+    (From longer vectors to shorter ones it also drops directions.) Directions that no training pair holds are rotated
+    arbitrarily: it needs more pairs than numbers.
 
     Source: Schönemann, A generalized solution of the orthogonal Procrustes problem, 1966, eq. 1.7 and following.
 
@@ -305,10 +306,11 @@ class Procrustes(Baseline):
     """
 
     name = "orthogonal Procrustes"
+    same_width = False
 
     def _fit(self, input: Vectors, target: Vectors, validation: Validation | None, score: Score) -> None:
         products = (x.double().T @ y.double() for x, y in zip(blocks(input), blocks(target), strict=True))
-        left, _, right = torch.linalg.svd(sum(products, torch.zeros((), dtype=torch.float64)))
+        left, _, right = torch.linalg.svd(sum(products, torch.zeros((), dtype=torch.float64)), full_matrices=False)
         self.rotation: Tensor = left @ right
         self.parameter_count = self.rotation.numel()
 

@@ -27,6 +27,8 @@ from cubelib.evaluation.network_training import ROUNDS, Candidate, train
 from cubelib.reshaper import principal_axes
 from cubelib.training.losses import LOSSES, Loss
 
+RANKS = (8, 2, 32)
+WIDE_RANKS = (32, 128)  # between two spaces, where all must be learned and not just a change
 LEARNING_RATES = (3e-4, 1e-4)
 ADAPTER_RATES = (3e-3, 1e-3)
 AUTOENCODER_RATES = (1e-3,)
@@ -106,15 +108,16 @@ class Trained(Baseline):
 class LowRankAdapter(Trained):
     """z = e + B A e: the input, moved within a few directions. What embedding-adapter tools ship.
 
-    A is `(rank, dim)`, random at the start; B is `(dim, rank)`, zero, so that the untrained adapter is no model.
+    A is `(rank, dim)`, random at the start; B is `(target_dim, rank)`, zero, so that the untrained adapter is no model.
 
     Args:
         ranks: to choose from.
+        residual: add the input. Between two widths that cannot be: z = B A e, and B is random at the start.
         loss: a name in `cubelib.training.losses.LOSSES`, or a function of (output, target).
         learning_rates: to choose from.
         seed: of the first weights and the order of the pairs.
 
-    Source: Hu et al., LoRA: low-rank adaptation of large language models, 2021, eq. 3 (on the identity).
+    Source: Hu et al., LoRA: low-rank adaptation of large language models, 2021, eq. 3 (on the identity); Izenman 1975.
 
     Example:
         >>> x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
@@ -122,20 +125,21 @@ class LowRankAdapter(Trained):
         32
     """
 
-    name = "low-rank residual adapter"
-
     def __init__(
         self,
-        ranks: tuple[int, ...] = (8, 2, 32),
+        ranks: tuple[int, ...] = RANKS,
+        residual: bool = True,
         loss: str | Loss = "contrastive",
         *,
         learning_rates: tuple[float, ...] = ADAPTER_RATES,
         seed: int = 0,
     ) -> None:
+        self.name = "low-rank residual adapter" if residual else "low-rank map"
+        self.residual = self.same_width = residual
         super().__init__(loss, {"rank": ranks, "learning_rate": learning_rates}, seed)
 
     def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module:
-        return Adapter(input.shape[1], choice["rank"])
+        return Adapter(input.shape[1], choice["rank"], target_dim, self.residual)
 
 
 class MLP(Trained):
@@ -247,16 +251,19 @@ class AutoencoderMLP(Trained):
 
 
 class Adapter(nn.Module):
-    """e + B A e."""
+    """e + B A e, or B A e if not residual."""
 
-    def __init__(self, dim: int, rank: int) -> None:
+    def __init__(self, dim: int, rank: int, target_dim: int, residual: bool) -> None:
         super().__init__()
+        self.residual = residual
         self.down = nn.Parameter(torch.randn(rank, dim) / dim**0.5)
-        self.up = nn.Parameter(torch.zeros(dim, rank))
+        up = torch.zeros(target_dim, rank) if residual else torch.randn(target_dim, rank) / rank**0.5
+        self.up = nn.Parameter(up)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """`(batch, dim)` → `(batch, dim)`."""
-        return vectors + vectors @ self.down.T @ self.up.T
+        """`(batch, dim)` → `(batch, target_dim)`."""
+        change = vectors @ self.down.T @ self.up.T
+        return vectors + change if self.residual else change
 
 
 class HiddenLayer(nn.Module):

@@ -6,7 +6,8 @@ on the same test items. Only a sample of each model's outputs is kept, so vector
     autoencoder   with the cube's code size: PCA, PCA of 4×4 cells at a time, a linear autoencoder, and an MLP
                   autoencoder of at least the cube's parameters; the mean
     dialogue      no model, whitened questions, nearest question's answer, Procrustes, ridge, residual ridge, low-rank
-                  adapter, residual MLP of about the cube's parameters; the mean
+                  adapter, residual MLP of about the cube's parameters; the mean. Where answers have another width,
+                  those that work with it
 
 Taught in notebook 06.
 """
@@ -21,9 +22,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.progress import tqdm
 from cubelib.data.splits import Split, copy_groups
 from cubelib.errors import ConfigError, DataError
 from cubelib.evaluation.baselines import (
@@ -39,7 +40,7 @@ from cubelib.evaluation.baselines import (
 from cubelib.evaluation.curves import SAMPLE_SEED, draw_sample, measure_curves
 from cubelib.evaluation.examples import find_examples, find_hubs
 from cubelib.evaluation.network_training import ROUNDS
-from cubelib.evaluation.networks import MLP, AutoencoderMLP, LowRankAdapter
+from cubelib.evaluation.networks import MLP, RANKS, WIDE_RANKS, AutoencoderMLP, LowRankAdapter
 from cubelib.evaluation.relevant_answers import RelevantAnswers
 from cubelib.evaluation.sentences import sentences
 from cubelib.evaluation.table import BEFORE, CUBE, ModelResult, TaskReport
@@ -102,11 +103,7 @@ def build_report(
     for task, split in splits.items():
         if task not in PRIMARY_METRICS:
             raise ConfigError(f"build_report: task {task!r} is not known. Use {' or '.join(PRIMARY_METRICS)}.")
-        if split.test.dim != trainer.config.embedding_dim:
-            raise DataError(
-                f"build_report: the {task} vectors have {split.test.dim} numbers, the cube takes "
-                f"{trainer.config.embedding_dim}. Give the data that it was trained on."
-            )
+        trainer.config.check_widths(split.test.dim, split.test.target_dim, f"build_report, {task} data")
     return [_task_report(trainer, task, split, baselines, progress) for task, split in splits.items()]
 
 
@@ -160,8 +157,12 @@ def choose_baselines(trainer: CubeTrainer, task: str, baselines: Baselines) -> l
     trained: list[Baseline] = []
     if task == "dialogue":
         plain = [Identity(), Whitened(), NearestAnswer(), Procrustes(), Ridge(), Ridge(residual=True)]
-        budget = max(core.parameter_count, 3 * dim + 1)  # at least one hidden unit
-        trained = [LowRankAdapter(loss=loss, seed=seed), MLP(budget, residual=True, loss=loss, seed=seed)]
+        same_width = config.target_dim == dim
+        if not same_width:
+            plain = [NearestAnswer(), Procrustes(), Ridge()]
+        budget = max(core.parameter_count, dim + 2 * config.target_dim + 1)  # at least one hidden unit
+        ranks = RANKS if same_width else tuple(sorted({*WIDE_RANKS, min(dim, config.target_dim)}))
+        trained = [LowRankAdapter(ranks, same_width, loss, seed=seed), MLP(budget, same_width, loss, seed=seed)]
         if config.core.whitening:  # what the cube may do, its rivals may
             trained = [Whitened(model) for model in trained]
     elif core.latent_dim is None or core.latent_dim >= dim:

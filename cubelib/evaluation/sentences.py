@@ -32,6 +32,7 @@ def sentences(report: TaskReport) -> list[str]:
     if enough and report.changed:
         texts.append(_power(report))
     texts += [_target(report), _chance(report), *curve_sentences(report.curves)]
+    texts += [f"Note on the data: {note}" for note in report.split.notes]
     return [text for text in texts if text]  # some have nothing to say
 
 
@@ -65,8 +66,8 @@ def _training(report: TaskReport) -> str:
         text = f"Before training the {label} was {before:.4f}, after training it is {after:.4f}."
     else:
         trained = report.provenance.get("epochs")
-        why = "no epoch was better on the validation items" if trained else "it was not trained"
-        text = f"The cube is what it was before training ({why}): the {label} is {after:.4f}."
+        why = "Nothing was learned: no epoch was better on the validation items" if trained else "It was not trained"
+        text = f"{why}, so the cube is what it was before training: the {label} is {after:.4f}."
     if report.before not in (BEFORE, CUBE):
         text += f" The untrained cube gives the same outputs as {report.before}, so it has no row of its own."
     return text

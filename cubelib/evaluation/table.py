@@ -309,6 +309,7 @@ class TaskReport:
             "chance": self.chance,
             "target_similarity": self.target,
             "split": self.split.report(),
+            "data_notes": list(self.split.notes),
             "models": self.to_rows(),
             "best": {name: sorted(models) for name, models in self.best.items()},
             "cube_before_training": self.before,

@@ -14,12 +14,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cubelib.data.datasets import EmbeddingDataset, encode_as
 from cubelib.data.readers import read_texts
 from cubelib.data.text import counted, normalize_text
 from cubelib.data.vectors import COSINE_TOLERANCE, ConcatSubset, VectorFile, blocks, check_vectors, take
@@ -28,9 +28,6 @@ from cubelib.errors import DataError
 from cubelib.files import new_target, sha256_of
 from cubelib.metrics.rows import BLOCK, Embeddings, concat_blocks, l2_normalize, similarity_rows
 from cubelib.metrics.structure import nearest
-
-if TYPE_CHECKING:
-    from cubelib.data.datasets import EmbeddingDataset
 
 FORMAT = 2
 VECTORS, TEXTS = "vectors.npy", "answers.json"
@@ -109,7 +106,7 @@ class AnswerBank:
             >>> AnswerBank.from_texts(["a cat", "two dogs"], letters)
             AnswerBank(2 different answers of 2 numbers)
         """
-        return cls(encoder.encode(texts), texts)
+        return cls(encode_as(encoder, texts, "document"), texts)
 
     @classmethod
     def from_dataset(cls, *datasets: EmbeddingDataset) -> AnswerBank:

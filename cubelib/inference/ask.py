@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
+from torch import Tensor
 
 from cubelib.data.text import escape, shorten, table
 from cubelib.errors import DataError
@@ -28,7 +29,8 @@ class Reply:
 
     Attributes:
         question: as it was asked.
-        before: the answers nearest to the question's own vector, without the cube, the best first.
+        before: the answers nearest to the question's own vector, without the cube, the best first; empty if questions
+            and answers have vectors of two widths, which nothing but the cube brings together.
         after: those nearest to the cube's output for it.
 
     Example:
@@ -46,6 +48,10 @@ class Reply:
 
     def __str__(self) -> str:
         rank_width = len(str(len(self.after))) + 1
+        if not self.before:
+            ranked = enumerate(self.after, start=1)
+            found = [f"{rank:>{rank_width}}  {answer.score:6.3f}  {plain(answer.text)}" for rank, answer in ranked]
+            return "\n".join(_cut(line, WIDTH) for line in [f"“{plain(self.question)}”", *found])
         width = (WIDTH - rank_width) // 2 - 10  # columns of an answer; its score and the space around it take ten
         lines = [
             _cut(f"“{plain(self.question)}”", WIDTH),
@@ -58,22 +64,25 @@ class Reply:
         return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
+        columns = {"without the cube": self.before, "after the cube": self.after}
+        columns = {title: answers for title, answers in columns.items() if answers}
         rows = []
-        for rank, (before, after) in enumerate(zip(self.before, self.after, strict=True), start=1):
+        for rank, ranked in enumerate(zip(*columns.values(), strict=True), start=1):
             cells = [str(rank)]
-            for answer in (before, after):
+            for answer in ranked:
                 cells += [escape(shorten(answer.text)), f"{answer.score:.3f}"]
             rows.append(cells)
-        answers = table(["place", "without the cube", "cosine", "after the cube", "cosine"], rows)
+        titles = [cell for title in columns for cell in (title, "cosine")]
+        answers = table(["place", *titles], rows)
         return f"{escape(shorten(self.question, 200))}\n\n{answers}"
 
 
-def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Reply:
+def ask(trainer: CubeTrainer, question: str | Tensor, bank: AnswerBank, k: int = 5) -> Reply:
     """The answers nearest to a question without the cube, and after it.
 
     Args:
         trainer: with a cube, trained or not; its teacher encodes the question.
-        question: a text.
+        question: a text, or a vector `(dim,)`, which needs no teacher.
         bank: answers, encoded by the same teacher.
         k: how many to find.
 
@@ -91,6 +100,8 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
         >>> reply.before == reply.after, reply.after[0].text
         (True, 'No, thank you.')
     """
+    if isinstance(question, Tensor):
+        return _nearest(trainer, "a vector", question.reshape(1, -1), bank, k)
     if not isinstance(question, str) or not question.strip():
         raise DataError(f"Asking: the question is {question!r:.40}. Give a text with at least one visible character.")
     encoder, dim = trainer.embedding_loader, trainer.config.embedding_dim
@@ -101,8 +112,16 @@ def ask(trainer: CubeTrainer, question: str, bank: AnswerBank, k: int = 5) -> Re
             f"Asking: the cube takes vectors of {dim} numbers, and its teacher {encoder.name} makes {encoder.dim}. It "
             "was trained on vectors of another encoder. Set trainer.encoder = TeacherEncoder(that one)."
         )
-    vector = encoder.encode([question])  # (1, dim)
-    (before,), (after,) = bank.nearest(vector, k), bank.nearest(trainer.predict(vector), k)
+    return _nearest(trainer, question, trainer.encode([question]), bank, k)
+
+
+def _nearest(trainer: CubeTrainer, question: str, vector: Tensor, bank: AnswerBank, k: int) -> Reply:
+    """The reply to a question's vector, `(1, dim)`."""
+    dim = trainer.config.embedding_dim
+    if vector.shape[1] != dim:
+        raise DataError(f"Asking: the cube takes a vector of {dim} numbers; got {vector.shape[1]}. Encode it alike.")
+    (after,) = bank.nearest(trainer.predict(vector), k)
+    before = bank.nearest(vector, k)[0] if trainer.config.target_dim == dim else []  # else there is nothing to compare
     return Reply(question, before, after)
 
 

@@ -22,6 +22,7 @@ from torch.nn.functional import normalize
 import cubelib
 from cubelib.errors import ConfigError, UserError
 from cubelib.files import check_new, new_target
+from cubelib.reshaper import EmbeddingReshaper
 from cubelib.training.cube import Cube
 from cubelib.training.trainer import CubeTrainer
 
@@ -51,18 +52,18 @@ class OnnxExport:
     def __str__(self) -> str:
         size = self.path.stat().st_size / 1e6
         return (
-            f"Wrote {self.path}, {size:.1f} MB: {INPUT} (batch, dim) → {OUTPUT} (batch, dim), float32. Compared with "
-            f"the cube by {self.checked_with}: no number differs by more than {self.difference:.1e}."
+            f"Wrote {self.path}, {size:.1f} MB: {INPUT} (batch, dim) → {OUTPUT} (batch, dim_out), float32. "
+            f"Compared with the cube by {self.checked_with}: no number differs by more than {self.difference:.1e}."
         )
 
 
 def export_onnx(trainer: CubeTrainer, path: str | Path) -> OnnxExport:
     """Writes the cube, without the teacher, as an ONNX file, and compares it with the cube.
 
-    Input `vectors` `(batch, dim)` float32 of length 1, any batch; output `vectors_out`, the same shape, what
+    Input `vectors` `(batch, dim)` float32 of length 1, any batch; output `vectors_out` `(batch, dim_out)`, what
     `trainer.predict` gives. The output is not normalized: the default losses train its direction only. Unlike the
-    cube, the file raises no error if numbers are not finite. Its metadata holds dim, mode, the cubelib version and the
-    fingerprints of the training items.
+    cube, the file raises no error if numbers are not finite. Its metadata holds dim, dim_out, mode, the cubelib version
+    and the fingerprints of the training items.
 
     Args:
         trainer: with the cube.
@@ -120,7 +121,8 @@ def _trace(trainer: CubeTrainer) -> onnx.ModelProto:
     for part in (model.graph, *model.functions):
         for element in (part, *part.node, *part.value_info):
             del element.metadata_props[:]  # lines of code, with paths of this machine
-    properties = {"dim": str(config.embedding_dim), "mode": config.mode, "cubelib": cubelib.__version__}
+    properties = {"dim": str(config.embedding_dim), "dim_out": str(config.target_dim), "mode": config.mode}
+    properties["cubelib"] = cubelib.__version__
     for task, fingerprint in trainer.trained_on.items():
         properties[f"trained_on_{task}"] = fingerprint
     onnx.helper.set_model_props(model, properties)
@@ -131,11 +133,12 @@ def _trace(trainer: CubeTrainer) -> onnx.ModelProto:
 def _traceable(trainer: CubeTrainer) -> Cube:
     """A copy of the cube on the CPU, without the one tensor that its code branches on, which a trace cannot."""
     cube = Cube(trainer.config, device="cpu")
-    for part in ("core", "reshaper", "whitening"):
-        setattr(cube, part, copy.deepcopy(getattr(trainer, part)))
-    fitted = bool(cube.reshaper.fitted)
-    del cube.reshaper.fitted
-    cube.reshaper.fitted = fitted  # type: ignore[assignment]
+    for part, module in trainer.named_children():
+        setattr(cube, part, copy.deepcopy(module))
+        if isinstance(module, EmbeddingReshaper):
+            reshaper = getattr(cube, part)
+            del reshaper.fitted
+            reshaper.fitted = bool(module.fitted)
     return cube.cpu().eval()
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cubelib.evaluation import TaskReport
 
 # The settings that make a cube; how it was trained, and where its data are, is not exported.
-_CUBE_SETTINGS = ("mode", "random_seed", "lattice_size", "embedding_dim", "core")
+_CUBE_SETTINGS = ("mode", "random_seed", "lattice_size", "embedding_dim", "answer_dim", "core")
 _ONNX_INSTEAD = "The cube alone, vectors in and vectors out, becomes an ONNX file: cubelib.inference.onnx.export_onnx."
 
 
@@ -98,8 +98,8 @@ class CubeModule(Module):
         return features
 
     def get_embedding_dimension(self) -> int:
-        """Numbers in a vector."""
-        return self.cube.config.embedding_dim
+        """Numbers in an output."""
+        return self.cube.config.target_dim
 
     def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:
         """Writes config.json and model.safetensors, never a pickle."""
@@ -123,8 +123,9 @@ def to_sentence_transformer(trainer: CubeTrainer, *, base: SentenceTransformer |
     """The teacher of a run with its cube as the last step.
 
     In dialogue and mixed mode the last step is a Router: `encode_query` and `encode` go through the cube,
-    `encode_document` does not. All vectors have length 1. The teacher's default prompt stays in front of questions and
-    answers; its prompts for queries and documents are not used, since the cube has not seen such vectors.
+    `encode_document` does not. (If another encoder made the answers, that one encodes documents, and this model has no
+    way for them.) All vectors have length 1. The teacher's prompts for queries and documents are in
+    front of them, as they were in training; a `base` that is passed has its default prompt in front of both.
 
     Args:
         trainer: with the cube; it is copied.
@@ -140,18 +141,23 @@ def to_sentence_transformer(trainer: CubeTrainer, *, base: SentenceTransformer |
     """
     if not trainer.initialized:
         raise ConfigError("Exporting: there is no cube yet. Call initialize_components() and fit first.")
+    prompts = {"query": "", "document": ""}
     if base is None:
         base = _teacher(trainer)
+        prompts = {str(role): prompt for role, prompt in trainer.encoder.prompts.items()}
+    elif base.default_prompt_name is not None:
+        prompts = dict.fromkeys(prompts, base.prompts[base.default_prompt_name] or "")
+    if trainer.config.mode == "autoencoder":
+        prompts["query"] = prompts["document"]  # it was trained on documents alone
     _check_fits(base, trainer)
     last: Module = CubeModule.of(trainer).to(base.device)
-    if trainer.config.mode != "autoencoder":
+    if _two_ways(trainer):
         last = Router.for_query_document([last], [Normalize()], default_route="query")
-    prompt = base.prompts.get(base.default_prompt_name or "") or ""
     model = SentenceTransformer(
         modules=[*base.children(), last],
         device=str(base.device),
-        prompts={"query": prompt, "document": prompt},
-        default_prompt_name="query" if prompt else None,
+        prompts=prompts,
+        default_prompt_name="query" if prompts["query"] else None,
         similarity_fn_name="cosine",
     )
     return model.eval()
@@ -190,6 +196,11 @@ def save_sentence_transformer(
         model.save_pretrained(str(aside), create_model_card=False)
         (aside / "README.md").write_text(_model_card(trainer, folder.name, encoder, reports), encoding="utf-8")
     return folder
+
+
+def _two_ways(trainer: CubeTrainer) -> bool:
+    """Whether the model has a way for documents, beside the cube."""
+    return trainer.config.mode != "autoencoder" and trainer.config.target_dim == trainer.config.embedding_dim
 
 
 def _teacher(trainer: CubeTrainer) -> SentenceTransformer:
@@ -239,6 +250,8 @@ _PURPOSE = {
     "it, answers do not.",
     "mixed": "The cube was trained to give back the vector of a sentence, and to turn that of a question into that of "
     "its answer. Questions go through it, answers do not.",
+    "between encoders": "The cube was trained to turn the vector of a question into that of its answer, which another "
+    "encoder made: that one encodes the texts to search in.",
 }
 _USE_ONE_WAY = """\
 vectors = model.encode(["How are you?", "What is AI?"])
@@ -258,14 +271,14 @@ def _model_card(trainer: CubeTrainer, name: str, encoder: str, reports: Sequence
     template = Path(__file__).with_name("model_card.md").read_text(encoding="utf-8")
     return template.format(
         name=name,
-        purpose=_PURPOSE[mode],
-        dim=trainer.config.embedding_dim,
+        purpose=_PURPOSE[mode if _two_ways(trainer) or mode == "autoencoder" else "between encoders"],
+        dim=trainer.config.target_dim,
         encoder=encoder,
         mode=mode,
         core=trainer.core,
         reshaper=trainer.reshaper,
         training_items="\n".join(items) or "| training items | none: the cube is untrained |",
         version=cubelib.__version__,
-        use=_USE_ONE_WAY if mode == "autoencoder" else _USE_TWO_WAYS,
+        use=_USE_TWO_WAYS if _two_ways(trainer) else _USE_ONE_WAY,
         results="\n\n".join(results) or "No results on held-out items were given. The report of its run has them.",
     )

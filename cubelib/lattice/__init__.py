@@ -2,6 +2,14 @@
 
 from cubelib.lattice.cone import light_cone
 from cubelib.lattice.core import CubicCore
-from cubelib.lattice.damage import ball_damage, damage_from_tick, hole_damage, random_damage
+from cubelib.lattice.damage import ball_damage, damage_from_tick, hole_damage, make_damage, random_damage
 
-__all__ = ["CubicCore", "ball_damage", "damage_from_tick", "hole_damage", "light_cone", "random_damage"]
+__all__ = [
+    "CubicCore",
+    "ball_damage",
+    "damage_from_tick",
+    "hole_damage",
+    "light_cone",
+    "make_damage",
+    "random_damage",
+]

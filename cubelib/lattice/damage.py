@@ -3,6 +3,7 @@
     random_damage      cells scattered over the whole lattice
     ball_damage        all cells near one cell
     hole_damage        a rectangle of one plane
+    make_damage        one of these by name: "scattered", "ball" or "hole"
     damage_from_tick   any of these, with a tick at which the cells die
 
 Each gives a mask for `CubicCore.forward(cube, damage=…)`. Taught in notebook 04.
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 Size = tuple[int, int, int]
+SHAPES = ("scattered", "ball", "hole")
 
 
 def random_damage(lattice_size: Size, share: float, *, seed: int = 0) -> Tensor:
@@ -112,6 +114,43 @@ def hole_damage(
     damage = torch.zeros(lattice_size, dtype=torch.bool)
     damage[plane, row : row + height, column : column + width] = True
     return damage
+
+
+def make_damage(shape: str, lattice_size: Size, share: float, *, plane: int | None = None, seed: int = 0) -> Tensor:
+    """A lesion by the name of its shape, of about a share of the cells.
+
+    Args:
+        shape: "scattered" over the whole lattice, a "ball" about the middle of a plane, or a "hole", a square in the
+            middle of a plane. A ball that reaches beyond the rim, and a hole larger than its plane, are cut off there.
+        lattice_size: (depth, rows, columns).
+        share: of the cells that are dead, 0 … 1.
+        plane: of the ball's center or the hole, 0 … depth − 1; None is the middle one.
+        seed: of the draw of scattered cells.
+
+    Returns:
+        bool, `(depth, rows, columns)`.
+
+    Raises:
+        ValueError: another shape, a share that is none, or a plane outside the lattice.
+
+    Example:
+        >>> [int(make_damage(shape, (8, 8, 8), 0.05).sum()) for shape in SHAPES]
+        [26, 19, 25]
+    """
+    if shape not in SHAPES:
+        raise ValueError(f"make_damage: shape {shape!r} is not known. Use one of {', '.join(SHAPES)}.")
+    scattered = random_damage(lattice_size, share, seed=seed)
+    dead = int(scattered.sum())
+    if shape == "scattered" or not dead:
+        return scattered
+    depth, rows, columns = lattice_size
+    plane = depth // 2 if plane is None else plane
+    if shape == "ball":
+        radius = (3 * dead / (4 * math.pi)) ** (1 / 3)  # of a ball with this many cells
+        return ball_damage(lattice_size, radius, center=(plane, rows // 2, columns // 2))
+    height, width = (min(side, max(1, round(dead**0.5))) for side in (rows, columns))
+    corner = ((rows - height) // 2, (columns - width) // 2)
+    return hole_damage(lattice_size, (height, width), plane=plane, corner=corner)
 
 
 def damage_from_tick(damage: Tensor, tick: int, *, steps: int) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from cubelib.training.config import TrainingConfig
 
 Batch = dict[str, Tensor]  # task → indices of its items
+MOST_ADDED_UP = LEAST_STEPS = 8  # of the batches of a dialogue: in a step, and of steps in an epoch
 
 
 def derived_seed(seed: int, *path: int) -> int:
@@ -76,6 +77,19 @@ class BatchSchedule:
     def __init__(self, config: TrainingConfig, sizes: Mapping[str, int]) -> None:
         self._config, self._sizes = config, dict(sizes)
 
+    @property
+    def accumulation(self) -> int:
+        """Batches per step, with None resolved.
+
+        Answers are told apart from those of the same step: with 256 at a time a cube gets ahead of no model, with 32 it
+        does not (docs/dialogue.md).
+        """
+        if self._config.gradient_accumulation is not None:
+            return self._config.gradient_accumulation
+        if self._config.mode != "dialogue":
+            return 1
+        return min(MOST_ADDED_UP, max(1, self.batch_count(1) // LEAST_STEPS))
+
     def weights(self, epoch: int) -> dict[str, float]:
         """Task → weight of its loss in an epoch, counted from 1; a task that does not count is left out."""
         if len(self._sizes) == 1:
@@ -105,7 +119,7 @@ class BatchSchedule:
 
     def step_count(self, epoch: int) -> int:
         """Steps of the optimizer in an epoch: one for every `gradient_accumulation` batches."""
-        return math.ceil(self.batch_count(epoch) / self._config.gradient_accumulation)
+        return math.ceil(self.batch_count(epoch) / self.accumulation)
 
     def steps_before(self, epoch: int) -> int:
         """Steps of the optimizer in all epochs before this one."""

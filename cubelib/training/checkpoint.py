@@ -23,7 +23,8 @@ import os
 import platform
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import count
@@ -35,6 +36,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from cubelib.encoders.models import SCRIPTS_READ
 from cubelib.errors import CheckpointError
 from cubelib.files import reason, written_aside
 
@@ -113,6 +115,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
                     )
                     files.append(name)
             state = {"format": FORMAT, "files": files, **{name: getattr(checkpoint, name) for name in PLAIN}}
+            state["config"], state["relative_paths"] = _absolute_paths(checkpoint.config, folder)
             (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
@@ -139,6 +142,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
                 "Train the cube again, or use the version of cubelib that wrote it."
             )
         plain = {name: state[name] for name in PLAIN}
+        plain["config"] = _moved_paths(plain["config"], folder, state.get("relative_paths", {}))
         if not isinstance(plain["config"], dict) or not all(isinstance(row, dict) for row in plain["history"]):
             raise TypeError("its entries are not of the kinds that cubelib writes")
         tensors: dict[str, Any] = {}
@@ -155,6 +159,49 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         trouble = f"{file} is cut short or damaged ({error})"
     raise CheckpointError(f"Loading the checkpoint {folder}: {trouble}. Use another checkpoint, or train again.")
+
+
+def _absolute_paths(config: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The configuration with absolute paths, and for each of them the way to it from the checkpoint's folder.
+
+    So a run does not depend on the folder that it was started in, and may move together with its data.
+    """
+    relative: dict[str, str] = {}
+
+    def absolute(path: str) -> str:
+        place = str(Path(path).expanduser().absolute())
+        with suppress(ValueError):  # on another drive
+            relative[place] = os.path.relpath(place, folder.absolute())
+        return place
+
+    return _with_paths(config, absolute), relative
+
+
+def _moved_paths(config: dict[str, Any], folder: Path, relative: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration; what is no longer at its place, but at the same place relative to the checkpoint, is there."""
+
+    def moved(path: str) -> str:
+        place = os.path.normpath(folder.absolute() / relative.get(path, path))
+        return place if path in relative and not Path(path).exists() and Path(place).exists() else path
+
+    return _with_paths(config, moved)
+
+
+def _with_paths(config: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The configuration with each path of its data changed."""
+    data = dict(config.get("data") or {})
+    if isinstance(data.get("file"), list):
+        data["file"] = [change(path) for path in data["file"]]
+    for name in ("file", "teacher", "cache_dir"):
+        value = data.get(name)
+        if isinstance(value, str) and not value.startswith("hub:") and (name != "teacher" or _is_folder(value)):
+            data[name] = change(value)
+    return {**config, "data": data} if data else config
+
+
+def _is_folder(teacher: str) -> bool:
+    """Whether a teacher is the path of a folder, rather than a name."""
+    return teacher not in SCRIPTS_READ and (Path(teacher).is_absolute() or Path(teacher).is_dir())
 
 
 def load_tensors(module: nn.Module, tensors: dict[str, Tensor], origin: str | Path) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_serializer, field_validator, model_validator
 
-from cubelib.errors import ConfigError
+from cubelib.errors import ConfigError, DataError
 from cubelib.training.config_blocks import Block, CoreConfig, DataConfig, MixedConfig
 
 if TYPE_CHECKING:
@@ -62,11 +62,14 @@ class TrainingConfig(Block):
     """Seed for the data split, weight initialization and shuffling."""
     lattice_size: Annotated[list[int], Field(min_length=3, max_length=3)] = [8, 8, 8]  # noqa: RUF012 (pydantic copies it)
     """Cells along depth, rows and columns, each at least 1."""
-    embedding_dim: Annotated[int, Field(ge=1)] = 768
-    """Numbers in a vector; must be what the teacher gives."""
+    embedding_dim: Annotated[int, Field(ge=0)] = 768
+    """Numbers in a vector, as the teacher or the file of vectors has them. auto: take them from there, and answer_dim
+    too; in Python the value is 0 until that is done."""
+    answer_dim: Annotated[int, Field(ge=1)] | None = None
+    """Numbers in an answer's vector, if another encoder made the answers; None: embedding_dim. In dialogue mode."""
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Vectors per step."""
-    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 0.001
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
     """Step size of the optimizer."""
     epochs: Annotated[int, Field(ge=0)] = 50
     """Maximum number of epochs; 0 only evaluates the untrained cube."""
@@ -80,8 +83,9 @@ class TrainingConfig(Block):
     """Fraction of the steps in which the learning rate rises; None: 0.3 for one_cycle, else 0."""
     gradient_clipping: Annotated[float, Field(gt=0)] | None = None
     """Maximum global gradient norm; None disables clipping."""
-    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
-    """Batches per step: the same step as one batch that many times as large, in less memory."""
+    gradient_accumulation: Annotated[int, Field(ge=1)] | None = None
+    """Batches per step: the same step as one batch that many times as large, in less memory. None: in dialogue mode 8,
+    or as many as leave 8 steps in an epoch; else 1."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
     """Of matrix products: float32, bf16 (weights stay float32; slower on a CPU), or auto for bf16 on a GPU that has
     it."""
@@ -111,6 +115,19 @@ class TrainingConfig(Block):
     data: DataConfig = DataConfig()
     mixed: MixedConfig = MixedConfig()
 
+    @field_validator("embedding_dim", mode="before")
+    @classmethod
+    def _width_or_auto(cls, value: Any) -> Any:
+        if value == "auto":
+            return 0
+        if str(value).isdecimal() and int(value):
+            return value
+        raise ValueError(f"expected a whole number of at least 1, or auto; got {value!r:.80}")
+
+    @field_serializer("embedding_dim")
+    def _auto_by_name(self, value: int) -> int | str:
+        return value or "auto"
+
     @field_validator("lattice_size", mode="before")
     @classmethod
     def _three_sizes(cls, value: Any) -> Any:
@@ -131,7 +148,7 @@ class TrainingConfig(Block):
                 "lattice_size: on one plane the input is the output, and there is no tick in which cells could learn; "
                 "use a depth of 2 or more, core.steps: 1 or more, or epochs: 0"
             )
-        if self.bottleneck is not None and self.bottleneck > self.state_channels:
+        if self.bottleneck is not None and self.bottleneck > self.state_channels and self.embedding_dim:
             raise ValueError(
                 f"core.bottleneck: {self.bottleneck} channels cannot pass where a cell has {self.state_channels} "
                 f"(core.state_channels); use {self.state_channels} or less"
@@ -142,7 +159,7 @@ class TrainingConfig(Block):
                 f"core.global_channels: {self.core.global_channels} cannot be used here, {why}; use 0, or mode "
                 "dialogue with core.bottleneck: null and a depth of 2 or more"
             )
-        if self.batch_size * self.gradient_accumulation == 1 and "contrastive" in map(self.loss_for, self.tasks):
+        if self.batch_size * (self.gradient_accumulation or 1) == 1 and "contrastive" in map(self.loss_for, self.tasks):
             raise ValueError(
                 "batch_size: a contrastive loss tells the right answer from the others of its step, and with 1 there "
                 "are none to learn from; use 2 or more, gradient_accumulation, or another loss_function"
@@ -151,6 +168,11 @@ class TrainingConfig(Block):
             raise ValueError(
                 f"data.language: the built-in sentences are English, pairs in {self.data.language!r} are for dialogue "
                 "and mixed mode; set mode to dialogue, or language to en"
+            )
+        if self.mode != "dialogue" and self.target_dim != self.embedding_dim:
+            raise ValueError(
+                f"answer_dim: in {self.mode} mode the cube gives back its input, of {self.embedding_dim} numbers; set "
+                "mode to dialogue, or answer_dim to null"
             )
         if self.mode != "dialogue" and self.core.whitening:
             raise ValueError(
@@ -184,8 +206,38 @@ class TrainingConfig(Block):
 
     @property
     def in_channels(self) -> int:
-        """Numbers each cell of the front face receives: ceil(embedding_dim / (rows · columns))."""
-        return -(-self.embedding_dim // (self.lattice_size[1] * self.lattice_size[2]))
+        """Numbers in each cell of a face: ceil(dim / (rows · columns)), for the longer of question and answer."""
+        return self.channels_for(max(self.embedding_dim, self.target_dim))
+
+    @property
+    def target_dim(self) -> int:
+        """Numbers in an output: answer_dim, or embedding_dim."""
+        return self.answer_dim or self.embedding_dim
+
+    def channels_for(self, dim: int) -> int:
+        """Numbers in each cell of a face that holds a vector of `dim`."""
+        return -(-dim // (self.lattice_size[1] * self.lattice_size[2]))
+
+    def with_widths(self, dim: int, target_dim: int) -> TrainingConfig:
+        """This configuration, with embedding_dim: auto replaced by the widths of questions and answers."""
+        if self.embedding_dim:
+            return self
+        widths: dict[str, Any] = {"embedding_dim": dim, "answer_dim": None if target_dim == dim else target_dim}
+        return type(self).from_dict({**self.model_dump(), **widths}, origin="the widths of the data")
+
+    def check_widths(self, dim: int, target_dim: int, what: str) -> None:
+        """Refuses vectors that do not fit: questions (or sentences) of `dim` numbers, answers of `target_dim`.
+
+        Raises:
+            DataError: another width than the configuration says; the message has the settings that fit.
+        """
+        if self.embedding_dim and (dim, target_dim) != (self.embedding_dim, self.target_dim):
+            given, expected, settings = f"{dim}", f"{self.embedding_dim}", f"embedding_dim: {dim}"
+            if target_dim != dim or self.target_dim != self.embedding_dim:
+                given += f" numbers, those of answers {target_dim}"
+                expected += f", answer_dim {self.target_dim}"
+                settings += f" and answer_dim: {'null' if target_dim == dim else target_dim}"
+            raise DataError(f"{what}: the vectors have {given} numbers, embedding_dim is {expected}. Set {settings}.")
 
     @property
     def state_channels(self) -> int:

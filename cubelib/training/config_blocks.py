@@ -116,19 +116,26 @@ class FilterConfig(Block):
 class DataConfig(Block):
     """Where training texts or vectors come from, and how they are split."""
 
-    file: str | None = None
-    """Texts, pairs, conversations or vectors: .txt .csv .tsv .json .jsonl .parquet .npy .npz .safetensors, text also
-    packed as .gz .bz2 .xz .zst, or hub:organization/name for a data set of the Hugging Face hub. None: the built-in
+    file: str | list[str] | None = None
+    """Texts, pairs, conversations or vectors: .txt .csv .tsv .json .jsonl .parquet .npy .npz .safetensors .pt, text
+    also packed as .gz .bz2 .xz .zst, or hub:organization/name for a data set of the Hugging Face hub. Several tables
+    are read one after the other; two files of vectors are those of questions and of answers. None: the built-in
     corpora."""
     content: Literal["auto", "texts", "conversations", "vectors"] = "auto"
-    """What the file holds. auto: vectors in .npy, .npz and .safetensors, texts (pairs in dialogue and mixed mode) in
-    all others."""
+    """What the file holds. auto: as it looks; texts are pairs in dialogue and mixed mode."""
     text_column: str = "text"
     """Column of the texts in a table, for autoencoder; columns of tables go by name or number, counted from 0."""
     question_column: str = "question"
     """Column of the questions, for dialogue; of vectors: the array or column of the questions' vectors."""
     answer_column: str = "answer"
     """Column of the answers."""
+    label_column: str | None = None
+    """Of pairs: column that says whether the answer is right (1, true, …), or how good it is; see min_score."""
+    min_score: float | None = None
+    """Lowest value in label_column of a pair that is trained on."""
+    negative_column: str | None = None
+    """Of pairs: column of wrong answers that look right (hard negatives), a text or a list of them; for the contrastive
+    losses."""
     vector_column: str | None = None
     """For autoencoder on vectors: the array in an .npz or .safetensors file (None: the only one), or the column of a
     table (None: embedding)."""
@@ -136,6 +143,12 @@ class DataConfig(Block):
     """Of conversations: the column with the list of turns."""
     conversation_column: str | None = None
     """Of conversations with a turn in each row: the column that tells them apart; the turns are in text_column."""
+    role_column: str | None = None
+    """Of conversations with a turn in each row: the column of the speaker. None: one of the usual, such as role."""
+    answer_role: str | None = None
+    """Of conversations: whose turns are answers, such as assistant; all turns are context. None: everybody's."""
+    pause_hours: Annotated[float, Field(gt=0)] | None = None
+    """Of conversations with times: a pause longer than this begins a new one."""
     context: Annotated[int, Field(ge=1)] = 1
     """Of conversations: turns in a question."""
     delimiter: str | None = None
@@ -155,11 +168,15 @@ class DataConfig(Block):
     language: str = "en"
     """Of the built-in dialogues (python -m cubelib corpora lists them)."""
     limit: Annotated[int, Field(ge=10)] | None = None
-    """How many sentences or pairs of a built-in corpus; None: 12,000 sentences, which a first run has time for, or
-    4,000 pairs. 16,000 sentences have ready-made vectors."""
+    """Use only the first so many texts, pairs, conversations or vectors. None: all of a file; of the built-in corpora
+    12,000 sentences, which a first run has time for, or 4,000 pairs. 16,000 sentences have ready-made vectors."""
     teacher: str = "all-mpnet-base-v2"
     """The sentence encoder: all-mpnet-base-v2, another name of `cubelib.TeacherEncoder`, a folder with a
     sentence-transformers model, or hub:organization/name."""
+    query_prompt: str | None = None
+    """What the teacher gets in front of every question, such as "query: "; None: what its own files say."""
+    document_prompt: str | None = None
+    """What it gets in front of every answer, and of every text in autoencoder mode; likewise."""
     cache_dir: Path | None = None
     """Folder for encoded texts; None: the user's cache folder, or $CUBELIB_CACHE."""
     filters: FilterConfig = FilterConfig()
@@ -178,9 +195,8 @@ class DataConfig(Block):
     def _nothing_is_ignored(self) -> DataConfig:
         if self.file is None and self.content == "vectors":
             raise ValueError("content: vectors come from a file, and file is null; name one")
-        for name in ("limit", "language"):
-            if self.file is not None and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is for the built-in corpora, and file is {self.file}; leave one of them out")
+        if self.file is not None and self.language != "en":
+            raise ValueError(f"language is for the built-in corpora, and file is {self.file}; leave one of them out")
         return self
 
     @property
@@ -213,7 +229,15 @@ class DataConfig(Block):
     @field_validator("file", "teacher", mode="before")
     @classmethod
     def _path_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, Path) else value
+        parts = value if isinstance(value, list | tuple) else [value]
+        if value is not None and not (parts and all(isinstance(part, str | Path) for part in parts)):
+            raise ValueError(f"expected a path; got {value!r:.80}")
+        return list(map(str, parts)) if parts is value else value and str(value)
+
+    @property
+    def files(self) -> list[str]:
+        """The files, or none for the built-in corpora."""
+        return [self.file] if isinstance(self.file, str) else self.file or []
 
 
 class MixedConfig(Block):

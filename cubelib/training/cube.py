@@ -8,14 +8,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.datasets import EmbeddingDataset, encode_as
 from cubelib.data.vectors import BLOCK, VectorFile, blocks
 from cubelib.device import find_device
 from cubelib.encoders.encoder import TeacherEncoder
@@ -24,6 +25,7 @@ from cubelib.lattice import CubicCore
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.reshaper import EmbeddingReshaper
 from cubelib.training.config import MODES, TrainingConfig
+from cubelib.training.sources import make_encoder, resolve_widths
 from cubelib.training.whitening import Whitening
 
 PREDICT_BATCH = 256
@@ -41,6 +43,7 @@ class Cube(nn.Module):
     Attributes:
         core: the CubicCore, also as `embedding_processor`.
         reshaper: the EmbeddingReshaper, also as `embedding_reshaper`.
+        answer_reshaper: unfolds outputs: the reshaper itself, unless answers have another width.
         whitening: what questions go through before they are folded; the identity unless `core.whitening` is set.
         encoder: the TeacherEncoder, also as `embedding_loader`. It is no part of the module's state.
 
@@ -52,6 +55,7 @@ class Cube(nn.Module):
 
     core: CubicCore
     reshaper: EmbeddingReshaper
+    _answer_reshaper: EmbeddingReshaper
     whitening: nn.Module
     encoder: TeacherEncoder
 
@@ -70,22 +74,34 @@ class Cube(nn.Module):
 
     def initialize_components(self) -> None:
         """Builds the encoder, the reshaper and the core; the same seed gives the same core."""
-        config = self.config
+        self.encoder = make_encoder(self.config.data)
+        self.config = config = resolve_widths(self.config, self.encoder)
         depth, rows, columns = config.lattice_size
-        self.encoder = TeacherEncoder(config.data.teacher, cache_dir=config.data.cache_dir)
-        self.reshaper = EmbeddingReshaper(
-            config.embedding_dim,
-            (rows, columns, config.in_channels),
-            layout=config.core.layout,
-            # A unit vector's numbers have a size of 1/√dim; cells learn best with size one. A power of two is exact.
-            scale=2.0 ** round(math.log2(config.embedding_dim) / 2),
-            seed=config.random_seed,
-        )
+        self.reshaper = self._reshaper(config.embedding_dim, config.core.layout)
+        if config.target_dim != config.embedding_dim:
+            fitted = config.core.layout in ("pca", "spectral")  # on questions
+            self._answer_reshaper = self._reshaper(config.target_dim, "row_major" if fitted else config.core.layout)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.random_seed)
             self.core = CubicCore((depth, rows, columns), config.in_channels, **config.core_options)
         self.whitening = Whitening(config.embedding_dim) if config.core.whitening else nn.Identity()
         self.to(self.device)
+
+    def _reshaper(self, dim: int, layout: str) -> EmbeddingReshaper:
+        _, rows, columns = self.config.lattice_size
+        return EmbeddingReshaper(
+            dim,
+            (rows, columns, self.config.channels_for(dim)),
+            layout=layout,
+            # A unit vector's numbers have a size of 1/√dim; cells learn best with size one. A power of two is exact.
+            scale=2.0 ** round(math.log2(dim) / 2),
+            seed=self.config.random_seed,
+        )
+
+    @property
+    def answer_reshaper(self) -> EmbeddingReshaper:
+        """What unfolds outputs."""
+        return self._answer_reshaper if "_answer_reshaper" in self._modules else self.reshaper
 
     @property
     def initialized(self) -> bool:
@@ -164,18 +180,28 @@ class Cube(nn.Module):
         settings = self.config.to_dict()
         settings["lattice_size"] = list(core.lattice_size)
         if not same_face:
-            settings["embedding_dim"] = math.prod(core.lattice_size[1:]) * core.in_channels
+            cells = math.prod(core.lattice_size[1:])
+            settings["embedding_dim"] = cells * self.reshaper.cube_shape[2]
+            settings["answer_dim"] = self.config.answer_dim and cells * self.answer_reshaper.cube_shape[2]
         if self.config.core.steps is not None:
             settings["core"]["steps"] = core.steps
         cube = type(self)(settings, device=str(self.device))
         cube.initialize_components()
         cube.core = core
         if same_face:
-            cube.reshaper.load_state_dict(self.reshaper.state_dict())
-            cube.whitening.load_state_dict(self.whitening.state_dict())
+            cube.load_fitted(self)
         return cube.eval()
 
+    def load_fitted(self, other: Cube) -> None:
+        """Takes over what was fitted on training vectors before the core: layout and whitening."""
+        self.reshaper.load_state_dict(other.reshaper.state_dict())
+        self.whitening.load_state_dict(other.whitening.state_dict())
+
     # --- using the cube ---------------------------------------------------------------------------------------------
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Vectors of texts as the cube takes them, `(n, dim)`: of questions, or in autoencoder mode of documents."""
+        return encode_as(self.encoder, texts, "document" if self.config.mode == "autoencoder" else "query")
 
     def forward(self, embedding: Tensor, *, damage: Tensor | None = None) -> Tensor:
         """Sends vectors through the cube.
@@ -185,7 +211,7 @@ class Cube(nn.Module):
             damage: dead cells, bool `(depth, rows, columns)`; see `cubelib.lattice.random_damage`.
 
         Returns:
-            The same shape. Not normalized: the default losses train the direction only.
+            The same shape, or `(batch, answer_dim)`. Not normalized: the default losses train the direction only.
 
         Raises:
             ValueError: before `initialize_components`, vectors of another width, or a mask of another lattice.
@@ -195,8 +221,17 @@ class Cube(nn.Module):
         if embedding.ndim == 1:
             return self.forward(embedding[None], damage=damage)[0]
         damage = None if damage is None else damage.to(self.device)
-        folded = self.reshaper.fold(self.whitening(embedding.to(self.device)))
-        return self.reshaper.unfold(self.core(folded, damage=damage))
+        return self.unfold(self.core(self.fold(embedding.to(self.device)), damage=damage))
+
+    def fold(self, vectors: Tensor) -> Tensor:
+        """`(batch, dim)` → what the front face receives, `(batch, rows, columns, channels)`."""
+        folded = self.reshaper.fold(self.whitening(vectors))
+        # Where answers are longer than questions, the cells' last numbers are empty at first.
+        return pad(folded, (0, self.core.in_channels - folded.shape[-1]))
+
+    def unfold(self, cubes: Tensor) -> Tensor:
+        """What the back face holds, `(batch, rows, columns, channels)` → `(batch, target_dim)`."""
+        return self.answer_reshaper.unfold(cubes[..., : self.answer_reshaper.cube_shape[2]])
 
     @torch.no_grad()
     def predict(self, vectors: Tensor | VectorFile, *, damage: Tensor | None = None) -> Tensor:
@@ -207,7 +242,7 @@ class Cube(nn.Module):
             outputs = [self.forward(batch, damage=damage).cpu() for batch in blocks(vectors, PREDICT_BATCH)]
         finally:
             self.train(was_training)
-        return torch.cat(outputs) if outputs else torch.empty(0, self.config.embedding_dim)
+        return torch.cat(outputs) if outputs else torch.empty(0, self.config.target_dim)
 
     def evaluate(self, dataset: EmbeddingDataset, *, damage: Tensor | None = None) -> dict[str, float]:
         """Metrics of the cube on a dataset. For a table with baselines and intervals see `cubelib.evaluation`.

@@ -33,8 +33,7 @@ class Loop:
     """
 
     def __init__(self, cube: Cube, train: Mapping[str, EmbeddingDataset], engine: Engine) -> None:
-        self.config, self.core, self.reshaper = cube.config, cube.core, cube.reshaper
-        self.whitening = cube.whitening
+        self.cube, self.config, self.core = cube, cube.config, cube.core
         self.train, self.engine = train, engine
         self.losses = {task: self.config.make_loss(task) for task in train}
         self.schedule = BatchSchedule(self.config, {task: len(dataset) for task, dataset in train.items()})
@@ -55,7 +54,8 @@ class Loop:
             The mean loss over the epoch's steps; in mixed mode also each task's.
 
         Raises:
-            FloatingPointError: the loss or the cube's output is no longer a number; the step is not made.
+            FloatingPointError: the loss or the cube's output is no longer a number; the step is not made. The message
+                begins with the batch and a colon.
         """
         weights, count = self.schedule.weights(epoch), self.schedule.step_count(epoch)
         first, total_steps = self.schedule.steps_before(epoch), self.schedule.steps_before(self.config.epochs + 1)
@@ -63,9 +63,12 @@ class Loop:
         with _seeded(derived_seed(self.config.random_seed, epoch), self.engine.device), _training(self.core):
             for number in range(1, count + 1):
                 rate = self.config.learning_rate * rate_factor(self.config, first + number - 1, total_steps)
-                losses = self._step(list(islice(batches, self.config.gradient_accumulation)), weights, rate)
-                if not math.isfinite(losses["loss"]):
-                    raise FloatingPointError(f"the loss became {losses['loss']} at batch {number} of {count}.")
+                try:
+                    losses = self._step(list(islice(batches, self.schedule.accumulation)), weights, rate)
+                    if not math.isfinite(losses["loss"]):
+                        raise FloatingPointError(f"the loss became {losses['loss']}.")
+                except FloatingPointError as error:
+                    raise FloatingPointError(f"batch {number} of {count}: {error}") from None
                 sums.update(losses)
                 if on_step is not None:
                     log = {"epoch": epoch, "batch": number, "batches": count, "learning_rate": rate}
@@ -101,7 +104,8 @@ class Loop:
         Args:
             task: autoencoder or dialogue.
             rows: indices of the batch's items.
-            step_rows: indices of the whole step's items, whose targets are the negatives of a contrastive loss.
+            step_rows: indices of the whole step's items, whose targets and hard negatives are the negatives of a
+                contrastive loss.
         """
         dataset, shard = self.train[task], self.engine.shard
         weight = len(rows[shard]) / len(step_rows)
@@ -109,10 +113,13 @@ class Loop:
             shard = slice(0, 1)
         items = dataset.__getitems__(rows[shard].tolist())
         self.core.batch_shard = shard, len(rows)
-        input = self.whitening(items["input"].to(self.engine.device))
-        output = self.reshaper.unfold(self._model(self.reshaper.fold(input)))
+        output = self.cube.unfold(self._model(self.cube.fold(items["input"].to(self.engine.device))))
         target = items["target"].to(output.device)
-        bank = None if len(target) == len(step_rows) else dataset.target[step_rows].to(output.device)
+        negatives, bank = dataset.negatives_of(step_rows), None
+        if len(target) < len(step_rows) or negatives is not None:
+            bank = dataset.target[step_rows].to(output.device)
+        if bank is not None and negatives is not None:
+            bank = torch.cat([bank, negatives[:].to(output.device)])
         return weight * self.losses[task](output, target, bank=bank)
 
     def _logged(self, losses: Mapping[str, float]) -> EpochLog:

@@ -119,7 +119,10 @@ class Run:
         if self.loop.stopped:
             self.stop_reason = f"stopped in epoch {number}"
             return None
-        log = self._judged(number, losses)
+        try:
+            log = self._judged(number, losses)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"its last batch: {error}") from None
         self.history.append(log)
         if log is self.best:
             self.best_weights = self._core_weights()
@@ -172,6 +175,7 @@ class Run:
 
     def _checkpoint(self, tensors: dict[str, Tensor], **state: Any) -> Checkpoint:
         where = {"device": str(self.engine.device), "processes": self.engine.processes}
+        prompts = dict(self._cube.encoder.prompts)
         return Checkpoint(
             tensors,
             self._cube.config.to_dict(),
@@ -179,7 +183,7 @@ class Run:
             self.trained_on,
             self.seconds,
             self.stop_reason,
-            provenance={**provenance(), **where},
+            provenance={**provenance(), **where, "prompts": prompts},
             **state,
         )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
 
 from cubelib.data.datasets import EmbeddingDataset
+from cubelib.data.progress import tqdm
 from cubelib.data.vectors import blocks
 from cubelib.errors import CheckpointError, ConfigError, DataError
 from cubelib.metrics import EmbeddingMetrics
@@ -245,11 +245,12 @@ class CubeTrainer(Cube):
         except FloatingPointError as error:
             run.stop_reason = f"broke down in epoch {self.current_epoch + 1}"
             self.finish()
+            batch, _, why = str(error).partition(": ")
             saved = "" if run.checkpoints is None else f" They are saved in {run.checkpoints.folder / BEST}."
             raise FloatingPointError(
-                f"CubeTrainer.fit: training broke down in epoch {self.current_epoch + 1}. The weights of epoch "
-                f"{run.best['epoch']} are back in place.{saved} Lower learning_rate (now "
-                f"{self.config.learning_rate:g}), or set gradient_clipping. {error}"
+                f"CubeTrainer.fit: training broke down in epoch {self.current_epoch + 1} at {batch}, with "
+                f"learning_rate {self.config.learning_rate:g}. The weights of epoch {run.best['epoch']} are back in "
+                f"place.{saved} Lower learning_rate, or set gradient_clipping. What happened: {why}"
             ) from None
 
     def set_mode(self, mode: str) -> None:
@@ -289,7 +290,7 @@ class CubeTrainer(Cube):
             self.trained_on,
             self.seconds,
             self.stop_reason,
-            provenance={**provenance(), "device": str(self.device)},
+            provenance={**provenance(), "device": str(self.device), "prompts": dict(self.encoder.prompts)},
         )
         save_checkpoint(Path(folder), checkpoint)
         return Path(folder)
@@ -352,8 +353,7 @@ class CubeTrainer(Cube):
         """The same cube before training: same configuration, seed and fitted layout, first weights."""
         twin = CubeTrainer(self.config)
         twin.initialize_components()
-        twin.reshaper.load_state_dict(self.reshaper.state_dict())
-        twin.whitening.load_state_dict(self.whitening.state_dict())
+        twin.load_fitted(self)
         return twin
 
     def _by_task(self, data: Data, name: str) -> dict[str, EmbeddingDataset]:
@@ -374,11 +374,7 @@ class CubeTrainer(Cube):
         for dataset in by_task.values():
             if not len(dataset):
                 raise DataError(f"CubeTrainer.fit: the {name} data are empty. Give at least one item.")
-            if dataset.dim != self.config.embedding_dim:
-                raise DataError(
-                    f"CubeTrainer.fit: the {name} vectors have {dataset.dim} numbers, embedding_dim is "
-                    f"{self.config.embedding_dim}. Set embedding_dim={dataset.dim}."
-                )
+            self.config.check_widths(dataset.dim, dataset.target_dim, f"CubeTrainer.fit, {name} data")
         return {task: by_task[task] for task in self.tasks}
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from cubelib.data.vectors import VectorFile
 from cubelib.errors import DataError
 from cubelib.inference.answers import Answer, AnswerBank
-from cubelib.lattice import CubicCore
+from cubelib.lattice import CubicCore, damage_from_tick
 from cubelib.metrics import EmbeddingMetrics
 from cubelib.reshaper import LAYOUTS, EmbeddingReshaper
 from cubelib.training.cube import Cube
@@ -76,7 +76,7 @@ def encode(cube: Cube, text: str | Tensor) -> Tensor:
             f"The cube takes vectors of {dim} numbers, but its teacher {teacher.name} makes {teacher.dim}. Use the "
             "TeacherEncoder whose vectors it was trained on."
         )
-    return teacher.encode([text])[0]
+    return cube.encode([text])[0]
 
 
 def forward_trace(cube: Cube, text: str | Tensor, *, damage: Tensor | None = None) -> ForwardTrace:
@@ -99,10 +99,8 @@ def forward_trace(cube: Cube, text: str | Tensor, *, damage: Tensor | None = Non
     """
     vector = encode(cube, text)
     states = trace_states(cube, vector, damage=damage)
-    reshaper = cube.reshaper
-    back_face = states[-1, -1, ..., : reshaper.cube_shape[2]]  # (rows, columns, channels)
     with torch.no_grad():
-        output = reshaper.unfold(back_face[None].to(reshaper.order.device))[0].cpu()
+        output = cube.unfold(states[-1:, -1, ..., : cube.core.in_channels].to(cube.device))[0].cpu()
     return ForwardTrace(vector, output, states)
 
 
@@ -141,7 +139,13 @@ class Lesion:
 
 
 def lesion(
-    cubes: Mapping[str, Cube], text: str | Tensor, damage: Tensor, *, bank: AnswerBank | None = None, k: int = 5
+    cubes: Mapping[str, Cube],
+    text: str | Tensor,
+    damage: Tensor,
+    *,
+    from_tick: int = 0,
+    bank: AnswerBank | None = None,
+    k: int = 5,
 ) -> dict[str, Lesion]:
     """Sends a text through cubes in which the same cells are dead.
 
@@ -149,6 +153,7 @@ def lesion(
         cubes: name → cube, all of one lattice and one teacher.
         text: a sentence or its vector; it is also the target, as in an autoencoder.
         damage: dead cells, bool `(depth, rows, columns)`.
+        from_tick: the tick at which they die.
         bank: known texts to search with the outputs.
         k: how many of them.
 
@@ -170,7 +175,7 @@ def lesion(
     lesions = {}
     for name, cube in cubes.items():
         whole = cube.predict(vector[None])[0]
-        output = cube.predict(vector[None], damage=damage)[0]
+        output = cube.predict(vector[None], damage=damage_from_tick(damage, from_tick, steps=cube.core.steps))[0]
         before, after = ([], []) if bank is None else bank.nearest(torch.stack([whole, output]), k)
         lesions[name] = Lesion(vector, whole, output, before, after)
     return lesions

@@ -17,6 +17,7 @@ import yaml
 from cubelib import CubeTrainer, TeacherEncoder
 from cubelib.__main__ import Terminated, main
 from cubelib.data import corpora
+from cubelib.data.readers import Dialect
 from cubelib.training.config import TrainingConfig
 from cubelib.training.loop import Loop
 
@@ -235,7 +236,7 @@ EARLY = [  # refused before PyTorch is imported
     ("train C --core.bottleneck 99", "core.bottleneck: 99 channels cannot pass where a cell has 16"),
     ("train C five", "'five' is no option"),
     ("train --epochs 5", "cubelib train: give one config file"),
-    ("train --resume {}/nowhere --epochs many", "to whole numbers of at least 1. Got --epochs many."),
+    ("train --resume {}/nowhere --epochs many", "to whole numbers of at least 1, and --data.file. Got --epochs many."),
     ("corpora en", "cubelib corpora: Got unexpected extra argument"),
     ("ask", "cubelib ask: Missing argument 'RUN'. See python -m cubelib ask --help."),
     ("ask {} Why --k 0", "cubelib ask: Invalid value for '--k'"),
@@ -251,7 +252,7 @@ EARLY = [  # refused before PyTorch is imported
 ]
 LATER = [
     ("train C --data.file {}/missing.txt", "Reading {}/missing.txt: "),
-    ("train C --data.file {}/wide.npy", "The vectors have 512 numbers but embedding_dim is 768. Set"),
+    ("train C --data.file {}/wide.npy", "the vectors have 512 numbers, embedding_dim is 768. Set"),
     ("train C --data.file {}/nan.npy", "nan.npy: 1 of 50 vectors hold NaN or infinite numbers"),
     ("train C --mode dialogue --data.file {}/column.csv", "'question'"),
     ("train C --device gpu9", "device 'gpu9' is not known. Use cpu, cuda, cuda:0 or auto."),
@@ -342,9 +343,10 @@ def test_encode_reads_its_options(monkeypatch):
     encode_file = Mock(return_value="done")
     monkeypatch.setattr("cubelib.encoders.encode_file.encode_file", encode_file)
     assert main(["encode", "a.csv", "--columns=a,b", "--device=cuda:0,cuda:1", "--processes=2", "--overwrite"]) == 0
+    reading = {"bad_rows": "error", "missing": [], "dialect": Dialect()}
     devices, teacher = ["cuda:0", "cuda:1"], "all-mpnet-base-v2"
     options = {"columns": ["a", "b"], "teacher": teacher, "devices": devices, "processes": 2, "batch_size": 32}
-    encode_file.assert_called_once_with("a.csv", None, **options, overwrite=True)
+    encode_file.assert_called_once_with("a.csv", None, **options, **reading, overwrite=True)
 
 
 def test_what_is_left_out_is_reported_without_a_line_of_code(tmp_path, capsys):

@@ -66,7 +66,10 @@ def test_a_subset_keeps_vectors_texts_groups_and_kind():
     [
         (lambda: AutoencoderDataset(torch.ones(3)), "AutoencoderDataset input: vectors must be (n, dim) with n at"),
         (lambda: AutoencoderDataset(torch.eye(2), ["a"]), "2 vectors but 1 texts; give one text for each vector."),
-        (lambda: DialogueDataset(torch.eye(2), torch.eye(3)), "the same shape; got (2, 2) and (3, 3)."),
+        (
+            lambda: DialogueDataset(torch.eye(2), torch.eye(3)),
+            "each input needs its target; got 2 inputs and 3 targets.",
+        ),
         (lambda: DialogueDataset(torch.eye(2), 0 * torch.eye(2)), "DialogueDataset target: 2 of 2 vectors hold"),
         (lambda: AutoencoderDataset(torch.eye(2), groups=[1]), "a number or a name for each of the 2 items; got 1."),
         (lambda: AutoencoderDataset(torch.eye(2), groups=[1, None]), "items; got 2, among them None."),

@@ -1,6 +1,7 @@
 """Readers of texts and pairs: difficult rows come back to the letter, and every bad file is named with its line."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -124,31 +125,34 @@ def test_several_files_are_one_table(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", GOOD + b"C?\n", ", line 3: 1 cell where the header has 2. Put texts with commas"),
+        ("a.csv", GOOD + b"C?\n", ", line 3: 1 cell where the header has 2. Put texts with the delimiter or"),
         ("a.csv", GOOD + b'"two\nlines?",b\nC?,d,e\n', ", line 5: 3 cells where the header has 2."),
         ("a.csv", GOOD + b"C?, \n", ", line 3: the column 'answer' is empty. Fill it in, or remove the row."),
-        ("a.csv", b"question;answer\nA, b?;c\n", ", line 1: there is no column 'question'. Columns found: question;an"),
-        ("a.csv", b"question;answer\nA?;b\n", "The columns are not divided by commas: save the file with commas"),
-        ("a.csv", b"Question,answer\nA?,b\n", "answer. Did you mean 'Question'? Name them with question="),
+        ("a.csv", b"Frage;Antwort\nA, b?;c\n", ", line 1: there is no column 'question'. Columns found: Frage, Antw"),
+        ("a.csv", b"questio;answer \nA?;b\n", "Did you mean 'questio'? Name them with question="),
+        ("a.csv", b"A cat?,It sleeps.,x\nA?,b,y\n", "'question', and the line seems to hold data, not names: “A cat"),
+        ("a.csv", b"question,Answer,ANSWER\nA?,b,c\n", ", line 1: there is no column 'answer'. Columns found: questi"),
         ("a.csv", b"question,answer,answer\nA?,b,c\n", ", line 1: two columns have the same name, 'answer'."),
-        ("a.csv", b'question,answer\nA?,b\nB?,"c\nD?,e\n', ", line 3: not valid CSV (unexpected end of data, notice"),
+        ("a.csv", b'question,answer\nA?,b\nB?,"c\nD?,e\n', ", line 3: a quotation that does not close. Close every"),
         ("a.csv", b"question,answer\n", ": the file holds no pairs. Put a question and its answer in each row."),
         ("a.csv", b"", ": the file is empty (0 bytes)."),
-        ("a.csv", GOOD + b"C\xe9?,d\n", ", line 3: not UTF-8 text. Save the file as UTF-8."),
-        ("a.csv", GOOD * 9000 + b"C\xe9?,d\n", ", line 18001: not UTF-8 text"),
-        ("a.csv", "question,answer\n".encode("utf-16"), ", line 1: not UTF-8 text"),
-        ("a.jsonl", '{"question": "Где?"}'.encode("utf-16-le"), ", line 1: a NUL byte. The file is damaged"),
-        ("a.xlsx", b"PK", ": pairs come from .csv, .tsv, .json, .jsonl, .ndjson or .parquet files. Convert the file"),
+        ("a.csv", "ä?,ö\n".encode() * 9 + b"C\xe9?,d\n", ", line 10: a letter that is not valid UTF-8, in a file tha"),
+        ("a.csv", GOOD + b"\0" * 99, ", line 3: a NUL byte. The file is damaged, or no text. Save it again as UTF-8"),
+        ("a.csv", GOOD * 90_000 + b"C\0?,d\n", ", line 180001: a NUL byte"),
+        ("a.csv", "question,answer\n".encode("utf-16"), ": the file holds no pairs"),
+        ("a.csv.gz", gzip.compress(GOOD * 99)[:-9], ": Compressed file ended before the end-of-stream marker was"),
+        ("a.xlsx", b"PK", ": pairs come from .csv, .tsv, .json, .jsonl, .ndjson, .parquet or .txt files; text files m"),
         ("a.jsonl", b'{"question": "A?", "answer": "b"}\n{"question"', ", line 2: not valid JSON (Expecting ':' delim"),
-        ("a.jsonl", b'\n["A?", "b"]', ", line 2: expected an object, such as {\"question\": …, \"answer\": …}. Got ['"),
+        ("a.jsonl", b'\n["A?"]\n"b"', ", line 2, row 1: expected an object, such as {\"question\": …, \"an"),
         ("a.jsonl", b'{"question": "A?", "answer": 5}', ", line 1: the column 'answer' holds a number where text is"),
         ("a.jsonl", b'{"question": "A?", "answer": null}', "the column 'answer' holds null. Fill it in"),
         ("a.jsonl", b'{"question": "A\\ud83d?", "answer": "b"}', "the column 'question' holds half a character"),
         ("a.jsonl", b'{"a": {"c": 1, "c": 2}}', ", line 1: not valid JSON (the key 'c' occurs twice in an object)."),
         ("a.jsonl", b"[" * 100_000, ", line 1: not valid JSON ("),
         ("a.json", b'[\n{"question": "A?", "answer": "b"}\n{}]', ": not valid JSON (Expecting ',' delimiter: line 3 c"),
-        ("a.json", b'{"question": "A?"}\n{"question": "A?"}', "(Extra data: line 2 column 1 (char 19)). Write it"),
-        ("a.json", b'{"x": 1, "train": [{}], "test": []}', "or an object with one list in it; the file holds {'x': 1"),
+        ("a.json", b'{"a": [{"question": "A?", "answer": "b"}], "c": [{"question": "A?", "answer": "b"}]}', ": severa"),
+        ("a.json", b'{"x": 1, "train": [{}], "test": []}', ", line 1: there is no column 'question'. Columns found: x"),
+        ("a.json", b'{"messages": []}', "Columns found: messages. If these are conversations, set content: conversati"),
         ("a.json", b'[\n\n"A?"]', ", row 1: expected an object, such as"),
         ("a.parquet", b"PAR1 and no more", ": not a complete Parquet file ("),
     ],
@@ -189,7 +193,7 @@ def test_paths_that_are_no_readable_files_are_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.open", denied)
-    with pytest.raises(DataError, match=r"Permission denied\. Give the path of a readable file"):
+    with pytest.raises(DataError, match=r"Permission denied\. Give the path of a readable, complete file"):
         read_pairs(tmp_path / "pairs.csv")
 
 
@@ -236,7 +240,7 @@ def test_bad_json_rows_can_be_left_out(tmp_path, name, content, count, total):
 
 @pytest.mark.parametrize(
     "content",
-    [b"text\n \n\t\n", b"text\na,b\nc,d\n", b"txt\na\n", b'text\n"a\nb\n', b"text\na\xe9\n", b"text,text\na"],
+    [b"text\n \n\t\n", b"text\na,b\nc,d\n", b"txt\na\n", b'text\n"a\n', b"text\n\0\n", b"text,text\na"],
 )
 def test_a_file_of_which_nothing_can_be_used_is_an_error_all_the_same(tmp_path, content):
     path = write(tmp_path, "a.csv", content)

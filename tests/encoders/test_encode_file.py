@@ -38,9 +38,9 @@ def asked(monkeypatch) -> list[list[str]]:
     batches: list[list[str]] = []
     vectors = SentenceModel.vectors
 
-    def watched(self, texts, batch_size):
+    def watched(self, texts, *more):
         batches.append(texts)
-        return vectors(self, texts, batch_size)
+        return vectors(self, texts, *more)
 
     monkeypatch.setattr(SentenceModel, "vectors", watched)
     return batches
@@ -93,14 +93,14 @@ def test_the_file_is_the_same_in_however_many_blocks_it_is_written(tiny, tmp_pat
 def test_the_summary_is_one_sentence_for_people():
     shapes = {"a": (5_000, 768), "b": (5_000, 768)}
     assert str(EncodeSummary(Path("s.safetensors"), shapes, 9_200, 5_100, 3, "tiny", 212.3)) == (
-        "Encoded 10,000 texts (9,200 different) with tiny: 4,100 from the cache, 5,100 new, in 212 s. 3 were longer "
+        "Encoded 10,000 texts (9,200 different) with tiny: 4,100 from the cache, 5,100 new, in 212 s. 3 are longer "
         "than the model reads and count only up to there. Wrote s.safetensors: a (5000, 768), b (5000, 768) float32."
     )
 
 
 def test_texts_the_model_cuts_are_counted_before_the_work(tiny, tmp_path):
     texts = [*sentences(10), *(f"cat dog {'sea ' * 20}{number}" for number in range(5))]
-    with pytest.warns(TruncationWarning, match="5 of 15 texts"):
+    with pytest.warns(TruncationWarning, match="5 of 15 different texts"):
         summary = encode_file(text_file(tmp_path, texts), teacher=tiny, cache_dir=tmp_path, batch_size=2)
     assert summary.truncated == 5
 
@@ -119,10 +119,10 @@ def test_a_stopped_job_says_what_is_kept_and_continues_there(tiny, tmp_path, mon
     options = {"teacher": tiny, "cache_dir": tmp_path / "cache", "batch_size": 10}
     vectors = SentenceModel.vectors
 
-    def stopped(self, texts, batch_size):
+    def stopped(self, texts, *more):
         if len(asked) == 2:
             raise stop
-        return vectors(self, texts, batch_size)
+        return vectors(self, texts, *more)
 
     with monkeypatch.context() as patch:
         patch.setattr(SentenceModel, "vectors", stopped)

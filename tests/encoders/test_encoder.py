@@ -17,7 +17,7 @@ from tiny_model import sentences
 from cubelib.data import corpora
 from cubelib.encoders import sentence_model
 from cubelib.encoders.cache import EmbeddingCache, embedding_key
-from cubelib.encoders.encoder import ScriptWarning, TeacherEncoder, TruncationWarning
+from cubelib.encoders.encoder import PromptWarning, ScriptWarning, TeacherEncoder, TruncationWarning
 from cubelib.encoders.sentence_model import SentenceModel, local_model
 from cubelib.encoders.teacher import MINILM, MULTILINGUAL, WEIGHTS
 from cubelib.encoders.text_model import function_model
@@ -74,17 +74,24 @@ def test_where_two_processes_encode_the_same_the_first_ones_numbers_stay(tiny, t
 FITS = " ".join(["cat"] * 14)  # with the two special tokens around it, the 16 tokens this model reads
 
 
-def test_texts_that_are_cut_are_counted_and_reported_once(tiny, tmp_path, monkeypatch):
+def test_texts_that_are_cut_are_reported_at_every_call(tiny, tmp_path, monkeypatch, request):
     encoder = TeacherEncoder(tiny, cache_dir=tmp_path)
     monkeypatch.setattr(sentence_model, "_BLOCK", 2)
     texts = ["cat", f"{FITS} sea", FITS, "sea " * 30, f"{FITS} sea", FITS[:-4]]
     with pytest.warns(TruncationWarning) as caught:
         vectors = encoder.encode(texts)
-    assert re.match(r"2 of 5 texts to encode .* 16 tokens that .*tiny.* reads, such as “cat ", str(caught[0].message))
+    assert re.match(
+        r"2 of 5 different texts are .* 16 tokens that .*tiny.* reads, such as “cat ", str(caught[0].message)
+    )
     assert (len(caught), encoder.truncated, caught[0].filename) == (1, 2, __file__)
     torch.testing.assert_close(vectors[1], vectors[2])  # cut where the model stops reading
     assert not torch.allclose(vectors[2], vectors[5], atol=1e-4)
-    encoder.encode([*texts, "dog"])  # texts from the cache are not counted again
+    request.getfixturevalue("no_model")  # the cache knows which they are
+    with pytest.warns(TruncationWarning, match=r"^2 of 4 different texts are longer than the 16 tokens that"):
+        encoder = TeacherEncoder(tiny, cache_dir=tmp_path)
+        encoder.encode(texts[:5])
+    assert (encoder.truncated, encoder.misses) == (2, 0)
+    encoder.encode([FITS])
     assert encoder.truncated == 0
 
 
@@ -93,6 +100,62 @@ def test_a_prompt_counts_as_part_of_the_text(tiny, copy):
     (copy / "config_sentence_transformers.json").write_text(json.dumps(settings))
     assert local_model(copy, "cpu").too_long([FITS, FITS[8:], FITS[4:]]) == [FITS, FITS[4:]]
     assert local_model(tiny, "cpu").too_long([FITS, FITS[8:], FITS[4:]]) == []
+
+
+PROMPTS = [  # settings of the model → prompts for queries and documents
+    (None, "", ""),
+    ({"prompts": {"query": "red ", "passage": "blue ", "document": ""}, "default_prompt_name": None}, "red ", "blue "),
+    ({"prompts": {"query": "red ", "document": "blue "}, "default_prompt_name": "query"}, "red ", "blue "),
+    ({"prompts": {"query": "red "}, "default_prompt_name": "query"}, "red ", ""),
+    ({"prompts": {"sts": "red "}, "default_prompt_name": "sts"}, "red ", "red "),
+]
+
+
+@pytest.mark.parametrize(("settings", "query", "document"), PROMPTS)
+def test_questions_and_answers_get_their_own_prompts_and_places_in_the_cache(
+    tiny, copy, tmp_path, settings, query, document, request
+):
+    if settings is not None:
+        (copy / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    plain = TeacherEncoder(tiny, cache_dir=tmp_path / "plain")  # the texts as the model should see them
+    encoder = TeacherEncoder(copy, cache_dir=tmp_path / "roles")
+    assert encoder.prompts == {"query": query, "document": document}
+    assert encoder.is_asymmetric == (query != document)
+    texts = sentences(3)
+    queries, documents = encoder.encode_query(texts), encoder.encode_document(texts)
+    torch.testing.assert_close(queries, plain.encode([query + text for text in texts]))
+    torch.testing.assert_close(documents, plain.encode([document + text for text in texts]))
+    own = TeacherEncoder(copy, cache_dir=tmp_path / "roles", query_prompt="sea ")
+    torch.testing.assert_close(own.encode_query(texts), plain.encode([f"sea {text}" for text in texts]))
+    request.getfixturevalue("no_model")
+    again = TeacherEncoder(copy, cache_dir=tmp_path / "roles")
+    assert again.encode_query(texts).equal(queries) and again.encode_document(texts).equal(documents)
+
+
+def test_a_model_with_a_layer_for_each_role_uses_them(tiny, tmp_path):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Router
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    base, texts = SentenceTransformer(str(tiny)), sentences(3)
+    layers = Router.for_query_document([Dense(12, 12)], [Normalize()], default_route="document")
+    model = SentenceTransformer(modules=[*base.children(), layers])
+    model.save_pretrained(str(tmp_path / "routes"))
+    encoder = TeacherEncoder(tmp_path / "routes", cache_dir=tmp_path)
+    assert encoder.is_asymmetric
+    for found, expected in (
+        (encoder.encode_query(texts), model.encode_query(texts)),
+        (encoder.encode_document(texts), model.encode_document(texts)),
+    ):
+        expected = torch.nn.functional.normalize(torch.from_numpy(expected), dim=1)
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_family_that_needs_prompts_and_names_none_is_told(tiny, tmp_path):
+    folder = Path(shutil.copytree(tiny, tmp_path / "multilingual-e5-small"))
+    with pytest.warns(PromptWarning, match="Set data.query_prompt: 'query: ' and data.document_prompt: 'passage: '"):
+        TeacherEncoder(folder, cache_dir=tmp_path).encode_query(["cat"])
+    TeacherEncoder(folder, cache_dir=tmp_path, query_prompt="", document_prompt="").encode_query(["cat"])
 
 
 def test_no_texts_give_no_rows(no_model):

@@ -72,7 +72,7 @@ def test_the_same_meaning_in_other_words_is_near_and_company_changes_nothing(nam
 def test_minilm_reads_256_tokens(tmp_path):
     encoder = TeacherEncoder(MINILM, cache_dir=tmp_path)
     fits = " ".join(["cat"] * 254)
-    with pytest.warns(TruncationWarning, match="1 of 2 texts to encode are longer than the 256 tokens"):
+    with pytest.warns(TruncationWarning, match="1 of 2 different texts are longer than the 256 tokens"):
         one, other = encoder.encode([fits, f"{fits} and a dog"])
     torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 

@@ -141,12 +141,13 @@ def test_an_untrained_cube_is_no_row_of_its_own_where_it_repeats_another():
 
 
 @pytest.mark.parametrize(
-    ("epochs", "why"), [(1, "no epoch was better on the validation items"), (0, "it was not trai")]
+    ("epochs", "why"),
+    [(1, "Nothing was learned: no epoch was better on the validation items"), (0, "It was not trained")],
 )
 def test_a_cube_that_training_did_not_change_is_said_to_be_what_it_was(epochs, why):
     report = report_on(trainer_for("autoencoder", bottleneck=1, layout="random", epochs=epochs))
     assert [row.model for row in report.rows] == [CUBE, PCA, MEAN] and report.before == CUBE and not report.changed
-    assert sentence_on(report, f"The cube is what it was before training ({why}").endswith(
+    assert sentence_on(report, f"{why}, so the cube is what it was before training").endswith(
         f": the cosine is {report.value(CUBE):.4f}."
     )
     assert not re.search("before training [+-]|training items the|can be seen|no row", report.to_markdown())
@@ -401,7 +402,7 @@ def test_what_cannot_be_reported_is_named():
     with pytest.raises(ConfigError, match=r"task 'chat' is not known. Use autoencoder or dialogue"):
         build_report(trainer, {"chat": split})
     narrow = leak_free_split(DialogueDataset(vectors()[:, :9], vectors()[:, :9]), near_copy=1)
-    with pytest.raises(DataError, match="the dialogue vectors have 9 numbers, the cube takes 48"):
+    with pytest.raises(DataError, match="dialogue data: the vectors have 9 numbers, embedding_dim is 48"):
         build_report(trainer, {"dialogue": narrow})
     with pytest.raises(ConfigError, match="there is no cube yet"):
         build_report(type(trainer)(trainer.config), {"dialogue": split})

@@ -139,18 +139,21 @@ def test_an_untrained_cube_is_exported_as_it_is(tiny, tmp_path):
     assert apart(model.encode_query(TEXTS), model.encode_document(TEXTS)) < 1e-5
 
 
-def test_the_prompt_of_the_teacher_stands_before_questions_and_answers(trained, tiny, tmp_path):
-    """The cube was trained on `encode`, which knows the default prompt only."""
+@pytest.mark.parametrize("mode", ["autoencoder", "dialogue"])
+def test_the_prompts_of_the_teacher_stand_before_questions_and_answers(trained, tiny, tmp_path, mode):
     folder = shutil.copytree(tiny, tmp_path / "prompted")
     prompts = {"prompts": {"query": "cat cat ", "document": "sea ", "all": "dog "}, "default_prompt_name": "all"}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
-    trainer = trained(teacher=str(folder))
-    vectors, outputs = expected(trainer)
-    assert apart(vectors, expected(trained())[0]) > 1e-3, "the prompt changes nothing: the comparison shows nothing"
+    trainer = trained(mode, teacher=str(folder))
+    documents = trainer.encoder.encode_document(TEXTS)
+    asked = normalize(trainer.predict(trainer.encode(TEXTS)), dim=1)
+    found = asked if mode == "autoencoder" else documents
+    assert apart(trainer.encoder.encode_query(TEXTS), documents) > 1e-3
+    assert trainer.encode(TEXTS).equal(documents) == (mode == "autoencoder")
     model = to_sentence_transformer(trainer)
-    assert apart(model.encode(TEXTS), outputs) < 1e-5
-    assert apart(model.encode_query(TEXTS), outputs) < 1e-5
-    assert apart(model.encode_document(TEXTS), vectors) < 1e-5
+    assert apart(model.encode(TEXTS), asked) < 1e-5
+    assert apart(model.encode_query(TEXTS), asked) < 1e-5
+    assert apart(model.encode_document(TEXTS), found) < 1e-5
 
 
 def test_half_precision_gives_nearly_the_same(trained):

@@ -10,7 +10,7 @@ import torch
 from small_cubes import small, vectors
 
 from cubelib import AutoencoderDataset, CubeTrainer
-from cubelib.lattice import CubicCore, ball_damage, damage_from_tick, hole_damage, random_damage
+from cubelib.lattice import CubicCore, ball_damage, damage_from_tick, hole_damage, make_damage, random_damage
 from cubelib.lattice.reference import reference_states
 
 SIZE = (4, 3, 2)
@@ -53,6 +53,21 @@ def test_cells_of_all_planes_rows_and_columns_can_die():
 def test_a_share_beyond_its_range(share):
     with pytest.raises(ValueError, match=rf"random_damage: share is the part .* dead, 0 … 1; got {share}"):
         random_damage((8, 8, 8), share)
+
+
+def test_lesions_by_name_have_about_the_share_that_was_asked_for():
+    for share in (0.0, 0.002, 0.03, 0.1):
+        for shape in ("scattered", "ball", "hole"):
+            damage = make_damage(shape, (12, 12, 12), share, plane=6, seed=1)
+            dead = 12**3 * share
+            # A square has at most 144 cells. A ball has its middle, and the cells on its rim count whole or not at all.
+            expected = min(dead, 144) if shape == "hole" else dead
+            assert abs(int(damage.sum()) - expected) <= 0.25 * expected + 2, (shape, share)
+            if shape == "hole":
+                assert set(damage.nonzero()[:, 0].tolist()) <= {6}
+    assert torch.equal(make_damage("scattered", SIZE, 0.5, seed=3), random_damage(SIZE, 0.5, seed=3))
+    with pytest.raises(ValueError, match=r"shape 'cross' is not known\. Use one of scattered, ball, hole"):
+        make_damage("cross", SIZE, 0.1)
 
 
 def test_a_ball_holds_the_cells_within_its_radius():

@@ -26,7 +26,10 @@ TENSORS = {
     "on": torch.tensor(True),
     "turned": torch.arange(6.0).view(2, 3).T,
 }
-CONFIG, HISTORY = {"mode": "dialogue", "data": {"file": "ä.csv"}}, [{"epoch": 0, "loss": None, "score": 0.1}]
+CONFIG, HISTORY = (
+    {"mode": "dialogue", "data": {"file": str(Path("ä.csv").absolute())}},
+    [{"epoch": 0, "loss": None, "score": 0.1}],
+)
 
 
 @pytest.fixture

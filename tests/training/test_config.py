@@ -70,7 +70,8 @@ def test_the_shipped_file_s_comments_name_every_choice(key, choices):
             [[2, 1, 1], (4, 2, 3), [8, 16, 16]],
             [[0, 8, 8], [1, 8, 8], [8, 8], [8] * 4, 8, [8, 8, 2.5], [True, 8, 8], None],
         ),
-        ("learning_rate", [1e-9, "1e-3", 1], [0, -1, 10, float("nan"), float("inf"), True, "fast"]),
+        ("learning_rate", [1e-9, "1e-3", 1, 1e30], [0, -1, float("nan"), float("inf"), True, "fast"]),
+        ("embedding_dim", [1, "auto"], [0, -1, 1.5, None, "all"]),
         ("epochs", [0, 1], [-1, 1.5, True, "1e2"]),
         ("batch_size", [1], [0]),
         ("random_seed", [0, 2**32 - 1], [-1, 2**32]),
@@ -92,8 +93,8 @@ def test_the_shipped_file_s_comments_name_every_choice(key, choices):
         ("core", [{"steps": None}, {"steps": 20}], [{"steps": 6}, {"cell_dropout": 1}, {"hidden": 0}, {"rule": "own"}]),
         (
             "data",
-            [{"limit": 10}, {"near_copy": 1}],
-            [{"limit": 9}, {"near_copy": 0}, {"test_fraction": 0.5}, {"file": 5}],
+            [{"limit": 10}, {"near_copy": 1}, {"file": ["a.npy", "b.npy"]}, {"file": "a.csv", "limit": 10}],
+            [{"limit": 9}, {"near_copy": 0}, {"test_fraction": 0.5}, {"file": 5}, {"file": []}],
         ),
         (
             "data",

@@ -35,7 +35,7 @@ def from_text(folder: Path, text: str | bytes) -> TrainingConfig:
         ),
         ("core: {steps: 3}", "core.steps: in 3 ticks nothing can cross 8 planes; use 7 or more, or null for 7."),
         ("core:", "core: expected settings indented under it; leave the key out for the defaults; got None."),
-        ("data: {file: 5}", "data.file: expected text; got 5."),
+        ("data: {file: 5}", "data.file: expected a path; got 5."),
         ("epochs: yes", "epochs: yes is not a value it takes."),
         (
             "lattice_size: [8, 0, 8]",

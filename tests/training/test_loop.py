@@ -248,7 +248,10 @@ def test_a_step_on_a_loss_that_is_no_number_is_not_made(monkeypatch):
     trainer = prepared()
     before = weights(trainer)
     monkeypatch.setattr(Loop, "_loss", lambda *_: trainer.embedding_processor.rule.out[0].sum() * float("nan"))
-    with pytest.raises(FloatingPointError, match=r"in epoch 1\. .* the loss became nan at batch 1 of 4"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"in epoch 1 at batch 1 of 4, with learning_rate 0\.01\. The weights of epoch 0 .* the loss became nan",
+    ):
         trainer.train_epoch()
     assert largest_difference(weights(trainer), before) == 0.0
 

@@ -146,3 +146,14 @@ def test_make_loss_sets_the_temperature_of_those_that_have_one(name):
 def test_a_loss_that_cannot_be_made(arguments, message):
     with pytest.raises(ConfigError, match=message):
         make_loss(*arguments)
+
+
+def test_a_copy_of_the_right_answer_in_the_bank_is_no_wrong_answer_and_another_one_is():
+    output = torch.randn(2, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    target, wrong = torch.eye(4)[:2], torch.eye(4)[2:3]
+    (plain,) = torch.autograd.grad(losses.contrastive(output, target), output)
+    (pushed,) = torch.autograd.grad(losses.contrastive(output, target, bank=torch.cat([target, wrong])), output)
+    assert not torch.allclose(pushed, plain, atol=1e-3)
+    same = torch.eye(4)[:1].expand(2, 4)  # one answer to both questions of the batch
+    assert losses.contrastive(output, same).item() == 0.0
+    torch.testing.assert_close(losses.contrastive(output, target, bank=3 * target), losses.contrastive(output, target))

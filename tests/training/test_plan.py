@@ -62,6 +62,14 @@ def test_accumulated_batches_make_fewer_steps():
     assert (planned.batch_count(1), planned.step_count(1), planned.steps_before(4)) == (5, 2, 6)
 
 
+@pytest.mark.parametrize(("items", "accumulated"), [(3_200, 8), (1_000, 4), (100, 1), (1, 1)])
+def test_a_dialogue_adds_up_to_eight_batches_and_leaves_eight_steps(items, accumulated):
+    assert plan({"dialogue": items}).accumulation == accumulated
+    assert plan({"autoencoder": items}).accumulation == 1
+    assert plan({"autoencoder": items, "dialogue": items}).accumulation == 1
+    assert plan({"dialogue": items}, gradient_accumulation=5).accumulation == 5
+
+
 def test_seeds_of_different_parts_differ_and_are_fit_for_torch():
     seeds = {derived_seed(seed, *path) for seed in (0, 1) for path in [(), (1,), (2,), (1, 0), (1, 1), (0, 1)]}
     assert len(seeds) == 12 and all(0 <= seed < 2**63 for seed in seeds)

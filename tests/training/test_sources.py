@@ -8,13 +8,14 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from cubelib import TrainingConfig
+from cubelib import CubeTrainer, TrainingConfig
 from cubelib.data.datasets import AutoencoderDataset, DialogueDataset
-from cubelib.data.readers import SkippedRows
+from cubelib.data.readers import SkippedRows, Turn
+from cubelib.data.splits import leak_free_split
 from cubelib.data.vectors import VectorFile
 from cubelib.encoders.encoder import TeacherEncoder
 from cubelib.errors import ConfigError, DataError
-from cubelib.training.sources import load_dataset, load_splits
+from cubelib.training.sources import load_dataset, load_splits, resolve_widths
 
 COUNT = 60
 
@@ -137,7 +138,7 @@ def test_nothing_is_filtered_unless_asked(tmp_path, encoder):
 
 def test_a_width_that_does_not_fit_names_the_setting(tmp_path, encoder):
     np.save(tmp_path / "v.npy", unit_vectors(3)[:, :5])
-    with pytest.raises(DataError, match=r"The vectors have 5 numbers but embedding_dim is 8\. Set embedding_dim: 5\."):
+    with pytest.raises(DataError, match=r"the vectors have 5 numbers, embedding_dim is 8\. Set embedding_dim: 5\."):
         load_dataset(config("autoencoder", tmp_path / "v.npy"), encoder)
 
 
@@ -174,3 +175,82 @@ def test_datasets_come_from_files_without_a_configuration(tmp_path, encoder):
     assert torch.equal(AutoencoderDataset.from_file(tmp_path / "v.npy").input, dialogue.input)
     with pytest.raises(DataError, match="there is no column 'text'"):
         AutoencoderDataset.from_file(file, encoder)
+
+
+def test_the_first_rows_of_a_file_are_used_and_the_report_knows(tmp_path, encoder):
+    file = tmp_path / "faq.jsonl"
+    file.write_text("\n".join(map(json.dumps, pairs())), encoding="utf-8")
+    dialogue = config("dialogue", file, limit=20)
+    assert load_dataset(dialogue, encoder).input_texts == [pair["question"] for pair in pairs()[:20]]
+    assert load_splits(dialogue, encoder)["dialogue"].notes == (
+        f"Only the first 20 items of {file} are used (data.limit).",
+    )
+    np.save(tmp_path / "v.npy", unit_vectors(0))
+    assert len(load_dataset(config("autoencoder", tmp_path / "v.npy", limit=20), encoder)) == 20
+
+
+@pytest.mark.parametrize("answer_dim", [8, 5])
+def test_two_files_are_two_sides_and_auto_takes_their_widths(tmp_path, encoder, answer_dim):
+    questions, answers = unit_vectors(0), unit_vectors(1)[:, :answer_dim]
+    np.save(tmp_path / "q.npy", questions)
+    np.save(tmp_path / "a.npy", answers)
+    settings = config("dialogue", [tmp_path / "q.npy", tmp_path / "a.npy"])
+    settings.embedding_dim = "auto"
+    settings = resolve_widths(settings, encoder)
+    assert (settings.embedding_dim, settings.target_dim) == (8, answer_dim)
+    dataset = load_dataset(settings, encoder)
+    assert np.array_equal(dataset.input, questions) and np.array_equal(dataset.target, answers)
+    with pytest.raises(DataError, match="3 files of vectors: dialogue takes two"):
+        load_dataset(config("dialogue", 3 * [tmp_path / "q.npy"]), encoder)
+
+
+@pytest.mark.parametrize(
+    ("mode", "setting", "value"),
+    [("autoencoder", "label_column", "ok"), ("dialogue", "answer_role", "assistant"), ("autoencoder", "min_score", 3)],
+)
+def test_a_setting_that_has_nothing_to_do_is_refused(tmp_path, encoder, mode, setting, value):
+    file = tmp_path / "faq.jsonl"
+    file.write_text("\n".join(map(json.dumps, pairs())), encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"data\.{setting} is for .* Leave it out"):
+        load_dataset(config(mode, file, **{setting: value}), encoder)
+
+
+def test_what_is_said_of_the_data_is_said_at_every_run_and_kept(tmp_path, encoder):
+    rows = [{"question": f"Question {i}?", "answer": f"Answer {i % 30}", "ok": i % 2} for i in range(COUNT)]
+    file = tmp_path / "faq.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    for _ in range(2):
+        with pytest.warns(UserWarning) as caught:
+            split = load_splits(config("dialogue", file, label_column="ok", test_fraction=0.3), encoder)["dialogue"]
+        told = [str(warning.message) for warning in caught]
+        assert list(split.notes) == told
+        assert "30 of 60 rows are left out" in told[0] and "30 questions share 15 answers" in told[-1]
+
+
+def test_hard_negatives_reach_the_loss_and_no_held_out_answer_is_among_them(encoder):
+    rows = pairs()
+    for i, row in enumerate(rows):
+        row["negatives"] = [rows[(i + 1) % COUNT]["answer"], f"Wrong {i}."]
+    with pytest.warns(UserWarning, match="hard negatives of training questions are answers of validation or test"):
+        split = leak_free_split(DialogueDataset.from_pairs(rows, encoder), test_fraction=0.2)
+    train, held_out = split.train, {*split.test.target_texts, *split.validation.target_texts}
+    left = [(text, rows[int(text.split()[1][:-1])]["negatives"]) for text in train.input_texts]
+    expected = torch.cat([encoder.encode([t for t in wrong if t not in held_out]) for _, wrong in left])
+    assert torch.equal(train.negatives_of(torch.arange(len(train))), expected)
+
+    trainer = CubeTrainer({"mode": "dialogue", "embedding_dim": 8, "lattice_size": [2, 2, 2], "batch_size": 4})
+    trainer.initialize_components()
+    rows = torch.arange(4)
+    losses = {}
+    for name, dataset in {"with": train, "without": DialogueDataset(train.input[:], train.target[:])}.items():
+        losses[name] = trainer.prepare(dataset, split.validation).loop._loss("dialogue", rows, rows).item()
+    assert losses["with"] > losses["without"] + 1e-3
+    assert train.fingerprint() != DialogueDataset(train.input[:], train.target[:]).fingerprint()
+
+
+def test_only_the_answers_of_a_role_are_answers(encoder):
+    chats = [[Turn("user", "A?"), Turn("assistant", "B."), Turn("user", "C?"), Turn("assistant", "D.")]]
+    dataset = DialogueDataset.from_conversations(chats, encoder, context=2, answer_role="assistant")
+    assert (dataset.input_texts, dataset.target_texts) == (["A?", "B.\nC?"], ["B.", "D."])
+    with pytest.raises(DataError, match=r"no turn of the role 'bot' answers another\. Roles found: assistant, user"):
+        DialogueDataset.from_conversations(chats, encoder, answer_role="bot")

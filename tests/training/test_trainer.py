@@ -115,6 +115,6 @@ def test_another_width_is_named():
         trainer.forward(torch.zeros(2, DIM - 1))
     wide = AutoencoderDataset(torch.eye(64))
     with pytest.raises(
-        DataError, match=re.escape("the train vectors have 64 numbers, embedding_dim is 48. Set embedding_")
+        DataError, match=re.escape("train data: the vectors have 64 numbers, embedding_dim is 48. Set embedding_")
     ):
         trainer.fit(wide, wide)

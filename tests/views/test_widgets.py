@@ -11,8 +11,8 @@ from letter_cubes import DIM, MARKUP, trainer, vectors
 from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, DialogueDataset
 from cubelib.errors import DataError
 from cubelib.inference.ask import ask
-from cubelib.lattice import random_damage
-from cubelib.views.experiments import encode, forward_trace, lesion, sensitivity
+from cubelib.lattice import damage_from_tick, hole_damage, random_damage
+from cubelib.views.experiments import encode, forward_trace, lesion, lesion_change, sensitivity
 from cubelib.views.view3d.interactive import CELLS, DEAD, POINTS
 from cubelib.views.widgets import AskTheCube, Knobs, LayoutExplorer, LesionLab, TrainingLive, WavePlayer
 from cubelib.views.widgets.layout_explorer import CHANNEL, TOUCH
@@ -97,7 +97,7 @@ def test_a_click_kills_and_a_second_one_revives():
     click(cubes, corner)
     assert board.damage.nonzero().tolist() == [[2, 1, 3]]
     board.plane.value = 1
-    sheet = board.figure.data[-1]
+    sheet = board.figure.data[-2]
     click(sheet, None, xs=[0], ys=[3])
     assert board.damage.nonzero().tolist() == [[1, 3, 0], [2, 1, 3]]
     assert sheet.text[3][0] == "×" and sum(mark == "×" for row in sheet.text for mark in row) == 1
@@ -105,6 +105,22 @@ def test_a_click_kills_and_a_second_one_revives():
     assert board.damage.nonzero().tolist() == [[2, 1, 3]]
     board.revive.click()
     assert not board.damage.any() and board.lesions["plain"].kept == 3
+
+
+def test_a_lesion_has_a_shape_a_tick_and_a_map_of_what_it_changed():
+    cubes, _, board = lab()
+    board.plane.value, board.shape.value, board.percent.value = 1, "hole", 15
+    hole = hole_damage((4, 4, 4), (3, 3), plane=1, corner=(0, 0))
+    assert torch.equal(board.damage, hole)
+    board.shown.value = "other"
+    for tick, dies in [(0, True), (3, False)]:  # the signal passes plane 1 at tick 1
+        board.tick.value = tick
+        masks = damage_from_tick(hole, tick, steps=3)
+        for name, cube in cubes.items():
+            change = lesion_change(cube, board._vector, masks)
+            assert torch.equal(board.changes[name], change) and bool(change.any()) == dies
+        assert board.figure.data[-1].customdata.max() == pytest.approx(float(board.changes["other"].max()))
+        assert (board.lesions["plain"].output != board.lesions["plain"].whole).any() == dies
 
 
 def test_the_picture_is_of_the_chosen_cube():

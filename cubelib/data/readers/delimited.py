@@ -185,7 +185,7 @@ def _find_delimiter(path: Path, body: Sequence[str], columns: Columns) -> str:
 def _find_quoting(quoting: str, delimiter: str, body: Sequence[str]) -> str:
     if quoting != "auto" or delimiter != "\t":
         return "standard" if quoting == "auto" else quoting
-    cells = [cell for line in body[:2] for cell in line.rstrip("\r\n").split("\t")]
+    cells = [cell for line in body[:1] for cell in line.rstrip("\r\n").split("\t")]
     all_quoted = all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
     return "standard" if all_quoted else "letters"
 

@@ -28,6 +28,11 @@ def rows_in(value: Any, pick: Pick, bare: type | None, used: set[str], *, whole:
     Raises:
         MissingColumn: several lists have the columns.
     """
+    if isinstance(value, dict):
+        cells = pick(value)
+        if cells is not None and not any(isinstance(cell, (list, dict)) for cell in cells):
+            yield value  # a row, as nearly all are
+            return
     name, rows = next(_recognized(value, pick, bare), ("", None))
     if whole and value == []:
         name, rows = "list", []

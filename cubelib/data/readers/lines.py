@@ -34,7 +34,7 @@ _LEGACY = (
     "big5", "euc_kr", "mac_roman", "cp850",
 )  # fmt: skip
 # Letters of Czech and Polish in cp1250 that are symbols, or very rare, in the languages written in cp1252.
-_CENTRAL_EUROPEAN = re.compile(rb"[\x8a\x8e\x9a\x9d-\x9f]|(?<=[a-z])[\xb3\xb9](?=[a-z])")
+_CENTRAL_EUROPEAN = re.compile(rb"[\x8a\x8e\x9a\x9d-\x9f]|(?<=[a-z\xc0-\xff])[\xb3\xb9](?=[a-z\xc0-\xff])")
 
 BadLine = Callable[[str, str, str], None]
 
@@ -240,6 +240,13 @@ def json_documents(
             values, lines = [], enumerate(io.StringIO(text), start=number)
     yield from values
     for number, line in lines:
+        try:
+            value, end = _DECODER.raw_decode(line)
+        except (ValueError, RecursionError):
+            end = 0
+        if end and line[end:] in ("\n", ""):  # the usual case, which goes fast
+            yield f"line {number}", value
+            continue
         try:
             yield from _decode(line, number)
         except (ValueError, RecursionError) as error:

@@ -13,6 +13,7 @@ MISSING_WORDS = frozenset({"nan", "n/a", "na", "none", "null", "#n/a", "<na>", "
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _SHOWN = 3  # places named for each look
 
+_ENDS_OF_NUMBERS = set("0123456789.)")
 _LONGEST_WORD = max(map(len, MISSING_WORDS))
 
 
@@ -164,6 +165,6 @@ def look_of(text: str) -> Look | None:
         >>> look_of("[0.1, 0.2, 0.3]").name, look_of("[01/05/24, 09:00:00] Ann: Hi").name, look_of("Three.")
         ('lists of numbers', 'lines of a chat or a log, with date and time', None)
     """
-    if text[:1].isalpha() and len(text) > _LONGEST_WORD and not text[-1:].isdigit():
+    if text[:1].isalpha() and len(text) > _LONGEST_WORD and text[-1:] not in _ENDS_OF_NUMBERS:
         return None  # the common case, which costs no search
     return next((look for look in LOOKS if look.pattern.fullmatch(text)), None)

@@ -100,6 +100,7 @@ class RowLog:
         paths: the files; `path` is the one being read.
         total: rows so far, good and bad.
         columns: the names of all columns found, whether used or not.
+        skips: whether bad rows are left out.
 
     Raises:
         DataError: no files, or another value of `bad_rows`.
@@ -115,16 +116,11 @@ class RowLog:
         self.total = 0
         self.columns: dict[str, None] = {}
         self.dialect = dialect or Dialect()
-        self._skip = bad_rows == "skip"
+        self.skips = bad_rows == "skip"
         self._how_to_skip = skip
         self._found: dict[str, str] = {}
         self._reasons: dict[str, list[str]] = {}
         self._first: DataError | None = None
-
-    @property
-    def skips(self) -> bool:
-        """Whether bad rows are left out."""
-        return self._skip
 
     @property
     def source(self) -> str:
@@ -141,7 +137,7 @@ class RowLog:
             advice: what was found there and what to do.
         """
         error = DataError(f"Reading {self.path}, {place}: {reason}. {advice}")
-        if not self._skip:
+        if not self.skips:
             raise DataError(f"{error} Or leave such rows out with {self._how_to_skip}.")
         self._first = self._first or error
         self.leave_out(place, reason)
@@ -324,40 +320,45 @@ def _json_rows(log: RowLog, wanted: Columns, bare: type | None) -> Rows:
     """The rows of all values of a file, in any of the known layouts."""
 
     @lru_cache(maxsize=1024)
-    def find(names: tuple[str, ...]) -> dict[str, str] | MissingColumn:
+    def find(names: tuple[str, ...]) -> tuple[list[str], dict[str, str]] | MissingColumn:
         try:
             found = wanted.find(names, by_number=False)
         except MissingColumn as fault:
             return fault
         log.columns.update(dict.fromkeys(names))
-        _aliases(log, wanted, found)
-        return dict(zip(wanted.wanted, found, strict=True))
+        return found, _aliases(log, wanted, found)
 
     def pick(row: dict[str, Any]) -> list[Any] | None:
         found = find(tuple(row))
-        return None if isinstance(found, MissingColumn) else [row[name] for name in found.values()]
+        return None if isinstance(found, MissingColumn) else [row[name] for name in found[0]]
 
     example = ", ".join(f'"{column}": …' for column in wanted.wanted)
     used: set[str] = set()
     documents = json_documents(log.path, log.dialect.encoding, log.bad_line)
     start = list(islice(documents, 2))
+    whole = len(start) == 1
     for place, document in chain(start, documents):
-        for number, row in enumerate(rows_in(document, pick, bare, used, whole=len(start) == 1), start=1):
-            if row is not document:
-                place_of_row = f"row {number}" if len(start) == 1 else f"{place}, row {number}"
-            else:
-                place_of_row = place
-            if isinstance(row, dict):
-                found = find(tuple(row))
-                if isinstance(found, MissingColumn):
-                    log.bad_line(place_of_row, found.reason, found.advice)
+        try:
+            for number, row in enumerate(rows_in(document, pick, bare, used, whole=whole), start=1):
+                where = place
+                if row is not document:
+                    where = f"row {number}" if whole else f"{place}, row {number}"
+                if isinstance(row, dict):
+                    found = find(tuple(row))
+                    if isinstance(found, MissingColumn):
+                        if not log.total and not log.skips:  # then all rows will lack it
+                            raise DataError(f"Reading {log.path}, {where}: {found}")
+                        log.bad_line(where, found.reason, found.advice)
+                        continue
+                    for name, alias in found[1].items():
+                        row[name] = row[alias]
+                elif bare is None or not isinstance(row, bare):
+                    log.bad_line(where, f"expected an object, such as {{{example}}}", f"Got {row!r:.60}.")
                     continue
-                row = {**row, **{name: row[match] for name, match in found.items()}}
-            elif bare is None or not isinstance(row, bare):
-                log.bad_line(place_of_row, f"expected an object, such as {{{example}}}", f"Got {row!r:.60}.")
-                continue
-            log.total += 1
-            yield place_of_row, row
+                log.total += 1
+                yield where, row
+        except MissingColumn as fault:
+            log.bad_line(place, fault.reason, fault.advice)
     for name in sorted(used - USUAL):
         log.note(f"laid out as {name}")
 

@@ -196,6 +196,8 @@ def read_pairs(
     pairs: list[dict[str, Any]] = []
     for place, row in rows:
         questions, answers = _several(row[question]), _several(row[answer])
+        if isinstance(row[answer], str) and answers != [row[answer]]:
+            log.note("lists printed as text hold several answers each")
         negatives = [text for text in _several(row[negative]) if text not in ("", None)] if negative else []
         named = [(question, text) for text in questions]
         named += [(answer, text) for text in answers]

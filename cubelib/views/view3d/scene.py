@@ -191,13 +191,13 @@ def trace_states(core: CubicCore | Cube, vector: Tensor, *, damage: Tensor | Non
 
 def _folded(core: CubicCore | Cube, vector: Tensor) -> tuple[CubicCore, Tensor]:
     """The lattice, and the vector as its front face takes it, `(1, rows, columns, channels)`."""
-    if isinstance(core, CubicCore):
-        face = (core.lattice_size[1], core.lattice_size[2], core.in_channels)
-        lattice, reshaper = core, EmbeddingReshaper(vector.shape[-1], face)
-    elif core.initialized:
-        lattice, reshaper = core.core, core.reshaper
-    else:
+    lattice = core if isinstance(core, CubicCore) else core.embedding_processor
+    if lattice is None:
         raise DataError("There is no cube to look at yet. Call initialize_components() first.")
     if vector.ndim == 3:
         return lattice, vector[None]
-    return lattice, reshaper.fold(vector.reshape(-1, vector.shape[-1]).to(reshaper.order.device))
+    vectors = vector.reshape(-1, vector.shape[-1])  # (batch, dim)
+    if not isinstance(core, CubicCore):
+        return lattice, core.fold(vectors.to(core.device))
+    face = (*lattice.lattice_size[1:], lattice.in_channels)
+    return lattice, EmbeddingReshaper(vectors.shape[-1], face).fold(vectors)

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from cubelib.errors import DataError
 from cubelib.inference.answers import AnswerBank
-from cubelib.lattice import random_damage
+from cubelib.lattice import damage_from_tick, make_damage
+from cubelib.lattice.damage import SHAPES
 from cubelib.training.cube import Cube
-from cubelib.views.experiments import Lesion, encode, lesion
+from cubelib.views.experiments import Lesion, encode, lesion, lesion_change
 from cubelib.views.view3d.interactive import scene_traces
-from cubelib.views.view3d.scene import STRENGTH, Scene, trace_states
+from cubelib.views.view3d.scene import STRENGTH, Colors, Scene, trace_states
 from cubelib.views.view3d.static import cubes as draw_cubes
 from cubelib.views.widgets.base import FigureWidget, Heatmap, answer_table, lattice_figure, on_change
 
@@ -31,8 +32,9 @@ class LesionLab(FigureWidget):
     """Cubes in which the same cells die. Taught in notebook 04.
 
     A click on a cell kills or revives it, in the lattice or on the single plane beside it; the slider kills a share of
-    all cells, drawn at random. For each cube the table shows the cosine of the output with the sentence's own vector,
-    unharmed and damaged, and the nearest known texts.
+    all cells, scattered, as a ball, or as a hole in the chosen plane, from a tick on. The lower map shows what changed
+    at the back face against the unharmed cube, on one scale for all cubes. For each cube the table shows the cosine of
+    the output with the sentence's own vector, unharmed and damaged, and the nearest known texts.
 
     Args:
         cubes: name → Cube or CubeTrainer, all of one lattice and one teacher, such as a plain one beside one that was
@@ -44,8 +46,9 @@ class LesionLab(FigureWidget):
     Attributes:
         lesions: what `cubelib.views.experiments.lesion` returned, by name.
         damage: the dead cells, bool `(depth, rows, columns)`.
-        sentence, percent, draw, plane, shown: the controls, each with a `value`: the line, the percentage of dead
-            cells, the number of the random draw, the plane beside the lattice, the name of the cube in the picture.
+        sentence, shape, percent, draw, tick, plane, shown: the controls, each with a `value`: the line, the shape of
+            the lesion, the percentage of dead cells, the number of the random draw, the tick at which they die, the
+            plane beside the lattice, the name of the cube in the pictures.
 
     Raises:
         DataError: cubes of different lattices, or as in `lesion`; later mistakes get a message.
@@ -71,19 +74,24 @@ class LesionLab(FigureWidget):
             )
         (size,) = sizes
         self.damage = torch.zeros(size, dtype=torch.bool)
+        steps = min(cube.core.steps for cube in self.cubes.values())
+        self.tick = ipywidgets.IntSlider(max=steps, description="from tick", continuous_update=False)
         self.set_sentence(sentence)
+        self.shape = ipywidgets.Dropdown(options=SHAPES, description="lesion", layout={"width": "200px"})
         self.percent = ipywidgets.IntSlider(max=MOST_PERCENT, description="dead, %", continuous_update=False)
         self.draw = ipywidgets.BoundedIntText(max=9999, description="draw", layout={"width": "150px"})
         self.plane = ipywidgets.IntSlider(size[0] // 2, max=size[0] - 1, description="plane")
         self.shown = ipywidgets.Dropdown(options=list(self.cubes), description="picture", layout={"width": "240px"})
         self.revive = ipywidgets.Button(description="all alive", layout={"width": "90px"})
-        on_change(self._draw_cells, self.percent, self.draw)
+        on_change(self._draw_cells, self.shape, self.percent, self.draw)
+        on_change(self._update, self.tick)
         on_change(self.show, self.plane, self.shown)
         self.revive.on_click(lambda _: self.heal())
         scene = self._scene()
-        figure = lattice_figure(scene, [self._slice(scene)], color_bar=False)
-        super().__init__(sentence, figure, [self.percent, self.draw, self.revive], [self.plane, self.shown])
-        for trace in self.figure.data:
+        figure = lattice_figure(scene, [self._slice(scene), self._change()], color_bar=False)
+        rows = [self.shape, self.percent, self.draw], [self.tick, self.plane], [self.shown, self.revive]
+        super().__init__(sentence, figure, *rows)
+        for trace in self.figure.data[:-1]:  # all but the back face
             trace.on_click(self._click)
 
     # --- what a click does, and a cell of a notebook can do too -----------------------------------------------------
@@ -139,7 +147,7 @@ class LesionLab(FigureWidget):
 
     def traces(self) -> list[dict[str, Any]]:
         scene = self._scene()
-        return [*scene_traces(scene, 0), self._slice(scene).trace()]
+        return [*scene_traces(scene, 0), self._slice(scene).trace(), self._change().trace()]
 
     def _scene(self) -> Scene:
         return Scene(self._loudest(self.cubes[self.shown.value])[None], LOUDEST, dead=self.damage)
@@ -148,6 +156,11 @@ class LesionLab(FigureWidget):
         plane = self.plane.value
         title = "the chosen plane: click to kill or revive"
         return Heatmap(title, scene.values[0, plane], scene.colors, crossed=self.damage[plane])
+
+    def _change(self) -> Heatmap:
+        colors = Colors([torch.ones(1), *self.changes.values()])
+        title = "what changed at the back face (1: the strength of a cell)"
+        return Heatmap(title, self.changes[self.shown.value], colors)
 
     def set_sentence(self, sentence: str) -> None:
         self._vector = encode(next(iter(self.cubes.values())), sentence)
@@ -158,12 +171,17 @@ class LesionLab(FigureWidget):
 
     def _loudest(self, cube: Cube) -> Tensor:
         """The strongest signal that each cell ever holds, `(depth, rows, columns)`."""
-        strength: Tensor = trace_states(cube, self._vector, damage=self.damage).norm(dim=-1)
+        strength: Tensor = trace_states(cube, self._vector, damage=self._masks(cube)).norm(dim=-1)
         return strength.amax(0)
+
+    def _masks(self, cube: Cube) -> Tensor:
+        """The dead cells tick by tick, `(steps + 1, depth, rows, columns)`."""
+        return damage_from_tick(self.damage, self.tick.value, steps=cube.core.steps)
 
     def _draw_cells(self) -> None:
         planes, rows, columns = self.damage.shape
-        self.damage = random_damage((planes, rows, columns), self.percent.value / 100, seed=self.draw.value)
+        share, options = self.percent.value / 100, {"plane": self.plane.value, "seed": self.draw.value}
+        self.damage = make_damage(self.shape.value, (planes, rows, columns), share, **options)
         self._update()
 
     def _update(self) -> None:
@@ -171,4 +189,6 @@ class LesionLab(FigureWidget):
         self.show()
 
     def _measure(self) -> None:
-        self.lesions: dict[str, Lesion] = lesion(self.cubes, self._vector, self.damage, bank=self.bank, k=self.k)
+        options = {"from_tick": self.tick.value, "bank": self.bank, "k": self.k}
+        self.lesions: dict[str, Lesion] = lesion(self.cubes, self._vector, self.damage, **options)
+        self.changes = {name: lesion_change(cube, self._vector, self._masks(cube)) for name, cube in self.cubes.items()}

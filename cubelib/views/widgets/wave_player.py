@@ -76,7 +76,7 @@ class WavePlayer(FigureWidget):
 
     def _faces(self) -> list[Heatmap]:
         """The numbers of each cell of the front face at the start, and of the back face at the end."""
-        states = self.trace.states[..., : self.cube.reshaper.cube_shape[2]]
+        states = self.trace.states[..., : self.cube.core.in_channels]
         faces = {"in: front face, tick 0": states[0, 0], f"out: back face, tick {self.tick.max}": states[-1, -1]}
         colors = Colors(list(faces.values()))
         return [
