@@ -9,28 +9,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cubelib.data.readers.chat_layouts import (
-    NAME_KEYS,
-    ROLE_KEYS,
-    TEXT_KEYS,
-    Conversation,
-    Message,
-    find_conversations,
-    is_turn,
-    message_of,
-)  # fmt: skip
+from cubelib.data.readers import chat_layouts
+from cubelib.data.readers.chat_layouts import Conversation, Message, find_conversations, is_turn, message_of
 from cubelib.data.readers.columns import Columns, MissingColumn
 from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.lines import format_of, json_documents, text_lines
-from cubelib.data.readers.rows import (
-    TABLES,
-    BadRows,
-    RowLog,
-    SkippedTurns,
-    Source,
-    all_rows,
-    check_file,
-)  # fmt: skip
+from cubelib.data.readers.rows import TABLES, BadRows, RowLog, SkippedTurns, Source, all_rows, check_file
 from cubelib.data.readers.texts import kind_of, text_fault
 from cubelib.data.readers.whatsapp import looks_like_whatsapp, read_whatsapp
 from cubelib.errors import DataError
@@ -61,8 +45,6 @@ class Turn(NamedTuple):
 
 @dataclass
 class _Found:
-    """A conversation as it is in the file."""
-
     rows: list[tuple[Path, str]] = field(default_factory=list)  # file and place of each
     turns: list[tuple[str, Message]] = field(default_factory=list)  # place, turn
 
@@ -75,7 +57,6 @@ class _Columns(NamedTuple):
 
     @property
     def named(self) -> list[str]:
-        """Those that the user named."""
         turns = None if self.turns == DEFAULT_COLUMN or self.conversation else self.turns
         text = self.text if self.conversation and self.text != "text" else None
         return [column for column in (turns, self.conversation, self.role, text) if column]
@@ -228,7 +209,6 @@ def _read(log: RowLog, columns: _Columns, pause_hours: float | None) -> list[lis
 
 
 def _divide(turns: list[tuple[str, Message]], pause_hours: float | None) -> list[list[tuple[str, Message]]]:
-    """The turns, divided where a pause is longer."""
     parts: list[list[tuple[str, Message]]] = [[]]
     last = None
     for place, message in turns:
@@ -307,7 +287,6 @@ def _rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, A
 
 
 def _texts(log: RowLog) -> Iterator[tuple[str, Any]]:
-    """Marked texts: one on each line, or all lines together."""
     lines = [(f"line {number}", line) for number, line in enumerate(_lines(log), start=1) if line.strip()]
     if any(find_conversations(line, "") is None for _, line in lines):
         lines = [("the text", "".join(_lines(log)))]
@@ -334,7 +313,7 @@ def _json_rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[s
 def _is_one_chat(items: list[Any]) -> bool:
     if all(isinstance(item, str) for item in items):
         return find_conversations(items, "") is not None
-    return all(is_turn(item) and not any(key in item for key in NAME_KEYS) for item in items)
+    return all(is_turn(item) and not any(key in item for key in chat_layouts.NAME_KEYS) for item in items)
 
 
 def _checked(log: RowLog, place: str, conversations: Sequence[Conversation]) -> Iterator[_Found]:
@@ -369,12 +348,12 @@ class _TurnRows:
 
     def add(self, place: str, row: Any) -> None:
         name: Any = str(self._log.path)
-        text_keys, role_keys = [self._columns.text, *TEXT_KEYS], list(ROLE_KEYS)
+        role_keys = [self._columns.role] if self._columns.role else chat_layouts.ROLE_KEYS
+        text_keys = [self._columns.text, *chat_layouts.TEXT_KEYS]
         if isinstance(row, dict):
-            column = self._columns.conversation or next((key for key in NAME_KEYS if key in row), None)
+            column = self._columns.conversation or next((key for key in chat_layouts.NAME_KEYS if key in row), None)
             name = row[column] if column else name
             text_keys = [key for key in text_keys if key in row] or text_keys
-            role_keys = [self._columns.role] if self._columns.role else role_keys
         if isinstance(name, bool) or not isinstance(name, str | int) or name == "":
             reason = f"the column {column!r} holds no number or name of a conversation"
             self._log.bad(place, reason, f"Found {name!r:.60}. Fill it in, or remove the row.")
@@ -411,7 +390,6 @@ def _leave_out(log: RowLog, found: _Found, reason: str, advice: str) -> None:
 
 
 def _no_turns(row: Any, column: str) -> tuple[str, str]:
-    """What is wrong with a row without a conversation, and what to do."""
     if isinstance(row, dict) and column in row:
         reason = f"the column {column!r} holds {kind_of(row[column])} where a list of turns is expected"
         return reason, f"Found {row[column]!r:.60}. Mend it, or remove the row."

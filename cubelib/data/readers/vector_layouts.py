@@ -103,7 +103,8 @@ def _from_bytes(data: bytes) -> Array | None:
         size = np.dtype(kind).itemsize
         if len(data) < _FEWEST * size or len(data) % size:
             continue
-        if kind == "<f4" and len(data) % 8 == 0 and not (np.frombuffer(data, "<u4")[::2] & 0x1FFFFFFF).any():
+        ends = np.frombuffer(data, "<u4") & 0x1FFFFFFF if kind == "<f4" else np.empty(0)
+        if len(ends) % 2 == 0 and not ends[::2].any() and ends[1::2].any():
             continue  # float64 that was float32
         values = np.frombuffer(data, kind)
         usual = (np.abs(values) > 1e-8) & (np.abs(values) < 1e4)
