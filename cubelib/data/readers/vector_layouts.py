@@ -89,7 +89,7 @@ def _from_print(text: str) -> Array | str:
         return parse_vector(numbers)
     if _BASE64.fullmatch(text):
         try:
-            vector = _from_bytes(base64.b64decode(text, validate=False))
+            vector = _from_bytes(base64.b64decode(text, validate=False), ["<f4"])
         except ValueError:
             vector = None
         if vector is not None:
@@ -97,15 +97,16 @@ def _from_print(text: str) -> Array | str:
     return "text that is no list"
 
 
-def _from_bytes(data: bytes) -> Array | None:
+def _from_bytes(data: bytes, kinds: Sequence[str] = ("<f4", "<f8", "<f2")) -> Array | None:
     """Little-endian float32, float64 or float16: the first of these in which the numbers are those of vectors."""
-    for kind in ("<f4", "<f8", "<f2"):
+    for kind in kinds:
         size = np.dtype(kind).itemsize
         if len(data) < _FEWEST * size or len(data) % size:
             continue
-        ends = np.frombuffer(data, "<u4") & 0x1FFFFFFF if kind == "<f4" else np.empty(0)
-        if len(ends) % 2 == 0 and not ends[::2].any() and ends[1::2].any():
-            continue  # float64 that was float32
+        if kind == "<f4" != kinds[-1] and len(data) % 8 == 0:
+            ends = np.frombuffer(data, "<u4") & 0x1FFFFFFF
+            if not ends[::2].any() and ends[1::2].any():
+                continue  # float64 that was float32
         values = np.frombuffer(data, kind)
         usual = (np.abs(values) > 1e-8) & (np.abs(values) < 1e4)
         if np.isfinite(values).all() and (usual | (values == 0)).mean() > 0.99 and usual.any():
