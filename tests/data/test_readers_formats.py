@@ -50,7 +50,7 @@ def read(reader, path, *arguments, **options):
         ("01_stsb_tsv/sts-train.tsv", {"question": 5, "answer": 6, "label_column": 4, "min_score": 1}, 9,
          {FormatWarning: "without", SkippedRows: "3 of 12 rows are left out: a score below 1 in the column '4'"}),
         ("03_tsv_open_quote/quora.tsv", {"question": "question1", "answer": "question2", "bad_rows": "skip"}, 13,
-         {UnusedColumns: "7 of 13 pairs are marked as wrong (0, -1 or false) in the column 'is_duplicate'"}),
+         {UnusedColumns: "7 of 13 pairs are marked as wrong (such as '0') in the column 'is_duplicate'"}),
         ("03_tsv_open_quote/quora.tsv", {"label_column": "is_duplicate"}, 6,
          {FormatWarning: "'question' is the column 'question1'", SkippedRows: "7 of 13 rows are left out: marked"}),
         ("04_semicolon_bom/faq.csv", {}, 12, {FormatWarning: "divided by semicolons"}),
@@ -264,10 +264,11 @@ def test_pairs_of_every_layout(tmp_path, layout):
         *((vector, "lists of numbers") for vector in ("[0.1, -2e-5, 3]", "0.1 0.2 .3", "array([1., 2., ..., 3.])")),
         ("the 0.1 0.2 0.3 -0.4 5e-1", "a word and its vector"),
         *((number, "numbers") for number in ("5", "1,234.50", "2024-05-01", "(12 %)")),
-        *((word, "words for a missing value") for word in ("nan", "N/A", "None", "NULL", "<NA>")),
+        *((word, "words for a missing value") for word in ("nan", "N/A", "None", "NULL", "<NA>", r"\N", "#REF!")),
+        *((link, "links or identifiers") for link in ("https://a.b/c", "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "d_1")),
         *((line + " Hi.", "lines of a chat or a log, with date and time") for line in (
             "[01/05/24, 09:00:00] Ann:", "01.05.2024, 09:00 - Ann:", "5/1/24, 9:00 AM - Ann:", "2024-05-01T09:00 Ann")),
-        *((listed, "lists printed as text") for listed in ("['a', 'b']", '["a"]', "{'text': array(['a'])}")),
+        *((listed, "lists printed as text") for listed in ("['a', 'b']", '["a"]', "{'text': array(['a'])}", "b'a b'")),
         *((text, None) for text in ("A cat.", "None of it.", "In 1912", "[Ann] Hi", "12 cats", "", "3.", "The 5 6 7")),
     ],
 )  # fmt: skip
@@ -295,6 +296,11 @@ def test_what_a_text_looks_like(tmp_path, text, look):
         ("gb18030", "我的包裹在哪里？追踪号码在我们的邮件里。我可以退鞋吗？"),
         ("utf-16-le", "Where is my parcel?"),
         ("utf-16-be", "Where is my parcel?"),
+        ("utf-16-le", "一个，上帝 一上"),
+        ("utf-16-be", "Где моя посылка?"),
+        ("iso2022_jp", "私の荷物はどこですか。"),
+        ("cp866", "Где моя посылка? Номер отправления указан в письме."),
+        ("cp874", "พัสดุของฉันอยู่ที่ไหน หมายเลขอยู่ในอีเมล"),
     ],
 )
 def test_encodings_without_a_mark(tmp_path, encoding, text):
@@ -323,10 +329,56 @@ def test_every_part_of_a_dialect_can_be_set(tmp_path, name, content, dialect, pa
     assert not messages
 
 
+LABELED = "sentence1\tsentence2\t{}\nA?\tb\t{}\nC?\td\t{}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "questions", "told"),
+    [
+        ("a.txt", '"question" "answer"\n"1" "A b?" "c"\n"2" "D?" "e"\n', {}, ["A b?", "D?"], "divided by spaces"),
+        ("a.csv", "question^answer\nA?^b\n", {}, ["A?"], "divided by '^'s"),
+        ("a.csv", "FAQ, 2024\n\n,question,answer\n,,\n0,A?,b\n", {}, ["A?"], "the header is in line 3, and what is ab"),
+        ("a.csv", "question,answer\nA?,b,,\nC?,d\n", {}, ["A?", "C?"], None),
+        ("a.csv", "question,answer\nA?,b\nquestion,answer\nC?,d\n", {}, ["A?", "C?"], "the header once more (line 3)"),
+        ("a.csv", f'question,answer\n"{"A b? " * 30_000}","b"\n', {}, [("A b? " * 30_000).strip()], None),
+        ("a.tsv", "1\tA?\n2\tC?\n", {"question": 1, "answer": 1}, ["A?", "C?"], "without a header"),
+        ("a.csv", ",0,1\n7,A?,b\n", {"question": 0, "answer": 1}, ["A?"], None),
+        ("a.csv", '[{"question": "A?",\n "answer": "b"}]', {}, ["A?"], None),
+        ("a.json", '[{"question": "A\nb?", "answer": "c"}]', {}, ["A\nb?"], None),
+        ("a.jsonl", '{"query": "A?", "answers": ["b"]}', {}, ["A?"], "'answer' is the column 'answers'"),
+        ("a.jsonl", '{"prompt": "A?", "chosen": [{"role": "user", "content": "A?"}, {"role": "gpt", "content": "b"}]}', {},
+         ["A?"], "'answer' is the column 'chosen'"),
+        ("a.jsonl", '{"question": "A?", "answer": [{"text": "b", "label": 1}, {"text": "c", "label": 0}]}', {}, ["A?"],
+         "Answers left out because their lists mark them as wrong: 1."),
+        ("a.tsv", LABELED.format("gold_label", "contradiction", "-"), {}, ["A?", "C?"], "1 of 2 pairs are marked as"),
+        ("a.tsv", LABELED.format("Quality", 0, 1), {}, ["A?", "C?"], "(such as '0') in the column 'Quality'"),
+        ("a.tsv", LABELED.format("y", 0, 1), {}, ["A?", "C?"], "(such as '0') in the column 'y'"),
+        ("a.tsv", LABELED.format("target", 0, "x"), {}, ["A?", "C?"], None),
+        ("a.tsv", "A?\tb\t1\nC?\td\t0\n", {"question": 0, "answer": 1}, ["A?", "C?"], "wrong (such as '0') in the"),
+        ("a.tsv", LABELED.format("Label", "SUPPORTS", "REFUTES"), {"label_column": "label"}, ["A?"], "1 of 2 rows are"),
+        ("a.csv", "anchor,positive,negative_1,negative_2\nA?,b,c,d\n", {}, ["A?"], "'negative_1' (with 1 more like it) is not"),
+    ],
+    ids=count(),
+)  # fmt: skip
+def test_pairs_are_read_right_or_something_is_said(tmp_path, name, content, options, questions, told):
+    found, messages = read(read_pairs, write(tmp_path, name, content), **options)
+    assert [pair["question"] for pair in found] == questions
+    messages.pop(UnusedColumns if "label_column" in options else None, None)
+    said = " ".join(messages.values())
+    assert told in said if told else not re.sub(".*is the column [^.]*.*", "", said)
+
+
 @pytest.mark.parametrize("wrong", [{"delimiter": "ab"}, {"delimiter": ""}, {"header": "yes"}, {"quoting": "some"}])
 def test_a_dialect_refuses_what_it_does_not_know(wrong):
     with pytest.raises(DataError, match=f"Dialect: {next(iter(wrong))} is .* got {next(iter(wrong.values()))!r}"):
         Dialect(**wrong)
+
+
+@pytest.mark.parametrize("text", ["GrÃ¶ÃŸe", "itâ€™s", "Ð\x93Ð´Ðµ", "Gr\ufffde", "num‚ro"])
+def test_letters_decoded_wrongly_are_told(tmp_path, text):
+    found, messages = read(read_texts, write(tmp_path, "a.txt", f"NÃO é “so”, l’été — да\n{text}"))
+    assert found[1] == text
+    assert "1 of 2 lines look like letters decoded wrongly" in messages[SuspectTexts]
 
 
 def test_a_cell_that_could_be_several_rows_is_told(tmp_path):

@@ -13,12 +13,15 @@ from cubelib.data.text import normalize_text
 TEXT_COLUMNS = (("text",), ("sentence",), ("content",), ("document",), ("passage",), ("body",), ("utterance",))
 PAIR_COLUMNS = (
     ("question", "answer"), ("question", "answers"), ("questions", "answers"), ("query", "answer"),
-    ("query", "positive"), ("query", "pos"), ("query", "document"), ("query", "passage"), ("query", "response"),
+    ("query", "answers"), ("query", "positive"), ("query", "pos"), ("query", "document"), ("query", "passage"),
+    ("query", "response"),
     ("question", "response"), ("question", "positive"), ("anchor", "positive"), ("anchor", "pos"),
     ("sentence1", "sentence2"), ("question1", "question2"), ("text1", "text2"), ("premise", "hypothesis"),
     ("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
-    ("prompt", "chosen"), ("input", "output"), ("user", "assistant"), ("patterns", "responses"),
+    ("prompt", "chosen"), ("question", "chosen"),
+    ("claim", "evidence"), ("input", "output"), ("user", "assistant"), ("patterns", "responses"),
 )  # fmt: skip
+_SHOWN = 50  # names listed
 _HINTS = {
     "conversations": {"messages", "conversations", "conversation", "turns", "mapping", "dialog", "dialogue"},
     "vectors": {"embedding", "embeddings", "vector", "vectors"},
@@ -90,6 +93,8 @@ class Columns:
         """Whether there are any, and `find` finds them all without counting."""
         if not self.wanted:
             return False
+        if self.are_numbers:  # as pandas writes them; in other rows a number is a cell
+            return list(filter(None, names)) == list(map(str, range(len(list(filter(None, names))))))
         try:
             self.find(names, by_number=False)
         except MissingColumn:
@@ -107,14 +112,15 @@ class Columns:
         return None
 
     def _missing(self, wanted: str, names: Sequence[str]) -> MissingColumn:
-        matches = difflib.get_close_matches(wanted, names, n=1)
+        matches = difflib.get_close_matches(wanted, names[:_SHOWN], n=1)
         nearest = f" Did you mean {matches[0]!r}?" if matches else ""
         hints = [
             f" If these are {content}, set content: {content} (data.content)."
             for content in _HINTS
             if any(is_hint(name, content) for name in names)
         ]
-        listed = ", ".join(repr(name) if name != name.strip() else name for name in names) or "none"
+        listed = ", ".join(repr(name) if name != name.strip() else name for name in names[:_SHOWN]) or "none"
+        listed += f", and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
         advice = f"Columns found: {listed}.{nearest}{''.join(hints)} {self.advice}"
         return MissingColumn(f"there is no column {wanted!r}", advice)
 

@@ -21,12 +21,16 @@ QUOTING_ADVICE = (
     'Close every double quote, and write one inside a text as two: "say ""yes""". If quotation marks are letters in '
     "this file, set quoting: none (data.quoting)."
 )
-_DELIMITERS = (",", "\t", ";", "|")
-_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", r"\t": "\t"}
+_DELIMITERS = (",", "\t", ";", "|", "^", "~", "\x01")  # the last is Hive's
+_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", r"\t": "\t"}
+_LONGEST_CELL = 1 << 23  # letters; csv itself takes 131,072
+_ABOVE = 10  # most lines above the header: titles and comments
 _SAMPLE = (200, 1 << 18)  # lines that tell the dialect, and most letters
 _STEADY = 0.9  # share of the lines that a table without a header must have in one width
 _WORDS = 3  # in a cell that is no name
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*$", re.IGNORECASE)  # Excel's own
+_BETWEEN_QUOTES = re.compile(r'"[^"]*"([^"\s,]|[ \t,])"')
+_ROW_NAME = re.compile(r'"\d+"')  # R writes one before each row, and none in the header
 _BLANKS_AFTER_QUOTE = re.compile(r'(?<=")[ \t]+$')
 _NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?\s*")
 
@@ -36,7 +40,8 @@ class Dialect:
     r"""How a text file is written; what is left out is found from the file itself, and told in a FormatWarning.
 
     Args:
-        delimiter: what divides the cells: one character, or one of the words "tab", "comma", "semicolon" and "pipe".
+        delimiter: what divides the cells: one character, or one of the words "tab", "comma", "semicolon", "pipe" and
+            "space".
         header: whether the first line names the columns. "auto" looks for the names that are asked for.
         quoting: "standard": double quotes enclose a cell, and two stand for one inside it. "none": they are letters.
             "auto": standard; in tab-separated files letters, but for cells that are enclosed beyond doubt.
@@ -94,6 +99,7 @@ def open_table(path: Path, dialect: Dialect, columns: Columns) -> Table:
     Raises:
         DataError: the file cannot be read, or a column is missing.
     """
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))  # there is one for the whole process
     encoding = dialect.encoding or detect_encoding(path)
     lines = text_lines(path, encoding, newline="")
     sample = _sample(lines)
@@ -104,6 +110,13 @@ def open_table(path: Path, dialect: Dialect, columns: Columns) -> Table:
     body = [line for line in sample[skipped:] if line.strip()]
     delimiter = announced or _find_delimiter(path, body, columns)
     cells = [_split([line], delimiter) for line in body]
+    found = []
+    named = (number for number, row in enumerate(cells[:_ABOVE]) if len(row) > 1 and columns.are_named(row))
+    above = next(named, 0) if dialect.header == "auto" else 0
+    if above:
+        skipped += sample[skipped:].index(body[above])
+        body, cells = body[above:], cells[above:]
+        found.append(f"the header is in line {skipped + 1}, and what is above it is left out")
     feed = _Feed(chain(sample[skipped:], lines), skipped)
     quoting = _find_quoting(dialect.quoting, delimiter, body)
     # Lines are not rows where quotation marks enclose line breaks: there the first row tells the width.
@@ -112,18 +125,18 @@ def open_table(path: Path, dialect: Dialect, columns: Columns) -> Table:
     number, first = next(iter(records), (0, []))
     if isinstance(first, str):
         raise DataError(f"Reading {path}, line {number}: {first}. {QUOTING_ADVICE}")
-    if not first:
+    if not any(cell.strip() for cell in first):
         return Table(number, [], [], iter(()))
     has_header = _has_header(path, dialect.header, first, cells, columns)
+    has_row_names = _usual_width(cells[1:]) == len(first) + 1 and all(map(_ROW_NAME.match, body[1:]))
     if has_header or not records.width:
-        records.width = len(first)
+        records.width = len(first) + has_row_names
     if has_header:
-        header = [name.strip() for name in first]
+        header = [""] * has_row_names + [name.strip() for name in first]
     elif columns.are_default and records.width == len(columns.wanted):
         header = list(columns.wanted)
     else:
         header = [str(number) for number in range(records.width)]
-    found = []
     if encoding not in ("utf-8", "utf-8-sig", dialect.encoding):
         found.append(f"encoded as {encoding}")
     if delimiter not in (",", "\t", dialect.delimiter):
@@ -169,11 +182,14 @@ def _find_delimiter(path: Path, body: Sequence[str], columns: Columns) -> str:
     candidates = sorted(_DELIMITERS, key=lambda delimiter: delimiter != preferred)
     if not columns.wanted:  # the header alone: a cell may have line breaks, as NumPy's prints of vectors do
         return max(candidates, key=lambda delimiter: len(_split(body[:1], delimiter)))
+    enclosed = _BETWEEN_QUOTES.match(body[0]) if body else None
+    if enclosed:
+        return enclosed[1]
     best, steadiest = preferred, 0
     is_prose = format_of(path) == ".txt"  # where commas and semicolons divide clauses
     for delimiter in candidates:
         rows = [_split([line], delimiter) for line in body]
-        if rows and columns.are_named(rows[0]):
+        if any(map(columns.are_named, rows[:_ABOVE])):
             return delimiter
         width = _usual_width(rows)
         steady = sum(len(row) == width for row in rows) if width > 1 else 0

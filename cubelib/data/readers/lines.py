@@ -22,6 +22,7 @@ from cubelib.files import reason
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _BLOCK = 1 << 20
 _SAMPLE = 1 << 16  # bytes of lines that are not ASCII, from which an encoding is guessed
+_FEWEST_MARKS = 0.002  # share of the letters of a text
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
@@ -31,10 +32,12 @@ _MARKS = {
 }
 _LEGACY = (
     "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "shift_jis", "euc_jp", "gb18030",
-    "big5", "euc_kr", "mac_roman", "cp850",
+    "big5", "euc_kr", "mac_roman", "cp850", "cp866", "cp874",
 )  # fmt: skip
 # Letters of Czech and Polish in cp1250 that are symbols, or very rare, in the languages written in cp1252.
 _CENTRAL_EUROPEAN = re.compile(rb"[\x8a\x8e\x9a\x9d-\x9f]|(?<=[a-z\xc0-\xff])[\xb3\xb9](?=[a-z\xc0-\xff])")
+
+_OBJECTS = re.compile(rb'[\xef\xbb\xbf\xff\xfe]*\s*(\[\s*)?\{\s*"[^"]*"\s*:')  # how JSON begins, after a mark
 
 BadLine = Callable[[str, str, str], None]
 
@@ -49,6 +52,23 @@ def format_of(path: Path) -> str:
     if path.suffix.lower() in COMPRESSED:
         path = path.with_suffix("")
     return path.suffix.lower()
+
+
+def content_format(path: Path) -> str:
+    """As `format_of`, but files that begin with JSON objects or as Parquet does are that, whatever their name.
+
+    Raises:
+        DataError: the file cannot be read.
+        ModuleNotFoundError: a .zst file, and pyarrow is not installed.
+    """
+    try:
+        with _open(path) as file:
+            head = file.read(256)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from None
+    if head.startswith(b"PAR1"):
+        return ".parquet"
+    return ".json" if _OBJECTS.match(head.replace(b"\0", b"")) else format_of(path)
 
 
 def text_lines(path: Path, encoding: str | None = None, newline: str | None = None) -> Iterator[str]:
@@ -85,7 +105,7 @@ def text_lines(path: Path, encoding: str | None = None, newline: str | None = No
     except UnicodeError as error:
         raise DataError(
             f"Reading {path}, after line {number}: not text in {encoding} ({getattr(error, 'reason', error)}). Set "
-            "encoding (data.encoding) to the right one, such as cp1252, or leave it out."
+            "encoding (data.encoding) to the one it was written in, such as cp1252, or write it again as UTF-8."
         ) from None
     except _UNREADABLE as error:
         raise _unreadable(path, error) from None
@@ -106,6 +126,8 @@ def detect_encoding(path: Path) -> str:
             for mark, encoding in _MARKS.items():
                 if head.startswith(mark):
                     return encoding
+            if b"\x1b$" in head:
+                return "iso2022_jp"
             if b"\0" in head:
                 return _without_mark(path, head)
             decoder = codecs.getincrementaldecoder("utf-8")()
@@ -122,10 +144,15 @@ def detect_encoding(path: Path) -> str:
 
 
 def _without_mark(path: Path, head: bytes) -> str:
-    """UTF-16 without a mark: every other byte of Latin text is zero."""
-    for encoding, zeros, letters in (("utf-16-le", head[1::2], head[::2]), ("utf-16-be", head[::2], head[1::2])):
-        if 2 * zeros.count(0) > len(zeros) and not letters.count(0):
-            return encoding
+    """UTF-16 without a mark: in any language, line ends and many other marks are ASCII."""
+    share = {}
+    for encoding in ("utf-16-le", "utf-16-be"):
+        text = head.decode(encoding, "ignore")
+        marks = sum(letter.isascii() and not letter.isalnum() for letter in text)
+        share[encoding] = 0 if "\0" in text else marks / max(len(text), 1)
+    likeliest = max(share, key=lambda encoding: share[encoding])
+    if share[likeliest] > _FEWEST_MARKS:
+        return likeliest
     raise _no_text(path)
 
 
@@ -133,7 +160,8 @@ def _no_text(path: Path) -> DataError:
     with _open(path) as file:
         number = next(number for number, line in enumerate(file, start=1) if b"\0" in line)
     return DataError(
-        f"Reading {path}, line {number}: a NUL byte. The file is damaged, or no text. Save it again as UTF-8 text."
+        f"Reading {path}, line {number}: a NUL byte. The file is damaged, or no text, such as a spreadsheet "
+        "or an archive. Save it again as UTF-8 text, or set encoding (data.encoding) if it is UTF-16 or UTF-32."
     )
 
 
@@ -150,7 +178,7 @@ def _guess(path: Path) -> str:
                     break
     broken = _surrogates(sample)
     valid = sum(letter > "\x7f" for letter in sample.decode("utf-8", "ignore"))
-    if valid > broken:
+    if valid >= broken:
         raise DataError(
             f"Reading {path}, line {first}: a letter that is not valid UTF-8, in a file that is UTF-8 elsewhere. Write "
             "that line again."
@@ -288,4 +316,4 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, strict=False)

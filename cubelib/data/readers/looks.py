@@ -9,12 +9,33 @@ from dataclasses import dataclass, field
 
 from cubelib.errors import DataError
 
-MISSING_WORDS = frozenset({"nan", "n/a", "na", "none", "null", "#n/a", "<na>", "nat"})  # in lower case
+MISSING_WORDS = frozenset(
+    {
+        "nan",
+        "n/a",
+        "na",
+        "none",
+        "null",
+        "#n/a",
+        "<na>",
+        "nat",
+        "\\n",
+        "nil",
+        "undefined",
+        "-",
+        "#ref!",
+        "#value!",
+        "#name?",
+        "#div/0!",
+        "[deleted]",
+        "[removed]",
+        "no answer present.",
+    }
+)  # in lower case
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _SHOWN = 3  # places named for each look
 
-_ENDS_OF_NUMBERS = set("0123456789.)")
-_LONGEST_WORD = max(map(len, MISSING_WORDS))
+_ENDS_OF_THESE = set("0123456789.)'\"")
 
 
 @dataclass(frozen=True)
@@ -53,12 +74,17 @@ LOOKS = [
     Look(
         "numbers",
         "Name the column that holds sentences.",
-        re.compile(r"[-+(]?\d(?:[\d\s.,:/+()%-]*[\d)%])?"),
+        re.compile(r"[-+(]?\d(?:[\d\s.,:/+()%>-]*[\d)%])?"),
+    ),
+    Look(
+        "links or identifiers",
+        "Name the column that holds sentences.",
+        re.compile(r"(?:https?://|www\.)\S+|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|[a-z]+_\d+", re.IGNORECASE),
     ),
     Look(
         "lists printed as text",
-        "Write one text in each row, or the lists as JSON.",
-        re.compile(r"""\[\s*(['"]).*\1\s*,?\s*\]|\{\s*(['"])\w+\2\s*:.*\}""", re.DOTALL),
+        "Write one text in each row, or the lists as JSON; decode bytes (b'…') before they are written.",
+        re.compile(r"""\[\s*(['"]).*\1\s*,?\s*\]|b(['"]).*\2|\{\s*(['"])\w+\3\s*:.*\}""", re.DOTALL),
     ),
     Look(
         "words for a missing value",
@@ -67,6 +93,15 @@ LOOKS = [
         re.compile("|".join(map(re.escape, sorted(MISSING_WORDS))), re.IGNORECASE),
     ),
 ]
+GARBLED = Look(
+    "letters decoded wrongly",
+    "Set encoding (data.encoding) to the one the file was written in; if they are so in the file, write it again from "
+    "its source.",
+    re.compile(
+        "\ufffd|\xc3[\x80-\xbf\u0178\u201e\u0153\u0152]|\xe2\u20ac|[\xd0\xd1][\x80-\xbf]{1,2}[\xd0\xd1]|[a-z][\u201a\u201e][a-z]"
+    ),
+    most=2,
+)
 CELLS = Look(
     "cells of a table, divided by tabs",
     "To read one column, give its number, counted from 0, as the column (data.text_column: 0); for pairs of two "
@@ -165,6 +200,8 @@ def look_of(text: str) -> Look | None:
         >>> look_of("[0.1, 0.2, 0.3]").name, look_of("[01/05/24, 09:00:00] Ann: Hi").name, look_of("Three.")
         ('lists of numbers', 'lines of a chat or a log, with date and time', None)
     """
-    if text[:1].isalpha() and len(text) > _LONGEST_WORD and text[-1:] not in _ENDS_OF_NUMBERS:
+    if not text.isascii() and GARBLED.pattern.search(text):
+        return GARBLED
+    if text[:1].isalpha() and " " in text and text[-1:] not in _ENDS_OF_THESE:
         return None  # the common case, which costs no search
     return next((look for look in LOOKS if look.pattern.fullmatch(text)), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from cubelib.data.readers.columns import Columns, MissingColumn, is_alias
 from cubelib.data.readers.delimited import QUOTING_ADVICE, Dialect, open_table
 from cubelib.data.readers.hub_tables import hub_table, is_hub_name
 from cubelib.data.readers.json_layouts import USUAL, rows_in
-from cubelib.data.readers.lines import COMPRESSED, format_of, json_documents, text_lines
+from cubelib.data.readers.lines import COMPRESSED, content_format, format_of, json_documents, text_lines
 from cubelib.errors import DataError
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
@@ -100,6 +100,7 @@ class RowLog:
         paths: the files; `path` is the one being read.
         total: rows so far, good and bad.
         columns: the names of all columns found, whether used or not.
+        used: those of the columns asked for.
         skips: whether bad rows are left out.
 
     Raises:
@@ -115,6 +116,7 @@ class RowLog:
         self.path = self.paths[0]
         self.total = 0
         self.columns: dict[str, None] = {}
+        self.used: set[str] = set()
         self.dialect = dialect or Dialect()
         self.skips = bad_rows == "skip"
         self._how_to_skip = skip
@@ -192,7 +194,7 @@ def table_rows(
     endings: Sequence[str] = TABLES,
     bare: type | None = None,
     spellings: Sequence[Sequence[str]] = (),
-    extra: Sequence[str] = (),
+    extra: Callable[[str], bool] | None = None,
 ) -> Rows:
     """Place and row for every row of the log's files that has these columns.
 
@@ -204,7 +206,7 @@ def table_rows(
         endings: the kinds of files that may be read.
         bare: a row of this type needs no columns: it is the value of the only one.
         spellings: other names that may stand for the first columns, see `Columns`.
-        extra: names of columns that are in the rows where a file has them.
+        extra: whether a column of this name is in the rows where a file has it.
 
     Raises:
         DataError: a file cannot be used, or the log refuses a row.
@@ -214,7 +216,7 @@ def table_rows(
     for path in log.paths:
         log.path = path
         check_file(path, endings, what)
-        ending = format_of(path)
+        ending = content_format(path)
         if ending == ".parquet":
             yield from _parquet_rows(log, wanted, extra)
         elif ending in (".json", ".jsonl", ".ndjson"):
@@ -227,7 +229,7 @@ def table_rows(
 
 def all_rows(log: RowLog) -> Rows:
     """Place and row for every row of the delimited or Parquet file that is being read, with all its columns."""
-    read = partial(_parquet_rows, extra=()) if format_of(log.path) == ".parquet" else _delimited_rows
+    read = partial(_parquet_rows, extra=None) if format_of(log.path) == ".parquet" else _delimited_rows
     return read(log, Columns((), ""))
 
 
@@ -250,7 +252,8 @@ def check_file(path: Path, endings: Sequence[str], what: str) -> None:
     if format_of(path) not in endings:
         raise DataError(
             f"Reading {path}: {what} come from {', '.join(endings[:-1])} or {endings[-1]} files; text files may be "
-            f"packed ({', '.join(COMPRESSED)}). Convert the file; a spreadsheet can be saved as CSV."
+            f"packed ({', '.join(COMPRESSED)}). Convert the file, or give it the ending that fits; a "
+            "spreadsheet can be saved as CSV."
         )
     if not path.stat().st_size:
         raise DataError(f"Reading {path}: the file is empty (0 bytes). Write it again.")
@@ -280,6 +283,11 @@ def _delimited_rows(log: RowLog, wanted: Columns) -> Rows:
         log.total += 1
         if isinstance(cells, str):
             log.bad(f"line {number}", cells, QUOTING_ADVICE)
+            continue
+        if len(cells) > len(header) and not any(cells[len(header) :]):  # delimiters at the end of a line
+            cells = cells[: len(header)]
+        if cells == header and number > table.line:
+            log.leave_out(f"line {number}", "the header once more")
         elif len(cells) == len(header):
             row = dict(zip(header, cells, strict=True))
             for name, alias in aliases.items():
@@ -309,6 +317,7 @@ def _find_in_header(log: RowLog, place: str, header: Sequence[str], wanted: Colu
 
 
 def _aliases(log: RowLog, wanted: Columns, found: Sequence[str]) -> dict[str, str]:
+    log.used.update(found)
     aliases = {name: match for name, match in zip(wanted.wanted, found, strict=True) if name != match}
     for name, match in aliases.items():
         if is_alias(name, match):
@@ -363,7 +372,7 @@ def _json_rows(log: RowLog, wanted: Columns, bare: type | None) -> Rows:
         log.note(f"laid out as {name}")
 
 
-def _parquet_rows(log: RowLog, wanted: Columns, extra: Sequence[str]) -> Rows:
+def _parquet_rows(log: RowLog, wanted: Columns, extra: Callable[[str], bool] | None) -> Rows:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -378,7 +387,7 @@ def _parquet_rows(log: RowLog, wanted: Columns, extra: Sequence[str]) -> Rows:
             header = file.schema_arrow.names
             aliases = _find_in_header(log, "", header, wanted)
             needed = {aliases.get(name, name): name for name in wanted.wanted}
-            needed |= {name: name for name in extra if name in header and name not in needed}
+            needed |= {name: name for name in filter(extra, header) if extra and name not in needed}
             for batch in file.iter_batches(_BATCH, columns=list(needed) or None):
                 for row in batch.to_pylist():
                     number += 1

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from cubelib.data.readers.beside import BESIDE, Beside, is_right
+from cubelib.data.readers.beside import Beside, is_beside, is_right
 from cubelib.data.readers.columns import PAIR_COLUMNS, TEXT_COLUMNS
 from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.looks import LookLog
@@ -179,7 +179,7 @@ def read_pairs(
     label, negative = (None if column is None else str(column) for column in (label_column, negative_column))
     used = [column for column in (label, negative) if column is not None]
     log = RowLog(path, bad_rows, dialect)
-    cells, beside = _Cells(missing), Beside(log, used)
+    cells, beside = _Cells(missing), Beside(log)
     advice = (
         'Name them with question="…" and answer="…", or give their numbers, counted from 0 (data.question_column and '
         "data.answer_column in a configuration)."
@@ -191,11 +191,11 @@ def read_pairs(
         advice,
         endings=(*TABLES, ".txt"),
         spellings=PAIR_COLUMNS if (question, answer) == ("question", "answer") else (),
-        extra=BESIDE,
+        extra=is_beside,
     )
     pairs: list[dict[str, Any]] = []
     for place, row in rows:
-        questions, answers = _several(row[question]), _several(row[answer])
+        questions, answers = _several(row[question]), _several(beside.without_wrong(row[answer]))
         if isinstance(row[answer], str) and answers != [row[answer]]:
             log.note("lists printed as text hold several answers each")
         negatives = [text for text in _several(row[negative]) if text not in ("", None)] if negative else []
@@ -206,7 +206,9 @@ def read_pairs(
         if fault:
             log.bad(place, *fault)
         elif verdict is None:
-            hint = "Use 1 and 0; if it is a score, set min_score (data.min_score)."
+            hint = "Write a number, such as 0.8."
+            if min_score is None:
+                hint = "Use 1 and 0; if it is a score, set min_score (data.min_score)."
             log.bad(place, f"the column {label!r} says neither right nor wrong", f"Found {row[label]!r:.60}. {hint}")
         elif not answers:
             log.leave_out(place, f"the column {answer!r} lists no answer")
@@ -247,12 +249,17 @@ class _Cells:
 
 
 def _several(cell: Any) -> list[Any]:
-    """The texts of a cell: one, a list of them, printed or not, or objects with a "text" as SQuAD has them."""
+    """The texts of a cell: one, a list of them, printed or not, or objects with a "text" as SQuAD has them.
+
+    Of turns of a chat, which preference data sets have instead of a text, the last.
+    """
     if isinstance(cell, str):
         return _printed_list(cell) if cell[:1] == "[" else [cell]
     if isinstance(cell, dict) and "text" in cell:
         return _several(cell["text"])
     if isinstance(cell, list):
+        if cell and isinstance(cell[-1], dict) and "role" in cell[-1]:
+            return _several(cell[-1].get("content"))
         return [part["text"] if isinstance(part, dict) and "text" in part else part for part in cell]
     return [cell]
 
