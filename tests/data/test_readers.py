@@ -155,6 +155,7 @@ def test_several_files_are_one_table(tmp_path):
         ("a.json", b'{"a": [{"question": "A?", "answer": "b"}], "c": [{"question": "A?", "answer": "b"}]}', ": severa"),
         ("a.json", b'{"x": 1, "train": [{}], "test": []}', ", line 1: there is no column 'question'. Columns found: x"),
         ("a.json", b'{"messages": []}', "Columns found: messages. If these are conversations, set content: conversati"),
+        ("a.json", b'{"question": ["A?", "B?", "C?"], "answer": ["d", "e"]}', ": the columns have different lengths."),
         ("a.json", b'[\n\n"A?"]', ", row 1: expected an object, such as"),
         ("a.parquet", b"PAR1 and no more", ": not a complete Parquet file ("),
     ],

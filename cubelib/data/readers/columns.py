@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from cubelib.data.text import normalize_text
 
 # Names that other programs and data sets give to a text, and to a question and its answer.
-TEXT_COLUMNS = (("text",), ("sentence",), ("content",), ("document",), ("passage",), ("body",), ("utterance",))
+TEXT_COLUMNS = (
+    ("text",), ("sentence",), ("content",), ("document",), ("passage",), ("body",),
+    ("utterance",), ("pagecontent",),
+)  # fmt: skip
 PAIR_COLUMNS = (
     ("question", "answer"), ("question", "answers"), ("questions", "answers"), ("query", "answer"),
     ("query", "answers"), ("query", "positive"), ("query", "pos"), ("query", "document"), ("query", "passage"),
@@ -19,7 +22,8 @@ PAIR_COLUMNS = (
     ("sentence1", "sentence2"), ("question1", "question2"), ("text1", "text2"), ("premise", "hypothesis"),
     ("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
     ("prompt", "chosen"), ("question", "chosen"),
-    ("claim", "evidence"), ("input", "output"), ("user", "assistant"), ("patterns", "responses"),
+    ("claim", "evidence"), ("input", "output"), ("inputs", "targets"), ("q", "a"), ("user", "assistant"),
+    ("patterns", "responses"),
 )  # fmt: skip
 _SHOWN = 50  # names listed
 _HINTS = {

@@ -131,6 +131,9 @@ def open_table(path: Path, dialect: Dialect, columns: Columns) -> Table:
     has_row_names = _usual_width(cells[1:]) == len(first) + 1 and all(map(_ROW_NAME.match, body[1:]))
     if has_header or not records.width:
         records.width = len(first) + has_row_names
+    is_guess = dialect.header == "auto" and columns.wanted and columns.are_numbers and not columns.are_named(first)
+    if has_header and is_guess:
+        found.append(f"line {number} is taken for the header")
     if has_header:
         header = [""] * has_row_names + [name.strip() for name in first]
     elif columns.are_default and records.width == len(columns.wanted):

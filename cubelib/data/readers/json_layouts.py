@@ -123,10 +123,16 @@ def _preferences(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | N
 
 
 def _split(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | None:
-    """{"columns": [name, …], "data": [[cell, …], …]}."""
-    if not isinstance(value, dict) or not isinstance(value.get("columns"), list) or not _all(list, value.get("data")):
+    """{"columns": [name, …], "data": [[cell, …], …]}, and [[name, …], [cell, …], …]."""
+    if isinstance(value, dict):
+        names, rows = value.get("columns"), value.get("data", value.get("rows"))
+    elif _all(list, value):
+        names, *rows = value
+    else:
         return None
-    return (dict(zip(value["columns"], cells, strict=False)) for cells in value["data"])
+    if not names or not rows or not _all(str, names) or not _all(list, rows) or not pick(dict.fromkeys(names)):
+        return None
+    return (dict(zip(names, cells, strict=False)) for cells in rows)
 
 
 def _columns(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | None:
@@ -143,7 +149,10 @@ def _columns(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | None:
     count = len(cells[0])
     columns = {name: part for name, part in columns.items() if len(part) == count}
     if any(len(cell) != count for cell in cells):
-        return None
+        if min(map(len, cells)) < 2:  # several right answers
+            return None
+        counts = " and ".join(str(len(cell)) for cell in cells)
+        raise MissingColumn("the columns have different lengths", f"Found {counts}. Write the file again.")
     return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
@@ -155,7 +164,7 @@ def _rows_by_key(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | N
 
 
 def _wrapped(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | None:
-    """{…: …, name: [row, …]}, however deep."""
+    """{…: …, name: [row, …]} and {…: …, name: row}, however deep."""
     if not isinstance(value, dict) or pick(value) is not None:
         return None
     lists = dict(_lists_of_rows(value, pick, bare))
@@ -168,10 +177,18 @@ def _wrapped(value: Any, pick: Pick, bare: type | None) -> Iterable[Any] | None:
 
 def _lists_of_rows(value: dict[str, Any], pick: Pick, bare: type | None) -> Iterator[tuple[str, list[Any]]]:
     for name, part in value.items():
-        if _all(dict, part) and not _is_chat(name, bare) and (pick(part[0]) or "paragraphs" in part[0]):
+        if _all(dict, part) and not _is_chat(name, bare) and _holds_row(part[0], pick):
             yield name, part
+        elif isinstance(part, dict) and pick(part):
+            yield name, [part]
         elif isinstance(part, dict):
             yield from _lists_of_rows(part, pick, bare)
+
+
+def _holds_row(value: dict[str, Any], pick: Pick) -> bool:
+    if pick(value) or "paragraphs" in value:
+        return True
+    return any(isinstance(part, dict) and _holds_row(part, pick) for part in value.values())
 
 
 def _is_chat(name: str, bare: type | None) -> bool:

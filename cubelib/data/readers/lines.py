@@ -95,8 +95,9 @@ def text_lines(path: Path, encoding: str | None = None, newline: str | None = No
     number = 0
     try:
         with _open(path) as file, io.TextIOWrapper(file, encoding, newline=newline) as lines:
-            for number, line in enumerate(lines, start=1):
-                yield line if number > 1 else line.removeprefix("\ufeff")
+            for line in lines:
+                number += 1
+                yield line.removeprefix("\ufeff")  # also where files were joined
     except LookupError:
         raise DataError(
             f"Reading {path}: there is no encoding {encoding!r}. Set encoding (data.encoding) to one that Python "
@@ -149,7 +150,8 @@ def _without_mark(path: Path, head: bytes) -> str:
     for encoding in ("utf-16-le", "utf-16-be"):
         text = head.decode(encoding, "ignore")
         marks = sum(letter.isascii() and not letter.isalnum() for letter in text)
-        share[encoding] = 0 if "\0" in text else marks / max(len(text), 1)
+        is_valid = "\0" not in text and len(text.encode(encoding)) > len(head) - 4
+        share[encoding] = marks / len(text) if is_valid and text else 0
     likeliest = max(share, key=lambda encoding: share[encoding])
     if share[likeliest] > _FEWEST_MARKS:
         return likeliest

@@ -9,29 +9,11 @@ from dataclasses import dataclass, field
 
 from cubelib.errors import DataError
 
-MISSING_WORDS = frozenset(
-    {
-        "nan",
-        "n/a",
-        "na",
-        "none",
-        "null",
-        "#n/a",
-        "<na>",
-        "nat",
-        "\\n",
-        "nil",
-        "undefined",
-        "-",
-        "#ref!",
-        "#value!",
-        "#name?",
-        "#div/0!",
-        "[deleted]",
-        "[removed]",
-        "no answer present.",
-    }
-)  # in lower case
+# In lower case.
+MISSING_WORDS = frozenset({
+    "nan", "n/a", "na", "none", "null", "#n/a", "<na>", "nat", "\\n", "nil", "undefined", "-", "--", "---", "#ref!",
+    "#value!", "#name?", "#div/0!", "[deleted]", "[removed]", "no answer present.",
+})  # fmt: skip
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _SHOWN = 3  # places named for each look
 
