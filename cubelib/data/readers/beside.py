@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from cubelib.data.readers.columns import column_key
@@ -53,7 +54,7 @@ class Beside:
 
     def __init__(self, log: RowLog) -> None:
         self._log = log
-        self._known = 0
+        self._keys: dict[str, str] = {}  # those of the columns seen so far
         self._wrong: Counter[str] = Counter()
         self._right: Counter[str] = Counter()
         self._example: dict[str, Any] = {}
@@ -63,18 +64,18 @@ class Beside:
         self._inputs: list[str] = []
 
     def _update(self) -> None:
-        names = list(self._log.columns)
-        self._known = len(names)
-        self._labels = [name for name in names if is_beside(name) and name not in (*self._log.used, *_INPUTS)]
-        keys = {column_key(name): name for name in names}
+        new = list(islice(reversed(self._log.columns), len(self._log.columns) - len(self._keys)))
+        self._keys |= {name: column_key(name) for name in reversed(new)}
+        self._labels += [name for name in new if is_beside(name) and name not in (*self._log.used, *_INPUTS)]
+        keys = self._keys.values()
         if "instruction" in keys and "question" not in keys:
-            self._inputs = [keys[key] for key in _INPUTS if key in keys]
+            self._inputs = [name for name, key in self._keys.items() if key in _INPUTS]
         for name in self._inputs:
             self._log.note(f"{name!r} is added to the question")
 
     def count(self, row: Mapping[str, Any]) -> None:
         """Counts what the unused labels of a row say."""
-        if len(self._log.columns) != self._known:
+        if len(self._log.columns) != len(self._keys):
             self._update()
         self._rows += 1
         for name in self._labels[:]:

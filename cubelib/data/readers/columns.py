@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,7 +85,8 @@ class Columns:
             return [match for match in found if match is not None]
         if self.spellings and missing[0] in self.wanted[: len(self.spellings[0])]:
             keys = list(map(column_key, names))
-            known = {key: name for key, name in zip(keys, names, strict=True) if keys.count(key) == 1}
+            counts = Counter(keys)
+            known = {key: name for key, name in zip(keys, names, strict=True) if counts[key] == 1}
             fitting = [pair for pair in self.spellings if all(name in known for name in pair)]
             if "instruction" in known:  # Alpaca's input is the second part of the question
                 fitting = [pair for pair in fitting if pair[0] != "input"]
