@@ -136,7 +136,7 @@ class QuestionRouter(Router):
     config_keys = [*Router.config_keys, "prompts"]  # noqa: RUF012 (as the base class has it)
 
     def __init__(self, sub_modules: dict[str, list[Module]], prompts: dict[str, list[str]], **options: Any) -> None:
-        super().__init__(sub_modules, **{"default_route": "document", **options})  # type: ignore[arg-type]
+        super().__init__(sub_modules, **{"default_route": "document", **options})
         self.prompts = prompts
         self._has_warned = False
 
