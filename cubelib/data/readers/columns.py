@@ -99,8 +99,6 @@ class Columns:
         """Whether there are any, and `find` finds them all without counting."""
         if not self.wanted:
             return False
-        if self.are_numbers:  # as pandas writes them; in other rows a number is a cell
-            return list(filter(None, names)) == list(map(str, range(len(list(filter(None, names))))))
         try:
             self.find(names, by_number=False)
         except MissingColumn:

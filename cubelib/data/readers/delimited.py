@@ -112,7 +112,7 @@ def open_table(path: Path, dialect: Dialect, columns: Columns) -> Table:
     cells = [_split([line], delimiter) for line in body]
     found = []
     named = (number for number, row in enumerate(cells[:_ABOVE]) if len(row) > 1 and columns.are_named(row))
-    above = next(named, 0) if dialect.header == "auto" else 0
+    above = next(named, 0) if dialect.header == "auto" and not columns.are_numbers else 0
     if above:
         skipped += sample[skipped:].index(body[above])
         body, cells = body[above:], cells[above:]
@@ -128,7 +128,7 @@ def open_table(path: Path, dialect: Dialect, columns: Columns) -> Table:
     if not any(cell.strip() for cell in first):
         return Table(number, [], [], iter(()))
     has_header = _has_header(path, dialect.header, first, cells, columns)
-    has_row_names = _usual_width(cells[1:]) == len(first) + 1 and all(map(_ROW_NAME.match, body[1:]))
+    has_row_names = has_header and _usual_width(cells[1:]) == len(first) + 1 and all(map(_ROW_NAME.match, body[1:]))
     if has_header or not records.width:
         records.width = len(first) + has_row_names
     is_guess = dialect.header == "auto" and columns.wanted and columns.are_numbers and not columns.are_named(first)
@@ -214,6 +214,9 @@ def _has_header(
 ) -> bool:
     if header != "auto" or not columns.wanted:
         return bool(header)
+    if columns.are_numbers and columns.are_named(first):  # or a first row with these numbers in it
+        place = first.index(columns.find(first, by_number=False)[0])
+        return not all(_NUMBER.fullmatch(cell) for row in sample[1:] for cell in row[place : place + 1])
     if columns.are_named(first) or not _like_data(first, sample[1:]):
         return True
     steady = sum(len(row) == len(first) for row in sample) >= _STEADY * len(sample)
