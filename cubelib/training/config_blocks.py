@@ -215,13 +215,7 @@ class DataConfig(Block):
                 raise ValueError(str(error)) from None
         return self
 
-<<<<<<< HEAD
     @field_validator("*", mode="before")
-=======
-    @field_validator(
-        "text_column", "question_column", "answer_column", "label_column", "negative_column", mode="before"
-    )
->>>>>>> main
     @classmethod
     def _number_as_text(cls, value: Any, info: ValidationInfo) -> Any:
         is_number = isinstance(value, int) and not isinstance(value, bool)
