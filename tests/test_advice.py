@@ -336,6 +336,7 @@ def test_encode_names_options_that_it_has_and_that_help(tmp_path, monkeypatch, c
     message = said(*words)
     assert message
     assert not {name for name, _ in SETTING.findall(message)} & DataConfig.model_fields.keys(), message
+    assert not KEYWORD.search(re.sub(r"\(in Python .*?\)", "", message)), message
     options = {option for parameter in COMMANDS["encode"].params for option in parameter.opts}
     named = re.findall(r"(--[a-z-]+)(?: (skip|\d|\S+,\S+))?", message)
     assert {option for option, _ in named} <= options

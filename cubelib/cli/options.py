@@ -17,6 +17,7 @@ from cubelib.training.config import TrainingConfig
 from cubelib.training.config_blocks import DataConfig
 
 _PYTHON = re.compile(r"; in Python [^()]*\([^()]*\)|; for pairs[^.)]*| in a configuration")
+_KEYWORDS = re.compile(r"\w+=[\[\"][^()]*\((--[^()]*)\)")  # before the options that mean the same
 _SETTING = re.compile(r"(?<![/\\\w])data\.(\w+)(?:: (\[[^\]]*\]|\w+))?")
 
 
@@ -117,6 +118,7 @@ def as_options(message: str, options: Mapping[str, str], otherwise: str) -> str:
             sentence = otherwise
         elif settings:
             sentence = _SETTING.sub(lambda setting: _as_option(setting, options), _PYTHON.sub("", sentence))
+            sentence = _KEYWORDS.sub(r"\1", sentence)
         if sentence != otherwise or otherwise not in sentences:
             sentences.append(sentence)
     return " ".join(sentences)
