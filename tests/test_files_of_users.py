@@ -279,6 +279,35 @@ def test_a_try_on_a_few_rows_is_used_from_anywhere_and_after_its_data_moved(proj
             moved = ["--data.file", str(Path("moved/faq.csv").rename("new.csv"))]
 
 
+def test_rows_left_out_of_one_column_are_left_out_of_the_other(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CUBELIB_CACHE", str(tmp_path))
+    words = ["encode", str(FOLDER / "12_encode_empty_cell/faq.csv"), "--columns", "question,answer"]
+    words += ["--teacher", str(tiny), "--out", str(tmp_path / "faq.safetensors")]
+    assert main(words) == 2
+    assert "--bad-rows skip" in capsys.readouterr().err
+    assert main([*words, "--bad-rows", "skip"]) == 0
+    assert "question (11, 12), answer (11, 12) float32" in capsys.readouterr().out
+
+
+def test_vectors_with_texts_are_asked_and_exported(tmp_path, monkeypatch, capsys):
+    corpus = FOLDER / "42_texts_with_vectors/corpus.jsonl"
+    (tmp_path / "job.yaml").write_text(
+        "cube_training: {mode: dialogue, embedding_dim: auto, lattice_size: [3, 2, 2], epochs: 1, batch_size: 4, "
+        f"data: {{file: {corpus}, near_copy: 1}}}}"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "job.yaml"]) == 0
+    assert "found first: “" in Path("runs/dialogue-001/report.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    np.save("question.npy", np.random.default_rng(0).normal(size=16))
+    assert main(["ask", "runs/dialogue-001", "question.npy", "--k", "16"]) == 0
+    assert ANSWER in capsys.readouterr().out
+    assert main(["ask", "runs/dialogue-001", QUESTION]) == 2
+    assert "Name it with --teacher MODEL, or give as question a .npy file" in capsys.readouterr().err
+    assert main(["export", "runs/dialogue-001", "--to", "cube.onnx"]) == 0
+    assert Path("cube.onnx").is_file()
+
+
 def test_a_learning_rate_far_too_large_is_one_sentence(project, capsys):
     assert main([*project, "--learning-rate", "1e30"]) == 1
     told = capsys.readouterr().err
