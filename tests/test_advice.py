@@ -189,7 +189,9 @@ def test_settings_that_a_message_names_exist_and_help(tmp_path, mistake):
         pieces = advised(message, mistake.values)
         assert pieces or not names - mistake.settings.keys(), f"what should a user give? {message}"
         for piece in pieces:
-            assert message not in mistake.said(tmp_path, **piece), (piece, message)
+            again = mistake.said(tmp_path, **piece)
+            assert message not in again, (piece, message)
+            assert not any(text.startswith("TrainingConfig") for text in again), (piece, again)
 
 
 READING = [*(ROOT / "cubelib" / "data").rglob("*.py"), ROOT / "cubelib" / "training" / "sources.py"]
