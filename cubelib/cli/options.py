@@ -18,7 +18,7 @@ from cubelib.training.config_blocks import DataConfig
 
 _PYTHON = re.compile(r"; in Python [^()]*\([^()]*\)|; for pairs[^.)]*| in a configuration")
 _KEYWORDS = re.compile(r"\w+=[\[\"][^()]*\((--[^()]*)\)")  # before the options that mean the same
-_SETTING = re.compile(r"(?<![/\\\w])data\.(\w+)(?:: (\[[^\]]*\]|\w+))?")
+_SETTING = re.compile(rf"(?<![/\\\w])data\.({'|'.join(DataConfig.model_fields)})\b(?:: (\[[^\]]*\]|\w+))?")
 
 
 def configuration(path: str | Path, words: Sequence[str]) -> TrainingConfig:
@@ -108,12 +108,13 @@ def as_options(message: str, options: Mapping[str, str], otherwise: str) -> str:
         otherwise: what stands in their place, once.
 
     Example:
-        >>> as_options("Bad. Set header: true (data.header). Or set data.split: x.", {"header": "header"}, "Mend it.")
-        'Bad. Set header: true (--header). Mend it.'
+        >>> message = "Reading data.csv: bad. Set header: true (data.header). Or set data.split: x."
+        >>> as_options(message, {"header": "header"}, "Mend it.")
+        'Reading data.csv: bad. Set header: true (--header). Mend it.'
     """
     sentences = []
     for sentence in re.split(r"(?<=\.) (?=[A-Z])", message):
-        settings = {setting[1] for setting in _SETTING.finditer(sentence)} & DataConfig.model_fields.keys()
+        settings = {setting[1] for setting in _SETTING.finditer(sentence)}
         if settings - options.keys():
             sentence = otherwise
         elif settings:
