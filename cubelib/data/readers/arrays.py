@@ -30,7 +30,7 @@ _PICKLE = (
     "pickle, numpy; numpy.save({saved!r}, numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32'))"
 )
 _JOBLIB = _PICKLE.replace("pickle, ", "joblib, ").replace("pickle.load(open({path!r}, 'rb'))", "joblib.load({path!r})")
-_REFUSED = {
+REFUSED = {
     ".pkl": _PICKLE,
     ".pickle": _PICKLE,
     ".joblib": _JOBLIB,
@@ -45,7 +45,7 @@ def check_kind(path: Path) -> None:
     Raises:
         DataError: the file is of such a kind.
     """
-    advice = _REFUSED.get(path.suffix.lower())
+    advice = REFUSED.get(path.suffix.lower())
     if advice:
         lines = advice.format(path=path.as_posix(), saved=path.with_suffix(".npy").as_posix())
         raise DataError(f"Reading {path}: {lines}")

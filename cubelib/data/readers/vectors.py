@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cubelib.data.readers.arrays import ARRAYS, check_kind, npz_texts, read_array, refuse_packed_bits
+from cubelib.data.readers.arrays import ARRAYS, REFUSED, check_kind, npz_texts, read_array, refuse_packed_bits
 from cubelib.data.readers.columns import Columns, MissingColumn
 from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.hub_tables import is_hub_name
@@ -41,7 +41,12 @@ _JSON = (".json", ".jsonl", ".ndjson")
 _HEAD = 20  # rows that show the layout
 _WIDE = 8  # numbers in a row that are beyond doubt a vector
 _TEXT_COLUMNS = ("text", "texts", "content", "sentence", "document", "documents", "chunk", "passage", "body", "input")
-_ADVICE = 'Name it with key="…" (data.vector_column in a configuration).'
+_ADVICE = (
+    'Name it with key="…" (data.vector_column in a configuration; for pairs data.question_column and '
+    "data.answer_column)."
+)
+_TEXT_ADVICE = 'Name it with text_column="…" (data.text_column in a configuration).'
+_CUT = "'...'"  # in the words for numbers that were cut when they were printed
 _NO_DIRECTION = "a vector that cannot be used (NaN, infinite, all zeros, or a length below 1e-6 or above 1e6)"
 
 
@@ -170,7 +175,7 @@ def looks_like_vectors(path: str | Path) -> bool:
         True
     """
     log = RowLog(path, "skip")
-    if format_of(log.path) in ARRAYS:
+    if format_of(log.path) in (*ARRAYS, *REFUSED):
         return True
     try:
         check_file(log.path, (*_LINES, *_JSON, ".parquet"), "vectors")
@@ -181,8 +186,15 @@ def looks_like_vectors(path: str | Path) -> bool:
     if isinstance(row, dict):
         cells = [cell for name, cell in row.items() if VECTOR_NAME.search(name)]
         cells.append([row[name] for name in number_columns(list(row))])
-    vectors = map(parse_vector, cells)
-    return any(not isinstance(vector, str) and len(vector) >= _WIDE for vector in vectors)
+    return any(_is_vector(cell) for cell in cells)
+
+
+def _is_vector(cell: Any) -> bool:
+    """Whether a cell holds a vector, or is what is left of one."""
+    vector = parse_vector(cell)
+    if isinstance(vector, str):
+        return _CUT in vector and cell[:1] == "["
+    return len(vector) >= _WIDE
 
 
 def _read(log: RowLog, key: str | None, text_column: str | None) -> tuple[Tensor, list[str] | None]:
@@ -193,7 +205,10 @@ def _read(log: RowLog, key: str | None, text_column: str | None) -> tuple[Tensor
     if ending not in ARRAYS:
         vectors, texts, places = _tables(log, key, text_column)
     elif len(log.paths) > 1:
-        raise DataError(f"Reading {log.source}: several arrays are not joined. Read each, and join with torch.cat.")
+        raise DataError(
+            f"Reading {log.source}: several arrays are not joined. Give one; or in dialogue mode two, those of the "
+            "questions and those of the answers. In Python read each, and join them with torch.cat."
+        )
     else:
         vectors = read_array(log.path, key)
         texts = npz_texts(log.path, text_column, len(vectors)) if ending == ".npz" else None
@@ -325,7 +340,7 @@ def _find_layout(rows: Sequence[Any], key: str | None, text_column: str | None) 
     column, numbers = _find_vectors(tables, names, key)
     text = text_column or _text_beside(tables, names, column, key)
     if text is not None:
-        text = Columns([text], 'Name it with text_column="…".').find(names)[0]
+        text = Columns([text], _TEXT_ADVICE, content="vectors").find(names)[0]
     return _Layout(column, numbers, text)
 
 
@@ -337,7 +352,7 @@ def _find_vectors(rows: Sequence[dict[str, Any]], names: Sequence[str], key: str
             return sides[0], []
         if key not in names and number_columns(names, key):
             return key, number_columns(names, key)
-        return Columns([key], _ADVICE).find(names)[0], []
+        return Columns([key], _ADVICE, content="vectors").find(names)[0], []
     if "embedding" in names:
         return "embedding", []
     named = [name for name in holds if VECTOR_NAME.search(name)] or holds
@@ -348,7 +363,7 @@ def _find_vectors(rows: Sequence[dict[str, Any]], names: Sequence[str], key: str
         return f"{numbers[0]} … {numbers[-1]}", numbers
     if named:
         raise MissingColumn("it is not clear which column holds the vectors", f"Found: {', '.join(named)}. {_ADVICE}")
-    return Columns(["embedding"], _ADVICE).find(names)[0], []
+    return Columns(["embedding"], _ADVICE, content="vectors").find(names)[0], []
 
 
 def _text_beside(rows: Sequence[dict[str, Any]], names: Sequence[str], column: str, key: str | None) -> str | None:
@@ -379,6 +394,6 @@ def _where(row: Any, layout: _Layout | None) -> str:
 
 
 def _remedy(fault: str) -> str:
-    if "'...'" in fault:
+    if _CUT in fault:
         return "Encode the texts again, and save the vectors as an array: np.save(path, vectors)."
     return "Expected a list of numbers, such as [0.12, -0.5]; mend it, or remove the row."
