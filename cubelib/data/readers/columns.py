@@ -23,7 +23,7 @@ PAIR_COLUMNS = (
     ("sentence1", "sentence2"), ("question1", "question2"), ("text1", "text2"), ("premise", "hypothesis"),
     ("instruction", "output"), ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"),
     ("prompt", "chosen"), ("question", "chosen"),
-    ("claim", "evidence"), ("input", "output"), ("inputs", "targets"), ("q", "a"), ("user", "assistant"),
+    ("claim", "evidence"), ("input", "output"), ("inputs", "targets"), ("user", "assistant"),
     ("patterns", "responses"),
 )  # fmt: skip
 _SHOWN = 50  # names listed
