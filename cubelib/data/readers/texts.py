@@ -145,7 +145,8 @@ def read_pairs(
         dialect: how text files are written, where that is not found right.
         missing: words that are taken for an empty cell, such as "nan" and "N/A"; their case does not matter.
         label_column: the column that says whether an answer is right (1, true, entailment) or wrong (0, -1, false,
-            contradiction, neutral), or, with `min_score`, how good it is. Wrong ones are left out, and counted in a warning.
+            contradiction, neutral), or, with `min_score`, how good it is. Wrong ones are left out, and counted in a
+            warning.
         min_score: the lowest score of a right answer; the column is "score" if `label_column` is None.
         negative_column: the column with wrong answers to the question, a text or a list.
 
