@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cubelib.data.readers.arrays import ARRAYS, check_kind, npz_texts, read_array, refuse_packed_bits
+from cubelib.data.readers.arrays import ARRAYS, REFUSED, check_kind, npz_texts, read_array, refuse_packed_bits
 from cubelib.data.readers.columns import Columns, MissingColumn
 from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.hub_tables import is_hub_name
@@ -26,6 +26,7 @@ from cubelib.data.readers.vector_layouts import (
     batch_order,
     is_batch,
     is_comment,
+    is_meant_as_vector,
     json_rows,
     number_columns,
     number_table,
@@ -40,7 +41,10 @@ _LINES = (".csv", ".tsv", ".txt", ".vec")
 _JSON = (".json", ".jsonl", ".ndjson")
 _HEAD = 20  # rows that show the layout
 _WIDE = 8  # numbers in a row that are beyond doubt a vector
-_TEXT_COLUMNS = ("text", "texts", "content", "sentence", "document", "documents", "chunk", "passage", "body", "input")
+_TEXT_COLUMNS = (
+    "text", "texts", "content", "sentence", "document", "documents", "chunk", "passage", "body", "input",
+    "page_content", "inputtext",
+)  # fmt: skip
 _ADVICE = 'Name it with key="…" (data.vector_column in a configuration).'
 _NO_DIRECTION = "a vector that cannot be used (NaN, infinite, all zeros, or a length below 1e-6 or above 1e6)"
 
@@ -170,7 +174,7 @@ def looks_like_vectors(path: str | Path) -> bool:
         True
     """
     log = RowLog(path, "skip")
-    if format_of(log.path) in ARRAYS:
+    if format_of(log.path) in (*ARRAYS, *REFUSED):
         return True
     try:
         check_file(log.path, (*_LINES, *_JSON, ".parquet"), "vectors")
@@ -179,7 +183,9 @@ def looks_like_vectors(path: str | Path) -> bool:
         return False
     cells = [row]
     if isinstance(row, dict):
-        cells = [cell for name, cell in row.items() if VECTOR_NAME.search(name)]
+        cells = [cell for name, cell in row.items() if VECTOR_NAME.search(name) or name == "values"]
+        if any(map(is_meant_as_vector, cells)):
+            return True
         cells.append([row[name] for name in number_columns(list(row))])
     vectors = map(parse_vector, cells)
     return any(not isinstance(vector, str) and len(vector) >= _WIDE for vector in vectors)
@@ -340,10 +346,10 @@ def _find_vectors(rows: Sequence[dict[str, Any]], names: Sequence[str], key: str
         return Columns([key], _ADVICE).find(names)[0], []
     if "embedding" in names:
         return "embedding", []
-    named = [name for name in holds if VECTOR_NAME.search(name)] or holds
+    numbers = number_columns(names)
+    named = [name for name in holds if VECTOR_NAME.search(name)] or [name for name in holds if name not in numbers]
     if len(named) == 1:
         return named[0], []
-    numbers = number_columns(names)
     if numbers and not named:
         return f"{numbers[0]} … {numbers[-1]}", numbers
     if named:
@@ -381,4 +387,8 @@ def _where(row: Any, layout: _Layout | None) -> str:
 def _remedy(fault: str) -> str:
     if "'...'" in fault:
         return "Encode the texts again, and save the vectors as an array: np.save(path, vectors)."
+    if "sparse" in fault:
+        return "Sparse vectors have no directions to learn; encode the texts with a model of dense vectors."
+    if fault == "a list with a list in it":
+        return "If these are the vectors of a text's tokens, write their mean; expected one list of numbers."
     return "Expected a list of numbers, such as [0.12, -0.5]; mend it, or remove the row."
