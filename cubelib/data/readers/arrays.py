@@ -30,7 +30,8 @@ _HDF5 = (
 _PICKLE = (
     "a pickle runs code when it is opened, so it is not read here. If you trust it, save its vectors once: import "
     "pickle, numpy; numpy.save({saved!r}, numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32')); "
-    "for a table of pandas: import pandas; pandas.read_pickle({path!r}).to_json({lines!r}, orient='records', lines=True)"
+    "for a table of pandas: import pandas; pandas.read_pickle({path!r}).to_json({lines!r}, orient='records', "
+    "lines=True)"
 )
 _FEATHER = "save the table in another format: import pandas; pandas.read_feather({path!r}).to_parquet({parquet!r})"
 _WORD2VEC = (

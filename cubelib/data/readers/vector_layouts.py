@@ -1,6 +1,5 @@
-"""The ways in which vectors are written: the cells of tables, tables of numbers, and what APIs answer.
+"""The ways in which vectors are laid out: in columns, in lines of numbers, and in what APIs answer.
 
-parse_vector      a cell: a list, a print of NumPy, base64 or bytes
 number_columns    a column for each number: dim_0, dim_1, …
 number_table      lines of numbers without a header, and GloVe's and word2vec's, which begin with a word
 json_rows         the rows of a JSON value: lists, columns, responses and batches of OpenAI
@@ -8,9 +7,6 @@ json_rows         the rows of a JSON value: lists, columns, responses and batche
 
 from __future__ import annotations
 
-import ast
-import base64
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,134 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from cubelib.data.readers.texts import kind_of
-from cubelib.data.vectors import Array
+from cubelib.data.readers.vector_cells import FEWEST, floats, parse_vector
 
 VECTOR_NAME = re.compile(r"(?:^|[_\W])(?:emb|embedd?ings?|vec|vectors?)(?:$|[_\W])|embedding", re.IGNORECASE)
 SIDES = ("{}_embedding", "{}_embeddings", "{}_vector", "{}_emb", "{}_vec")  # columns beside a column of texts
 WORD = "word"
 
-_ARRAY = re.compile(r"^(?:\w+\.)?(?:array|tensor|Tensor|Array|vector)\(\s*(\[.*?\])[^\]]*\)$", re.DOTALL)
-_SCALAR = re.compile(r"np\.float\d+\(([^()]*)\)")
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{8,}={0,2}\s*")
-_HEX = re.compile(r"(?:\\x|0x)?((?:[0-9a-fA-F]{8}){2,})")
-_DECIMAL_COMMA = re.compile(r"-?\d+,\d+(?:[eE]-?\d+)?")
-_LIST_BEGINS = re.compile(r"(?:\w+\.)?(?:array|tensor)?[\[({\s]*-?\d*[.,:]?\d+(?:[eE]-?\d+)?[\s,;|]+-?\d*\.?\d")
 _COUNTED = re.compile(r"(.*?)(\d+)")
 _LISTS = ("embeddings", "vectors", "embedding", "vector")
 _TEXTS = ("texts", "documents", "document", "text", "inputs", "input", "sentences")
-_FEWEST = 2  # numbers in a vector
 
 Row = tuple[str, Any]  # place; an object, or a list of numbers
-
-
-def parse_vector(cell: Any) -> Array | str:
-    """A cell as float32 `(dim,)`, or what it holds instead, in words.
-
-    Example:
-        >>> parse_vector("[ 0.5 -2.\\n  1e-1]").tolist()[:2], parse_vector("[0.5 ... 1.]")
-        ([0.5, -2.0], "numbers that were cut to '...' when they were printed, and are lost")
-    """
-    if isinstance(cell, bytes):
-        vector = _from_bytes(cell)
-        return "bytes that are no float32, float64 or float16" if vector is None else vector
-    if isinstance(cell, str):
-        return _from_text(cell.strip())
-    if isinstance(cell, np.ndarray):
-        cell = cell.tolist()
-    if isinstance(cell, dict):
-        return "an object, as sparse vectors are written"
-    if not isinstance(cell, list):
-        return kind_of(cell)
-    if not cell:
-        return "an empty list"
-    if all(isinstance(number, str) for number in cell):  # a column for each, in a table of text
-        cell = _floats(cell) or cell
-    if len(cell) == 1 and isinstance(cell[0], list):
-        return parse_vector(cell[0])  # (1, dim), as an encoder answers to one text
-    for number in cell:
-        if isinstance(number, bool) or not isinstance(number, int | float | np.floating):
-            return f"a list with {kind_of(number)} in it"
-    try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which check_vectors refuses
-            return np.array(cell, dtype=np.float32)
-    except OverflowError:
-        return "a number too large to work with"
-
-
-def is_meant_as_vector(cell: Any) -> bool:
-    """Whether a cell of a column that is named for vectors holds numbers, though perhaps none that can be read.
-
-    Example:
-        >>> [is_meant_as_vector(cell) for cell in ("[0.1 0.2 ... 0.3]", {"7": 0.5}, "all-MiniLM-L6-v2", None)]
-        [True, True, False, False]
-    """
-    if isinstance(cell, str):
-        return _LIST_BEGINS.match(cell) is not None
-    return isinstance(cell, list | dict) and len(cell) > 0
-
-
-def _from_text(text: str) -> Array | str:
-    if not text:
-        return "nothing"
-    if text[:2] in ("b'", 'b"'):  # bytes that were printed
-        try:
-            return parse_vector(ast.literal_eval(text))
-        except (ValueError, SyntaxError):
-            return "bytes that were cut when they were printed"
-    if text[:1] == "{" and ":" in text:
-        return "a sparse vector, which names only some of its numbers"
-    if "..." in text or "…" in text:
-        return "numbers that were cut to '...' when they were printed, and are lost"
-    try:
-        return parse_vector(json.loads(text)) if text[:1] == "[" else _from_print(text)
-    except (ValueError, RecursionError):
-        return _from_print(text)
-
-
-def _from_print(text: str) -> Array | str:
-    """What NumPy, torch, Postgres and people print: brackets or none, commas or blanks."""
-    array = _ARRAY.match(text)
-    inner = _SCALAR.sub(r"\1", array[1] if array else text)
-    if inner[:1] + inner[-1:] in ("[]", "()", "{}"):
-        inner = inner[1:-1]
-    cells = re.split(r"\s*[;|]\s*|,?\s+", inner.strip(" ,;|\n"))
-    if not all(map(_DECIMAL_COMMA.fullmatch, cells)):
-        cells = re.split(r"\s*[,;|]\s*|\s+", inner.strip(" ,;|\n"))
-    numbers = _floats(cells) or []
-    if len(numbers) >= _FEWEST:
-        return parse_vector(numbers)
-    digits = _HEX.fullmatch(text)
-    if digits:
-        vector = _from_bytes(bytes.fromhex(digits[1]))
-        if vector is not None:
-            return vector
-    text = text.rpartition(";base64,")[2].replace("-", "+").replace("_", "/")
-    if _BASE64.fullmatch(text):
-        try:
-            vector = _from_bytes(base64.b64decode(text, validate=False), ["<f4"])
-        except ValueError:
-            vector = None
-        if vector is not None:
-            return vector
-    return "text that is no list"
-
-
-def _from_bytes(data: bytes, kinds: Sequence[str] = ("<f4", "<f8", "<f2")) -> Array | None:
-    """Little-endian float32, float64 or float16: the first of these in which the numbers are those of vectors."""
-    for kind in kinds:
-        size = np.dtype(kind).itemsize
-        if len(data) < _FEWEST * size or len(data) % size:
-            continue
-        if kind == "<f4" != kinds[-1] and len(data) % 8 == 0:
-            ends = np.frombuffer(data, "<u4") & 0x1FFFFFFF
-            if not ends[::2].any() and ends[1::2].any():
-                continue  # float64 that was float32
-        values = np.frombuffer(data, kind)
-        usual = (np.abs(values) > 1e-8) & (np.abs(values) < 1e4)
-        if np.isfinite(values).all() and (usual | (values == 0)).mean() > 0.99 and usual.any():
-            return values.astype(np.float32)
-    return None
 
 
 def number_columns(names: Sequence[str], key: str | None = None) -> list[str]:
@@ -167,7 +46,7 @@ def number_columns(names: Sequence[str], key: str | None = None) -> list[str]:
     largest: dict[int, str] = max(groups.values(), key=len, default={})
     group = largest if key is None else groups.get(key.rstrip(" _-."), {})
     numbers = sorted(group)
-    complete = len(numbers) >= _FEWEST and numbers[-1] - numbers[0] == len(numbers) - 1
+    complete = len(numbers) >= FEWEST and numbers[-1] - numbers[0] == len(numbers) - 1
     return [group[number] for number in numbers] if complete else []
 
 
@@ -192,8 +71,8 @@ class NumberTable:
         cells = _cells(line, self.separator)
         if self.has_words and len(cells) > self.dim:
             words = cells[: -self.dim]
-            return {WORD: (self.separator or " ").join(words), "embedding": _floats(cells[-self.dim :]) or line}
-        return _floats(cells) or line
+            return {WORD: (self.separator or " ").join(words), "embedding": floats(cells[-self.dim :]) or line}
+        return floats(cells) or line
 
 
 def number_table(head: Sequence[str]) -> NumberTable | None:
@@ -210,14 +89,14 @@ def number_table(head: Sequence[str]) -> NumberTable | None:
         skip = 0
         if _are_consecutive(rows[0][-2:]) and _are_consecutive(rows[0][1:]) and len(rows) > 1:
             return None  # names of columns
-        if len(rows) > 1 and len(rows[0]) == 2 and _floats(rows[0]) and rows[0][1] == str(len(rows[1]) - 1):
+        if len(rows) > 1 and len(rows[0]) == 2 and floats(rows[0]) and rows[0][1] == str(len(rows[1]) - 1):
             skip, rows = 1, rows[1:]  # word2vec's own: how many, and how wide
         width = min(map(len, rows), default=0)
         numbered = len(rows) > 1 and _are_consecutive([row[0] for row in rows])  # the first column, of many
         numbered = numbered and not any(cell.isdigit() for row in rows for cell in row[1:])
-        if width >= _FEWEST and all(len(row) == width and _floats(row) for row in rows) and not numbered:
+        if width >= FEWEST and all(len(row) == width and floats(row) for row in rows) and not numbered:
             return NumberTable(separator, width, False, skip)
-        words = width > _FEWEST and all(_floats(row[1 - width :]) and '"' not in row[0] for row in rows)
+        words = width > FEWEST and all(floats(row[1 - width :]) and '"' not in row[0] for row in rows)
         if words:
             return NumberTable(separator, width - 1, True, skip)
     return None
@@ -238,18 +117,7 @@ def _are_consecutive(cells: Sequence[str]) -> bool:
 
 def is_comment(line: str) -> bool:
     """Whether a line is a comment, as np.savetxt writes them, and not a word that begins with "#"."""
-    return line.startswith("#") and not _floats(line.split()[1:])
-
-
-def _floats(cells: Sequence[str]) -> list[float] | None:
-    try:
-        return [float(cell) for cell in cells]
-    except ValueError:
-        pass
-    try:
-        return [float(cell.replace(",", ".")) for cell in cells]  # where commas do not divide the cells
-    except ValueError:
-        return None
+    return line.startswith("#") and not floats(line.split()[1:])
 
 
 def json_rows(place: str, value: Any, *, alone: bool = False) -> Iterator[Row]:

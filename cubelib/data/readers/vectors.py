@@ -18,6 +18,7 @@ from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.hub_tables import is_hub_name
 from cubelib.data.readers.lines import format_of, json_documents, text_lines
 from cubelib.data.readers.rows import TABLES, BadRows, RowLog, Source, all_rows, check_file
+from cubelib.data.readers.vector_cells import is_meant_as_vector, parse_vector
 from cubelib.data.readers.vector_layouts import (
     SIDES,
     VECTOR_NAME,
@@ -26,11 +27,9 @@ from cubelib.data.readers.vector_layouts import (
     batch_order,
     is_batch,
     is_comment,
-    is_meant_as_vector,
     json_rows,
     number_columns,
     number_table,
-    parse_vector,
 )
 from cubelib.data.vectors import Array, VectorFile, check_vectors, usable
 from cubelib.errors import DataError
