@@ -98,7 +98,10 @@ def teams(chat):
         }
         for n, text in enumerate(chat)
     ]
-    return {"@odata.context": "x", "value": [*turns, {"messageType": "systemEventMessage", "from": None, "body": {}}]}
+    return {
+        "@odata.context": "x",
+        "messages": [*turns, {"messageType": "systemEventMessage", "from": None, "body": {}}],
+    }
 
 
 def multiwoz(chat):
@@ -159,7 +162,8 @@ WRITERS = {
     "messenger": messenger, "teams": teams, "multiwoz": multiwoz, "by columns": by_columns, "tree": tree,
     "llama": llama, "inst": inst, "thoughts": thoughts, "named lines": named_lines,
     "ultrachat": lambda chat: {"id": "x", "data": chat},
-    "chatml": chatml, "chatml in a column": lambda chat: {"text": chatml(chat)}, "request": lambda chat: {"custom_id": "1", "body": {"model": "m", **openai(chat)}},
+    "chatml": chatml, "chatml in a column": lambda chat: {"text": chatml(chat)},
+    "request": lambda chat: {"custom_id": "1", "body": {"model": "m", **openai(chat)}},
 }  # fmt: skip
 
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="[(<|:#\u200e"), min_size=4, max_size=9)
@@ -192,9 +196,11 @@ def test_every_layout_comes_back(tmp_path_factory, name, chats):
 def test_every_layout_in_the_table_is_tried():
     taken = set()
     values = [WRITERS[name](["Hi.", "Ho.", "Hey."]) for name in WRITERS]
+    values.append({"text": "Q", "role": "prompter", "replies": [{"text": "A", "role": "assistant"}]})
     values += [{"chats": {"list": []}}, {"input": {"messages": []}, "preferred_output": []}]
     taken = [
-        next(name for name, layout in LAYOUTS.items() if layout(value, "messages") is not None) for value in values
+        next((name for name, layout in LAYOUTS.items() if layout(value, "messages") is not None), value)
+        for value in values
     ]
     assert set(taken) == set(LAYOUTS)
     for other in ({"question": "a", "answer": "b"}, {"text": "Human: a"}, [1, 2], [[1.0]], "text", 5, None, {}, []):
