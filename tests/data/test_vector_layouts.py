@@ -351,11 +351,19 @@ def test_vectors_that_cannot_be_read_are_not_taken_for_texts(tmp_path, name, con
         read_vectors(path)
 
 
-@pytest.mark.parametrize("name", ["text.csv", "model.csv", "date.csv"])
-def test_texts_are_not_taken_for_vectors(tmp_path, name):
-    path = tmp_path / name
-    cell = {"text.csv": "vectors are 3 numbers", "model.csv": "all-MiniLM-L6-v2", "date.csv": ""}[name]
-    path.write_text(f"text,embedding\nHello,{cell}\n")
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,embedding\nHello,vectors are 3 numbers",
+        "text,embedding\nHello,all-MiniLM-L6-v2",
+        "text,embedding\nHello,",
+        "Ann,23,180\nBen,30,175",
+        '{"text": "Hello", "embedding_model": {"name": "all-MiniLM-L6-v2"}, "embeddings": ["openai"], "vector": []}',
+    ],
+)
+def test_texts_are_not_taken_for_vectors(tmp_path, content):
+    path = tmp_path / ("a.jsonl" if content[0] == "{" else "a.csv")
+    path.write_text(content)
     assert not looks_like_vectors(path)
 
 

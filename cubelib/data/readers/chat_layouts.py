@@ -256,7 +256,7 @@ def _under_key(value: Any, key: str) -> list[Conversation] | None:
     if isinstance(value.get("data"), list) and all(isinstance(text, str) for text in value["data"]):
         return _turns(value["data"], key)  # UltraChat
     inner = {name: found for name, part in value.items() for found in [_under_key(part, key)] if found}
-    if len(inner) == len(value):  # a conversation under each name
+    if inner and len(inner) == len(value):  # a conversation under each name
         return [Conversation(name, messages) for name, found in inner.items() for _, messages in found]
     return next(iter(inner.values()), None) or _marked(value.get("text"), key)
 

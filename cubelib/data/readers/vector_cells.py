@@ -21,7 +21,9 @@ _SCALAR = re.compile(r"np\.float\d+\(([^()]*)\)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{8,}={0,2}\s*")
 _HEX = re.compile(r"(?:\\x|0x)?((?:[0-9a-fA-F]{8}){2,})")
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d+(?:[eE]-?\d+)?")
-_LIST_BEGINS = re.compile(r"(?:\w+\.)?(?:array|tensor)?[\[({\s]*(?:\d+:)?-?\d*[.,]?\d+(?:[eE]-?\d+)?[\s,;|]+-?\d")
+_LIST_BEGINS = re.compile(
+    r"(?:\w+\.)?(?:array|tensor)?\s*[\[({][\[({\s]*(?:\d+:)?-?\.?\d|-?\d*[.,]\d+(?:[eE]-?\d+)?[\s,;|]+-?\.?\d"
+)
 
 
 def parse_vector(cell: Any) -> Array | str:
@@ -67,7 +69,8 @@ def is_meant_as_vector(cell: Any) -> bool:
     """
     if isinstance(cell, str):
         return _LIST_BEGINS.match(cell) is not None
-    return isinstance(cell, list | dict) and len(cell) > 0
+    parts = list(cell.values()) if isinstance(cell, dict) else cell
+    return isinstance(parts, list) and len(parts) > 0 and isinstance(parts[0], int | float | list)
 
 
 def _from_text(text: str) -> Array | str:
@@ -75,9 +78,10 @@ def _from_text(text: str) -> Array | str:
         return "nothing"
     if text[:2] in ("b'", 'b"'):  # bytes that were printed
         try:
-            return parse_vector(ast.literal_eval(text))
+            vector = _from_bytes(ast.literal_eval(text), ["<f4"])
         except (ValueError, SyntaxError):
-            return "bytes that were cut when they were printed"
+            vector = None
+        return "bytes that are no float32" if vector is None else vector
     if text[:1] == "{" and ":" in text:
         return "a sparse vector, which names only some of its numbers"
     if "..." in text or "…" in text:
@@ -102,7 +106,7 @@ def _from_print(text: str) -> Array | str:
         return parse_vector(numbers)
     digits = _HEX.fullmatch(text)
     if digits:
-        vector = _from_bytes(bytes.fromhex(digits[1]))
+        vector = _from_bytes(bytes.fromhex(digits[1]), ["<f4"])
         if vector is not None:
             return vector
     text = text.rpartition(";base64,")[2].replace("-", "+").replace("_", "/")

@@ -157,13 +157,19 @@ def _rows_within(value: Any) -> list[Any] | None:
     """The only list of objects or of lists in an object, however deep; not in one that is a row itself."""
     if isinstance(value, list):
         return value if value and isinstance(value[0], dict | list) else None
-    if not isinstance(value, dict) or any(not isinstance(parse_vector(cell), str) for cell in value.values()):
+    if not isinstance(value, dict) or _is_of_one_text(value):
+        return None
+    if any(not isinstance(parse_vector(cell), str) for cell in value.values()):
         return None
     named = _by_name("", value)
     if named:
         return [row for _, row in named]
     found = [rows for rows in map(_rows_within, value.values()) if rows]
     return found[0] if len(found) == 1 else None
+
+
+def _is_of_one_text(value: Mapping[str, Any]) -> bool:
+    return any(isinstance(value.get(key), str) for key in _TEXTS)
 
 
 def _flat(row: Any) -> Any:
@@ -212,8 +218,8 @@ def _batch(place: str, value: Any) -> list[Row] | None:
 
 def _lists(place: str, value: Any) -> list[Row] | None:
     """Cohere, Ollama, Chroma: {"embeddings": [vector, …], "documents": [text, …]}."""
-    if not isinstance(value, dict) or "index" in value:  # of one text, with a vector for each of its tokens
-        return None
+    if not isinstance(value, dict) or "index" in value or _is_of_one_text(value):
+        return None  # of one text, perhaps with a vector for each of its tokens
     for name in _LISTS:
         vectors = value.get(name)
         if isinstance(vectors, dict) and vectors:  # Cohere: {"float": […]}, {"int8": […]}

@@ -183,7 +183,7 @@ def looks_like_vectors(path: str | Path) -> bool:
     cells = [row]
     if isinstance(row, dict):
         cells = [cell for name, cell in row.items() if VECTOR_NAME.search(name) or name == "values"]
-        if any(map(is_meant_as_vector, cells)):
+        if any(isinstance(parse_vector(cell), str) and is_meant_as_vector(cell) for cell in cells):
             return True
         cells.append([row[name] for name in number_columns(list(row))])
     vectors = map(parse_vector, cells)
