@@ -1,8 +1,8 @@
 """Teacher and cube as one sentence-transformers model.
 
     autoencoder        texts ─teacher→ vectors ─cube→ vectors
-    dialogue, mixed    questions ─teacher→ vectors ─cube→ vectors     encode_query, and encode
-                       answers ─teacher→ vectors                      encode_document
+    dialogue, mixed    questions ─teacher→ vectors ─cube→ vectors     encode_query
+                       answers ─teacher→ vectors                      encode_document, and encode
 
 A cube for dialogue maps questions into the space of answers; the answers are already there. How to, and what is not
 exported: docs/export.md.
@@ -11,6 +11,7 @@ exported: docs/export.md.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,13 +123,52 @@ class CubeModule(Module):
         return f"CubeModule({self.cube_training['mode']}, {self.cube.reshaper!r}, {self.cube.core!r})"
 
 
+class QuestionRouter(Router):
+    """Two ways through a model: questions go through the cube, documents past it.
+
+    The way is told by the task (`encode_query`, `encode_document`), or by a prompt: programs that call `encode` for
+    both can give its name (`prompt_name="query"`) or its text. Texts of which nothing is said are taken for documents,
+    with a warning. What is put in front of a text is what the cube was trained with, whatever the prompt is called.
+
+    Args:
+        sub_modules: "query" and "document" → modules.
+        prompts: "query" and "document" → [text of the prompt by which a way is known, text in front of the input].
+        options: as for sentence-transformers' Router.
+    """
+
+    config_keys = [*Router.config_keys, "prompts"]  # noqa: RUF012 (as the base class has it)
+
+    def __init__(self, sub_modules: dict[str, list[Module]], prompts: dict[str, list[str]], **options: Any) -> None:
+        super().__init__(sub_modules, **{"default_route": "document", **options})
+        self.prompts = prompts
+        self._has_warned = False
+
+    def preprocess(
+        self, inputs: Any, prompt: str | None = None, task: str | None = None, modality: Any = None, **kwargs: Any
+    ) -> Any:
+        """Finds the way, and prepares texts with the prompt that belongs to it."""
+        task_of = {known_by: way for way, (known_by, _) in self.prompts.items()}
+        task = task or task_of.get(prompt or "")
+        if task is None and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                "This model sends questions through a cube and documents past it. encode() was not told which these "
+                "texts are, and takes them for documents. For questions use encode_query, or prompt_name='query'.",
+                stacklevel=2,
+            )
+        task = task or "document"
+        if prompt in (None, "", *task_of) and task in self.prompts:
+            prompt = self.prompts[task][1]
+        return super().preprocess(inputs, prompt=prompt or None, task=task, modality=modality, **kwargs)
+
+
 def to_sentence_transformer(trainer: CubeTrainer, *, base: SentenceTransformer | None = None) -> SentenceTransformer:
     """The teacher of a run with its cube as the last step.
 
-    In dialogue and mixed mode the last step is a Router: `encode_query` and `encode` go through the cube,
-    `encode_document` does not. (If another encoder made the answers, that one encodes documents, and this model has no
-    way for them.) All vectors have length 1. The teacher's prompts for queries and documents are in
-    front of them, as they were in training; a `base` that is passed has its default prompt in front of both.
+    In dialogue and mixed mode there are two ways, see `QuestionRouter`: `encode_query` goes through the cube, `encode`
+    and `encode_document` do not. (If another encoder made the answers, that one encodes documents, and this model has
+    no way for them.) All vectors have length 1. The teacher's prompts for queries and documents are in front of them,
+    as they were in training; a `base` that is passed has its default prompt in front of both.
 
     Args:
         trainer: with the cube; it is copied.
@@ -153,17 +193,33 @@ def to_sentence_transformer(trainer: CubeTrainer, *, base: SentenceTransformer |
     if trainer.config.mode == "autoencoder":
         prompts["query"] = prompts["document"]  # it was trained on documents alone
     _check_fits(base, trainer)
-    last: Module = CubeModule.of(trainer).to(base.device)
+    modules: list[Any] = [*base.children(), CubeModule.of(trainer).to(base.device)]
+    default = "query" if prompts["query"] else None
     if _two_ways(trainer):
-        last = Router.for_query_document([last], [Normalize()], default_route="query")
+        known_by = known_prompts(prompts)
+        ways = {"query": modules, "document": [*base.children(), Normalize()]}
+        modules = [QuestionRouter(ways, {way: [known_by[way], prompts[way]] for way in ways})]
+        prompts, default = known_by, None
     model = SentenceTransformer(
-        modules=[*base.children(), last],
+        modules=modules,
         device=str(base.device),
         prompts=prompts,
-        default_prompt_name="query" if prompts["query"] else None,
+        default_prompt_name=default,
         similarity_fn_name="cosine",
     )
     return model.eval()
+
+
+def known_prompts(prompts: Mapping[str, str]) -> dict[str, str]:
+    """Prompts by which questions and documents can be told apart: the teacher's, if they differ and none is empty.
+
+    Example:
+        >>> known_prompts({"query": "Find: ", "document": "Text: "}), known_prompts({"query": "", "document": ""})
+        ({'query': 'Find: ', 'document': 'Text: '}, {'query': 'query: ', 'document': 'document: '})
+    """
+    if all(prompts.values()) and prompts["query"] != prompts["document"]:
+        return dict(prompts)
+    return {way: f"{way}: " for way in ("query", "document")}
 
 
 def save_sentence_transformer(
@@ -197,7 +253,8 @@ def save_sentence_transformer(
     encoder = "a model that was passed to the export" if base is not None else _encoder_facts(trainer)
     with new_target(folder, "Exporting") as aside, no_progress_bars():
         model.save_pretrained(str(aside), create_model_card=False)
-        (aside / "README.md").write_text(_model_card(trainer, folder.name, encoder, reports), encoding="utf-8")
+        card = _model_card(trainer, folder.name, encoder, model.prompts, reports)
+        (aside / "README.md").write_text(card, encoding="utf-8")
     return folder
 
 
@@ -260,12 +317,40 @@ _USE_ONE_WAY = """\
 vectors = model.encode(["How are you?", "What is AI?"])
 print(model.similarity(vectors, vectors))"""
 _USE_TWO_WAYS = """\
-questions = model.encode_query(["How are you?"])              # through the cube, as model.encode
-answers = model.encode_document(["I am fine.", "At noon."])   # not through the cube
-print(model.similarity(questions, answers))"""
+questions = model.encode_query(["How are you?"])              # through the cube
+answers = model.encode_document(["I am fine.", "At noon."])   # not through the cube, as model.encode
+print(model.similarity(questions, answers))
+```
+
+Other programs call `encode` for both, and must be told which is which:
+
+```python
+from langchain_huggingface import HuggingFaceEmbeddings
+
+HuggingFaceEmbeddings(
+    model_name="{name}",
+    model_kwargs={{"trust_remote_code": True}},
+    encode_kwargs={{"prompt_name": "document"}},
+    query_encode_kwargs={{"prompt_name": "query"}},
+)
+```
+
+```python
+from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
+HuggingFaceEmbedding("{name}", trust_remote_code=True, query_instruction={query!r}, text_instruction={document!r})
+```
+
+```python
+from chromadb.utils.embedding_functions import SentenceTransformerEmbeddingFunction
+
+function = SentenceTransformerEmbeddingFunction("{name}", trust_remote_code=True)  # for documents
+collection.query(query_embeddings=model.encode_query(["How are you?"]).tolist())  # not query_texts"""
 
 
-def _model_card(trainer: CubeTrainer, name: str, encoder: str, reports: Sequence[TaskReport]) -> str:
+def _model_card(
+    trainer: CubeTrainer, name: str, encoder: str, prompts: Mapping[str, str | None], reports: Sequence[TaskReport]
+) -> str:
     mode = trainer.config.mode
     items = [f"| training items, {task} | SHA-256 `{digest}` |" for task, digest in trainer.trained_on.items()]
     results = [
@@ -282,6 +367,6 @@ def _model_card(trainer: CubeTrainer, name: str, encoder: str, reports: Sequence
         reshaper=trainer.reshaper,
         training_items="\n".join(items) or "| training items | none: the cube is untrained |",
         version=cubelib.__version__,
-        use=_USE_TWO_WAYS if _two_ways(trainer) else _USE_ONE_WAY,
+        use=_USE_TWO_WAYS.format(name=name, **prompts) if _two_ways(trainer) else _USE_ONE_WAY,
         results="\n\n".join(results) or "No results on held-out items were given. The report of its run has them.",
     )

@@ -87,8 +87,7 @@ class TrainingConfig(Block):
     """Batches per step: the same step as one batch that many times as large, in less memory. None: in dialogue mode 8,
     or as many as leave 8 steps in an epoch; else 1."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
-    """Of matrix products: float32, bf16 (weights stay float32; slower on a CPU), or auto for bf16 on a GPU that has
-    it."""
+    """Of matrix products: float32, bf16 (weights stay float32; slower on a CPU), or auto (bf16 on a GPU with it)."""
     temperature: Annotated[float, Field(gt=0)] = 0.05
     """Of the contrastive losses; lower gives more weight to hard negatives."""
     loss_function: Literal["auto", "cosine", "squared_distance", "combined", "contrastive", "contrastive_cosine"] = (

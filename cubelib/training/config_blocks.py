@@ -215,7 +215,9 @@ class DataConfig(Block):
                 raise ValueError(str(error)) from None
         return self
 
-    @field_validator("text_column", "question_column", "answer_column", mode="before")
+    @field_validator(
+        "text_column", "question_column", "answer_column", "label_column", "negative_column", mode="before"
+    )
     @classmethod
     def _number_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) else value

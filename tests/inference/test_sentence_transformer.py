@@ -1,9 +1,12 @@
 """A cube exported to sentence-transformers: the same numbers in another process, nothing overwritten, no pickle."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import warnings
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -90,9 +93,10 @@ def test_another_process_gets_the_same_vectors_from_what_the_command_wrote(train
     found = np.load(tmp_path / "out.npz")
     vectors, outputs = expected(trainer)
     assert apart(outputs, vectors) > 0.05, "the cube changes nothing: the comparison shows nothing"
-    for name in ("plain", "query", "again"):
+    for name in ("query", "again"):
         assert apart(found[name], outputs) < 1e-5, name
-    assert apart(found["document"], vectors) < 1e-5
+    for name in ("plain", "document"):
+        assert apart(found[name], vectors) < 1e-5, name
     assert apart(found["similar"], outputs @ vectors.T) < 1e-5
     kept = (tmp_path / "out-again" / "README.md").read_text(encoding="utf-8")
     assert kept == (folder / "README.md").read_text(encoding="utf-8")
@@ -107,11 +111,37 @@ def test_questions_go_through_the_cube_and_answers_do_not(trained, tmp_path, mod
     folder = save_sentence_transformer(trainer, tmp_path / "model")
     for model in (to_sentence_transformer(trainer), SentenceTransformer(str(folder), trust_remote_code=True)):
         assert model.get_embedding_dimension() == 12
-        assert apart(model.encode(TEXTS), outputs) < 1e-5
-        assert apart(model.encode(TEXTS, batch_size=4, device="cpu"), outputs) < 1e-5
-        assert apart(model.encode(TEXTS[2]), outputs[2]) < 1e-5
+        plain = outputs if mode == "autoencoder" else vectors
+        with nullcontext() if mode == "autoencoder" else pytest.warns(UserWarning, match="past it. encode.. was not"):
+            assert apart(model.encode(TEXTS), plain) < 1e-5
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # it is said once
+            assert apart(model.encode(TEXTS, batch_size=4, device="cpu"), plain) < 1e-5
+        assert apart(model.encode(TEXTS[2]), plain[2]) < 1e-5
         assert apart(model.encode_query(TEXTS), outputs) < 1e-5
-        assert apart(model.encode_document(TEXTS), outputs if mode == "autoencoder" else vectors) < 1e-5
+        assert apart(model.encode_document(TEXTS), plain) < 1e-5
+
+
+def test_programs_that_call_encode_for_both_take_the_right_way(trained, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    trainer = trained("dialogue")
+    vectors, outputs = expected(trainer)
+    folder = str(save_sentence_transformer(trainer, tmp_path / "model"))
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # LangChain's HuggingFaceEmbeddings: encode(texts, **encode_kwargs) and encode(texts, **query_encode_kwargs)
+        model = SentenceTransformer(folder, cache_folder=None, trust_remote_code=True)
+        for way, right in (("document", vectors), ("query", outputs)):
+            assert f'"prompt_name": "{way}"' in card
+            assert apart(model.encode(TEXTS, show_progress_bar=False, prompt_name=way), right) < 1e-5
+        # LlamaIndex's HuggingFaceEmbedding names the prompts "query" and "text", and sets both by its arguments
+        instructions = dict(re.findall(r"(query|text)_instruction='([^']+)'", card))
+        model = SentenceTransformer(folder, trust_remote_code=True, prompts=instructions)
+        for way, right in (("text", vectors), ("query", outputs)):
+            assert apart(model.encode(TEXTS, prompt_name=way, normalize_embeddings=True), right) < 1e-5
+        assert "query_embeddings=model.encode_query" in card  # Chroma has no way to tell them apart
 
 
 def test_trainer_and_export_are_apart(trained, tmp_path):
@@ -151,8 +181,9 @@ def test_the_prompts_of_the_teacher_stand_before_questions_and_answers(trained, 
     assert apart(trainer.encoder.encode_query(TEXTS), documents) > 1e-3
     assert trainer.encode(TEXTS).equal(documents) == (mode == "autoencoder")
     model = to_sentence_transformer(trainer)
-    assert apart(model.encode(TEXTS), asked) < 1e-5
+    assert apart(model.encode(TEXTS), found) < 1e-5
     assert apart(model.encode_query(TEXTS), asked) < 1e-5
+    assert apart(model.encode(TEXTS, prompt_name="query"), asked) < 1e-5
     assert apart(model.encode_document(TEXTS), found) < 1e-5
 
 
@@ -160,7 +191,7 @@ def test_half_precision_gives_nearly_the_same(trained):
     trainer = trained("dialogue")
     _, outputs = expected(trainer)
     model = to_sentence_transformer(trainer).bfloat16()
-    assert apart(model.encode(TEXTS, convert_to_tensor=True).float(), outputs) < 0.05
+    assert apart(model.encode_query(TEXTS, convert_to_tensor=True).float(), outputs) < 0.05
 
 
 def test_only_plain_files_are_written_and_nothing_of_this_machine(trained, tmp_path):
@@ -216,7 +247,7 @@ def test_vectors_of_an_unknown_model_need_it(trained, tiny):
     with pytest.raises(ConfigError, match=r"trained on the vectors of mine.npz, and which model .* base="):
         to_sentence_transformer(trainer)
     model = to_sentence_transformer(trainer, base=SentenceTransformer(str(tiny)))
-    assert apart(model.encode(TEXTS), expected(trained())[1]) < 1e-5
+    assert apart(model.encode_query(TEXTS), expected(trained())[1]) < 1e-5
 
 
 def test_a_base_that_does_not_fit_is_refused(trained, tiny):

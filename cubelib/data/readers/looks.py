@@ -26,12 +26,14 @@ class Look:
         remedy: what to do.
         pattern: which texts.
         most: share of the texts from which nothing else can be meant: an error. Above 1: never.
+        least: share of the texts up to which it is nothing to tell: "5" may well be an answer.
     """
 
     name: str
     remedy: str
     pattern: re.Pattern[str]
     most: float = 0.9
+    least: float = 0.0
 
 
 _VECTORS = "If they are embeddings, set content: vectors (data.content)."
@@ -54,6 +56,7 @@ LOOKS = [
         "numbers",
         "Name the column that holds sentences.",
         re.compile(r"[-+(]?\d(?:[\d\s.,:/+()%-]*[\d)%])?"),
+        least=0.05,
     ),
     Look(
         "lists printed as text",
@@ -144,6 +147,8 @@ class LookLog:
         told: list[str] = []
         counts: dict[str, int] = {}
         for (look, column), seen in self._seen.items():
+            if seen.count <= look.least * total:
+                continue
             more = f", and {seen.count - _SHOWN:,} more" if seen.count > _SHOWN else ""
             what = f"{total:,} texts in the column {column!r}" if column else f"{total:,} lines"
             message = (

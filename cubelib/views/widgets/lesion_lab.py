@@ -159,7 +159,7 @@ class LesionLab(FigureWidget):
 
     def _change(self) -> Heatmap:
         colors = Colors([torch.ones(1), *self.changes.values()])
-        title = "what changed at the back face (1: the strength of a cell)"
+        title = "change at the back face (1: a cell's strength)"
         return Heatmap(title, self.changes[self.shown.value], colors)
 
     def set_sentence(self, sentence: str) -> None:
