@@ -305,3 +305,14 @@ def test_answers_marked_as_wrong_are_left_out(tmp_path):
     path.write_text("\n".join(map(json.dumps, rows)))
     with pytest.warns(SkippedTurns, match="marked as rejected"):
         assert read_conversations(path) == [["Q", "A"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "is_chat"),
+    [("ticket_id,author,message", True), ("Conversation ID,Speaker,Text", True), ("id,author,text", False)],
+)
+def test_turns_in_the_rows_of_a_table(tmp_path, header, is_chat):
+    path = tmp_path / "turns.csv"
+    path.write_text(f"{header}\n1,Ann,Hi\n1,Ben,Ho\n2,Ann,Q\n2,Ben,A\n")
+    assert looks_like_chat(path) is is_chat
+    assert read_conversations(path) == ([["Hi", "Ho"], ["Q", "A"]] if is_chat else [["Hi", "Ho", "Q", "A"]])

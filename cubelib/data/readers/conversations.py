@@ -164,7 +164,9 @@ def looks_like_chat(path: str | Path) -> bool:
         rows = [row for _, row in islice(_rows(log, None), 2)]
     except (DataError, ModuleNotFoundError):
         return False
-    if len(rows) > 1 and all(map(_is_speech, rows)):
+    names = [next((row[key] for key in chat_layouts.NAME_KEYS if key in row), None) for row in rows if is_turn(row)]
+    in_one = len(names) > 1 and isinstance(names[0], str | int) and names[0] == names[1]
+    if len(rows) > 1 and (in_one or all(map(_is_speech, rows))):
         return True
     conversations = find_conversations(rows[0], DEFAULT_COLUMN) if rows else None
     return any(message.role for _, messages in conversations or [] for message in messages)
@@ -244,12 +246,18 @@ def _rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, A
     """Rows of a table, items of a list, or the whole content of a file that is one chat."""
     ending = format_of(log.path)
     if ending not in (".txt", *_JSON):
-        yield from all_rows(log)
+        for place, row in all_rows(log):
+            yield place, row if is_turn(row) else {_usual(name): cell for name, cell in row.items()} | row
         return
     rows = _texts(log) if ending == ".txt" else _json_rows(log, conversation_column)
     for place, row in rows:
         log.total += 1
         yield place, row
+
+
+def _usual(name: str) -> str:
+    """The name of a column as programs write it: "Conversation ID" is "conversation_id"."""
+    return name.strip().lower().replace(" ", "_")
 
 
 def _texts(log: RowLog) -> Iterator[tuple[str, Any]]:
