@@ -6,6 +6,7 @@ faster this way. Set before torch is imported; notebook kernels inherit it.
 
 import os
 from collections.abc import Iterator
+from queue import Empty
 
 import pytest
 
@@ -25,3 +26,21 @@ def pytest_collect_file(file_path) -> Iterator[None]:
         if hasattr(collector, "skip_compare"):
             collector.skip_compare = (*collector.skip_compare, "application/vnd.plotly.v1+json")
     return collectors
+
+
+def pytest_configure() -> None:
+    """nbval would wait for the answer of a kernel that died until the time of the cell is over."""
+    from nbval.kernel import RunningKernel
+
+    receive = RunningKernel.get_message
+
+    def receive_from_the_living(kernel, stream, timeout=None):
+        for _ in range(int(timeout or 1)):
+            try:
+                return receive(kernel, stream, timeout=1)
+            except Empty:
+                if not kernel.is_alive():
+                    raise RuntimeError("the kernel died in this cell") from None
+        raise Empty
+
+    RunningKernel.get_message = receive_from_the_living

@@ -9,9 +9,11 @@ import ast
 import copy
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -270,6 +272,16 @@ def test_a_notebook_of_one_s_own_passes_a_second_time_as_it_stands(tmp_path, mon
     nbformat.write(notebook, tmp_path / "own.ipynb")
     summary, told = run_nbval(tmp_path, dict(os.environ))
     assert "4 passed" in summary and "failed" not in summary, told
+
+
+def test_a_kernel_that_dies_fails_in_seconds(tmp_path):
+    cells = [nbformat.v4.new_code_cell(source) for source in ("print(1)", "import os; os._exit(9)", "print(2)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "dies.ipynb")
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    started = time.monotonic()
+    summary, told = run_nbval(tmp_path, dict(os.environ))
+    assert "the kernel died in this cell" in told and "2 failed" in summary, told
+    assert time.monotonic() - started < 60
 
 
 def test_one_changed_digit_turns_the_test_command_red(tmp_path):

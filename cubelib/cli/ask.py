@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cubelib.cli.options import options_for_settings
 from cubelib.cli.runs import find_data
 from cubelib.data.text import counted, normalize_text, shorten
 from cubelib.encoders.encoder import TeacherEncoder
@@ -65,7 +66,8 @@ def ask_in_terminal(
         if Path(bank_file).is_dir():
             bank = AnswerBank.load(bank_file)
         else:
-            bank = AnswerBank.from_file(bank_file, trainer.encoder, column)
+            with options_for_settings({"text_column": "column"}, "Give a .txt file in UTF-8, an answer on each line."):
+                bank = AnswerBank.from_file(bank_file, trainer.encoder, column)
         description = f"Bank: {_count(bank, 'answer')} of {bank_file}."
     if bank_file is None and teacher is None and content_of(trainer.config.data) == "vectors":
         asked: list[str | Tensor] = [_vector(question, run) for question in questions or [""]]

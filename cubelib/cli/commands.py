@@ -150,22 +150,26 @@ def encode(
 
     If it is stopped in any way, the same command continues.
     """
+    from cubelib.cli.options import options_for_settings
     from cubelib.data.readers import Dialect
     from cubelib.encoders.encode_file import encode_file
 
-    summary = encode_file(
-        file,
-        out,
-        columns=_split(columns),
-        teacher=teacher,
-        devices=_split(device),
-        processes=processes,
-        batch_size=batch_size,
-        overwrite=overwrite,
-        bad_rows=bad_rows,
-        dialect=Dialect(delimiter, {"true": True, "false": False}.get(header, "auto"), quoting, encoding),
-        missing=_split(missing),
-    )
+    reading = ("bad_rows", "missing", "delimiter", "header", "quoting", "encoding")
+    options = dict(zip(reading, reading, strict=True)) | {"text_column": "columns"}
+    with options_for_settings(options, "Give a file, or with --columns a column, of sentences."):
+        summary = encode_file(
+            file,
+            out,
+            columns=_split(columns),
+            teacher=teacher,
+            devices=_split(device),
+            processes=processes,
+            batch_size=batch_size,
+            overwrite=overwrite,
+            bad_rows=bad_rows,
+            dialect=Dialect(delimiter, {"true": True, "false": False}.get(header, "auto"), quoting, encoding),
+            missing=_split(missing),
+        )
     print(summary)
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from cubelib.errors import ConfigError
+from cubelib.errors import ConfigError, DataError
 from cubelib.training.config import TrainingConfig
+from cubelib.training.config_blocks import DataConfig
+
+_PYTHON = re.compile(r"; in Python [^()]*\([^()]*\)|; for pairs[^.)]*| in a configuration")
+_KEYWORDS = re.compile(r"\w+=[\[\"][^()]*\((--[^()]*)\)")  # before the options that mean the same
+_SETTING = re.compile(rf"(?<![/\\\w])data\.({'|'.join(DataConfig.model_fields)})\b(?:: (\[[^\]]*\]|\w+))?")
 
 
 def configuration(path: str | Path, words: Sequence[str]) -> TrainingConfig:
@@ -89,3 +97,50 @@ def describe(block: type[BaseModel] = TrainingConfig, prefix: str = "") -> Itera
             default = yaml.safe_dump(default).split()[0]
         meaning = " ".join((field.description or "").split()).replace("None", "null")
         yield f"--{prefix}{name.replace('_', '-')} {default}", meaning
+
+
+def as_options(message: str, options: Mapping[str, str], otherwise: str) -> str:
+    """A reader's message with the options of a command in the place of the settings of a configuration.
+
+    Args:
+        message: of an error or a warning.
+        options: setting under data → option of the command. Sentences about other settings are left out.
+        otherwise: what stands in their place, once.
+
+    Example:
+        >>> message = "Reading data.csv: bad. Set header: true (data.header). Or set data.split: x."
+        >>> as_options(message, {"header": "header"}, "Mend it.")
+        'Reading data.csv: bad. Set header: true (--header). Mend it.'
+    """
+    sentences = []
+    for sentence in re.split(r"(?<=\.) (?=[A-Z])", message):
+        settings = {setting[1] for setting in _SETTING.finditer(sentence)}
+        if settings - options.keys():
+            sentence = otherwise
+        elif settings:
+            sentence = _SETTING.sub(lambda setting: _as_option(setting, options), _PYTHON.sub("", sentence))
+            sentence = _KEYWORDS.sub(r"\1", sentence)
+        if sentence != otherwise or otherwise not in sentences:
+            sentences.append(sentence)
+    return " ".join(sentences)
+
+
+def _as_option(setting: re.Match[str], options: Mapping[str, str]) -> str:
+    value = (setting[2] or "").strip("[]").replace(", ", ",")
+    return f"--{options[setting[1]].replace('_', '-')} {value}".rstrip()
+
+
+@contextmanager
+def options_for_settings(options: Mapping[str, str], otherwise: str) -> Iterator[None]:
+    """What is said within the block goes through `as_options`."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_in_own_words(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            show(as_options(str(message), options, otherwise), category, *where)
+
+        warnings.showwarning = show_in_own_words  # type: ignore[assignment]  # takes the rest as *where
+        try:
+            yield
+        except DataError as error:
+            raise DataError(as_options(str(error), options, otherwise)) from None

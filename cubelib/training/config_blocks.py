@@ -215,12 +215,11 @@ class DataConfig(Block):
                 raise ValueError(str(error)) from None
         return self
 
-    @field_validator(
-        "text_column", "question_column", "answer_column", "label_column", "negative_column", mode="before"
-    )
+    @field_validator("*", mode="before")
     @classmethod
-    def _number_as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) else value
+    def _number_as_text(cls, value: Any, info: ValidationInfo) -> Any:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return str(value) if is_number and str(info.field_name).endswith("_column") else value
 
     @field_validator("missing", mode="before")
     @classmethod

@@ -83,7 +83,11 @@ def test_the_bank_may_be_a_file_or_a_saved_bank(ask, tmp_path):
     AnswerBank.from_file(table, TeacherEncoder(), "reply").save(tmp_path / "bank")
     saved = ask("dialogue", question, "--bank", str(tmp_path / "bank"), "--k", "9")
     assert saved.splitlines()[2:] == said.splitlines()[2:]
-    assert "'answer'" in ask("dialogue", question, "--bank", str(table), code=2)
+    said = ask("dialogue", question, "--bank", str(table), code=2)
+    assert "'answer'" in said and "Name one with --column." in said
+    table.write_text("answer,b\nYes.,1\n,2\n", encoding="utf-8")
+    said = ask("dialogue", question, "--bank", str(table), code=2)
+    assert said.endswith("Fill it in, or remove the row. Give a .txt file in UTF-8, an answer on each line.\n")
 
 
 def test_what_cannot_be_asked_is_told(ask, runs, tmp_path):

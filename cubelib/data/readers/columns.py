@@ -43,11 +43,13 @@ class Columns:
         advice: how to name the columns.
         spellings: tuples of names that may stand for the first of the wanted ones; empty unless these are the
             defaults, which nobody asked for.
+        content: what is read, as data.content names it.
     """
 
     wanted: Sequence[str]
     advice: str
     spellings: Sequence[Sequence[str]] = ()
+    content: str = "texts"
 
     @property
     def are_default(self) -> bool:
@@ -112,7 +114,7 @@ class Columns:
         hints = [
             f" If these are {content}, set content: {content} (data.content)."
             for content in _HINTS
-            if any(is_hint(name, content) for name in names)
+            if content != self.content and any(is_hint(name, content) for name in names)
         ]
         listed = ", ".join(repr(name) if name != name.strip() else name for name in names) or "none"
         advice = f"Columns found: {listed}.{nearest}{''.join(hints)} {self.advice}"

@@ -225,8 +225,9 @@ def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
 
 
 def _missing(row: Any, columns: _Columns) -> MissingColumn | None:
+    wanted = Columns(columns.named, _ADVICE, content="conversations")
     try:
-        Columns(columns.named, _ADVICE).find(list(row) if isinstance(row, dict) else columns.named)
+        wanted.find(list(row) if isinstance(row, dict) else columns.named)
     except MissingColumn as fault:
         return fault
     return None

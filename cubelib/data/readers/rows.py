@@ -302,7 +302,8 @@ def _find_in_header(log: RowLog, place: str, header: Sequence[str], wanted: Colu
     for name in found:
         if header.count(name) > 1:
             raise DataError(
-                f"Reading {log.path}{place}: two columns have the same name, {name!r}. Rename or remove one."
+                f"Reading {log.path}{place}: two columns have the same name, {name!r}. Give one of them another name, "
+                "or remove it."
             )
     log.columns.update(dict.fromkeys(header))
     return _aliases(log, wanted, found)

@@ -127,8 +127,9 @@ def _from_bytes(data: bytes, kinds: Sequence[str] = ("<f4", "<f8", "<f2")) -> Ar
         if len(data) < FEWEST * size or len(data) % size:
             continue
         if kind == "<f4" != kinds[-1] and len(data) % 8 == 0:
-            ends = np.frombuffer(data, "<u4") & 0x1FFFFFFF
-            if not ends[::2].any() and ends[1::2].any():
+            words = np.frombuffer(data, "<u4")
+            ends = words & 0x1FFFFFFF
+            if not ends[::2].any() and (ends[1::2].any() or not words[::2].any()):
                 continue  # float64 that was float32
         values = np.frombuffer(data, kind)
         usual = (np.abs(values) > 1e-8) & (np.abs(values) < 1e4)

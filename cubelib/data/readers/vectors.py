@@ -44,7 +44,12 @@ _TEXT_COLUMNS = (
     "text", "texts", "content", "sentence", "document", "documents", "chunk", "passage", "body", "input",
     "page_content", "inputtext",
 )  # fmt: skip
-_ADVICE = 'Name it with key="…" (data.vector_column in a configuration).'
+_ADVICE = (
+    'Name it with key="…" (data.vector_column in a configuration; for pairs data.question_column and '
+    "data.answer_column)."
+)
+_TEXT_ADVICE = 'Name it with text_column="…" (data.text_column in a configuration).'
+_CUT = "'...'"  # in the words for numbers that were cut when they were printed
 _NO_DIRECTION = "a vector that cannot be used (NaN, infinite, all zeros, or a length below 1e-6 or above 1e6)"
 
 
@@ -198,7 +203,10 @@ def _read(log: RowLog, key: str | None, text_column: str | None) -> tuple[Tensor
     if ending not in ARRAYS:
         vectors, texts, places = _tables(log, key, text_column)
     elif len(log.paths) > 1:
-        raise DataError(f"Reading {log.source}: several arrays are not joined. Read each, and join with torch.cat.")
+        raise DataError(
+            f"Reading {log.source}: several arrays are not joined. Give one; or in dialogue mode two, those of the "
+            "questions and those of the answers. In Python read each, and join them with torch.cat."
+        )
     else:
         vectors = read_array(log.path, key)
         texts = npz_texts(log.path, text_column, len(vectors)) if ending == ".npz" else None
@@ -330,7 +338,7 @@ def _find_layout(rows: Sequence[Any], key: str | None, text_column: str | None) 
     column, numbers = _find_vectors(tables, names, key)
     text = text_column or _text_beside(tables, names, column, key)
     if text is not None:
-        text = Columns([text], 'Name it with text_column="…".').find(names)[0]
+        text = Columns([text], _TEXT_ADVICE, content="vectors").find(names)[0]
     return _Layout(column, numbers, text)
 
 
@@ -342,7 +350,7 @@ def _find_vectors(rows: Sequence[dict[str, Any]], names: Sequence[str], key: str
             return sides[0], []
         if key not in names and number_columns(names, key):
             return key, number_columns(names, key)
-        return Columns([key], _ADVICE).find(names)[0], []
+        return Columns([key], _ADVICE, content="vectors").find(names)[0], []
     if "embedding" in names:
         return "embedding", []
     numbers = number_columns(names)
@@ -353,7 +361,7 @@ def _find_vectors(rows: Sequence[dict[str, Any]], names: Sequence[str], key: str
         return f"{numbers[0]} … {numbers[-1]}", numbers
     if named:
         raise MissingColumn("it is not clear which column holds the vectors", f"Found: {', '.join(named)}. {_ADVICE}")
-    return Columns(["embedding"], _ADVICE).find(names)[0], []
+    return Columns(["embedding"], _ADVICE, content="vectors").find(names)[0], []
 
 
 def _text_beside(rows: Sequence[dict[str, Any]], names: Sequence[str], column: str, key: str | None) -> str | None:
@@ -384,7 +392,7 @@ def _where(row: Any, layout: _Layout | None) -> str:
 
 
 def _remedy(fault: str) -> str:
-    if "'...'" in fault:
+    if _CUT in fault:
         return "Encode the texts again, and save the vectors as an array: np.save(path, vectors)."
     if "sparse" in fault:
         return "Sparse vectors have no directions to learn; encode the texts with a model of dense vectors."
