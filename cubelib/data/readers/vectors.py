@@ -49,7 +49,6 @@ _ADVICE = (
     "data.answer_column)."
 )
 _TEXT_ADVICE = 'Name it with text_column="…" (data.text_column in a configuration).'
-_CUT = "'...'"  # in the words for numbers that were cut when they were printed
 _NO_DIRECTION = "a vector that cannot be used (NaN, infinite, all zeros, or a length below 1e-6 or above 1e6)"
 
 
@@ -392,7 +391,7 @@ def _where(row: Any, layout: _Layout | None) -> str:
 
 
 def _remedy(fault: str) -> str:
-    if _CUT in fault:
+    if "'...'" in fault:
         return "Encode the texts again, and save the vectors as an array: np.save(path, vectors)."
     if "sparse" in fault:
         return "Sparse vectors have no directions to learn; encode the texts with a model of dense vectors."
