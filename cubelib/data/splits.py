@@ -317,6 +317,12 @@ def _too_few_groups(
         )
     if sizes.max() > len(dataset) / 2:
         advice = f"{_what_joins(dataset)} Add other data, or remove what joins them, for example with filters: repeats."
+    if dataset.groups is not None and len(set(dataset.groups)) < 2 * len(SIDES):
+        advice = (
+            f"The items are of {counted(len(set(dataset.groups)), 'conversation')}, and each stays on one side. Divide "
+            "them at shorter pauses with data.pause_hours (in Python read_turns(…, pause_hours=1)) if the file has the "
+            "times, or add others."
+        )
     return (
         f"leak_free_split: training, validation and test need a group of copies each. Number of items: {len(dataset)}; "
         f"number of groups (cosine {near_copy:g} or more): {len(sizes)}, the largest of {sizes.max()}; room for "

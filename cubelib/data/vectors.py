@@ -187,6 +187,8 @@ def tensor_name(path: Path, key: str | None) -> str:
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
+            if key is None and len(names) > 1:
+                names = [name for name in names if len(file.get_slice(name).get_shape()) == 2] or names
     except (SafetensorError, OSError) as error:
         raise DataError(f"Reading {path}: not a complete .safetensors file ({error}). Write it again.") from None
     return choose_name(path, names, key, "tensor")

@@ -110,7 +110,7 @@ def ask(trainer: CubeTrainer, question: str | Tensor, bank: AnswerBank, k: int =
     if encoder.dim != dim:
         raise DataError(
             f"Asking: the cube takes vectors of {dim} numbers, and its teacher {encoder.name} makes {encoder.dim}. It "
-            "was trained on vectors of another encoder. Set trainer.encoder = TeacherEncoder(that one)."
+            "was trained on vectors of another encoder. Name that one with --teacher (in Python trainer.encoder)."
         )
     return _nearest(trainer, question, trainer.encode([question]), bank, k)
 

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 # The settings that make a cube; how it was trained, and where its data are, is not exported.
 _CUBE_SETTINGS = ("mode", "random_seed", "lattice_size", "embedding_dim", "answer_dim", "core")
-_ONNX_INSTEAD = "The cube alone, vectors in and vectors out, becomes an ONNX file: cubelib.inference.onnx.export_onnx."
+_ONNX_INSTEAD = (
+    "The cube alone, vectors in and vectors out, becomes an ONNX file: --to NAME.onnx (in Python "
+    "cubelib.inference.onnx.export_onnx)."
+)
 
 
 class CubeModule(Module):
@@ -266,7 +269,7 @@ def _teacher(trainer: CubeTrainer) -> SentenceTransformer:
     if content_of(data) == "vectors":
         raise ConfigError(
             f"Exporting: the cube was trained on the vectors of {data.file}, and which model made them is not known. "
-            f"Pass that model as base=SentenceTransformer(...). {_ONNX_INSTEAD}"
+            f"In Python, pass that model as base=SentenceTransformer(...). {_ONNX_INSTEAD}"
         )
     if not isinstance(encoder._model, SentenceModel):
         raise ConfigError(

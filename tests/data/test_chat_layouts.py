@@ -1,5 +1,6 @@
 """Conversations written as each program writes them come back, without what nobody said."""
 
+import html
 import json
 import warnings
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cubelib.data.readers import SkippedTurns, looks_like_chat, read_conversations, read_turns
+from cubelib.data.readers import FormatWarning, SkippedTurns, looks_like_chat, read_conversations, read_turns
 from cubelib.data.readers.chat_layouts import LAYOUTS, find_conversations
 
 CASES = Path(__file__).parents[1] / "field_cases"
@@ -75,6 +76,78 @@ def discord(chat):
     return {"guild": {}, "messages": [{"type": "GuildMemberJoin", "author": {"name": "A"}, "content": "Hi"}, *turns]}
 
 
+def messenger(chat):
+    """The newest first, and each byte of UTF-8 written as a letter."""
+    turns = [
+        {"sender_name": "AB"[n % 2], "timestamp_ms": 1000 * n + 1, "content": as_bytes(text), "type": "Generic"}
+        for n, text in enumerate(chat)
+    ]
+    return {"participants": [{"name": "A"}], "messages": [*turns[::-1], {"sender_name": "A", "timestamp_ms": 1}]}
+
+
+def as_bytes(text):
+    return text.encode().decode("latin-1")
+
+
+def teams(chat):
+    turns = [
+        {
+            "messageType": "message",
+            "from": {"user": {"displayName": "AB"[n % 2]}},
+            "body": {"contentType": "html", "content": f"<p>{html.escape(text)}</p>"},
+        }
+        for n, text in enumerate(chat)
+    ]
+    return {
+        "@odata.context": "x",
+        "messages": [*turns, {"messageType": "systemEventMessage", "from": None, "body": {}}],
+    }
+
+
+def multiwoz(chat):
+    turns = [{"speaker": ("USER", "SYSTEM")[n % 2], "utterance": text} for n, text in enumerate(chat)]
+    return {"dialogue_id": "x", "turns": turns}
+
+
+def by_columns(chat):
+    return {"turns": {"speaker": [n % 2 for n in range(len(chat))], "utterance": chat}}
+
+
+def tree(chat):
+    node = None
+    for number, text in reversed(list(enumerate(chat))):
+        other = {"text": "thrown away", "role": ("prompter", "assistant")[(number + 1) % 2], "rank": 1, "replies": []}
+        replies = [other, node] if node else []
+        node = {"text": text, "role": ("prompter", "assistant")[number % 2], "rank": 0, "replies": replies}
+    return {"message_tree_id": "x", "prompt": node}
+
+
+def llama(chat):
+    ends = [
+        f"<|start_header_id|>{('user', 'assistant')[n % 2]}<|end_header_id|>\n\n{t}<|eot_id|>"
+        for n, t in enumerate(chat)
+    ]
+    return {"text": "<|begin_of_text|>" + "".join(ends)}
+
+
+def inst(chat):
+    return {"text": "<s>" + "".join(f"[{('INST', '/INST')[n % 2]}] {text} " for n, text in enumerate(chat))}
+
+
+def thoughts(chat):
+    turns = openai(chat)["messages"]
+    return {
+        "messages": [
+            t | {"content": f"<think>Hm.</think>{t['content']}"} if t["role"] == "assistant" and t["content"] else t
+            for t in turns
+        ]
+    }
+
+
+def named_lines(chat):
+    return {"dialogue": "\r\n".join(f"{('Ann', 'Ben')[n % 2]}: {text}" for n, text in enumerate(chat)), "summary": "s"}
+
+
 def marked(chat):
     return "".join(f"\n\n{('Human', 'Assistant')[n % 2]}: {text}" for n, text in enumerate(chat))
 
@@ -86,7 +159,11 @@ def chatml(chat):
 WRITERS = {
     "openai": openai, "parts": content_parts, "sharegpt": sharegpt, "preference": preference, "gemini": gemini,
     "chatgpt": chatgpt, "telegram": telegram, "slack": slack, "discord": discord, "texts": list, "marked": marked,
-    "chatml": chatml, "request": lambda chat: {"custom_id": "1", "body": {"model": "m", **openai(chat)}},
+    "messenger": messenger, "teams": teams, "multiwoz": multiwoz, "by columns": by_columns, "tree": tree,
+    "llama": llama, "inst": inst, "thoughts": thoughts, "named lines": named_lines,
+    "ultrachat": lambda chat: {"id": "x", "data": chat},
+    "chatml": chatml, "chatml in a column": lambda chat: {"text": chatml(chat)},
+    "request": lambda chat: {"custom_id": "1", "body": {"model": "m", **openai(chat)}},
 }  # fmt: skip
 
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="[(<|:#\u200e"), min_size=4, max_size=9)
@@ -113,15 +190,17 @@ def test_every_layout_comes_back(tmp_path_factory, name, chats):
     assert read_quietly(folder / "a.jsonl") == read_quietly(folder / "a.json") == chats
     assert read_quietly(folder / "one.json") == chats[:1]
     assert read_quietly(folder / "all.json") == chats
-    assert looks_like_chat(folder / "a.jsonl") is (name != "texts")
+    assert looks_like_chat(folder / "a.jsonl") is (name not in ("texts", "ultrachat"))
 
 
 def test_every_layout_in_the_table_is_tried():
     taken = set()
     values = [WRITERS[name](["Hi.", "Ho.", "Hey."]) for name in WRITERS]
+    values.append({"text": "Q", "role": "prompter", "replies": [{"text": "A", "role": "assistant"}]})
     values += [{"chats": {"list": []}}, {"input": {"messages": []}, "preferred_output": []}]
     taken = [
-        next(name for name, layout in LAYOUTS.items() if layout(value, "messages") is not None) for value in values
+        next((name for name, layout in LAYOUTS.items() if layout(value, "messages") is not None), value)
+        for value in values
     ]
     assert set(taken) == set(LAYOUTS)
     for other in ({"question": "a", "answer": "b"}, {"text": "Human: a"}, [1, 2], [[1.0]], "text", 5, None, {}, []):
@@ -151,7 +230,7 @@ def test_whatsapp_comes_back(tmp_path_factory, stamp, chat):
     path.write_text("\n".join(written), encoding="utf-8")
     assert looks_like_chat(path)
     with pytest.warns(SkippedTurns, match=f"2 of {len(chat) + 2} turns are left out"):
-        turns = read_turns(path)
+        turns = read_turns(path, pause_hours=1000)
     assert turns == [[("AnnBen"[3 * (n % 2) :][:3], "\n".join(parts)) for n, parts in enumerate(chat)]]
     with pytest.warns(SkippedTurns):
         assert [len(part) for part in read_turns(path, pause_hours=6)] == [2] * (len(chat) // 2)
@@ -166,9 +245,9 @@ def test_whatsapp_comes_back(tmp_path_factory, stamp, chat):
         ("22_sharegpt/sharegpt.json", [4] * 16, 0),
         ("22_sharegpt/sharegpt_tools.json", [4] * 16, 12),
         ("23_same_role_twice/chats.jsonl", [4] * 16, 0),
-        ("24_telegram_chat/result.json", [32], 5),
+        ("24_telegram_chat/result.json", [2] * 16, 5),
         ("25_telegram_all/result.json", [32] * 3, 15),
-        ("27_whatsapp_txt/_chat.txt", [32], 2),
+        ("27_whatsapp_txt/_chat.txt", [2] * 16, 2),
         ("28_chatgpt_export/conversations.json", [2] * 12, 12),
         ("29_instructions/hh.jsonl", [2] * 12, 12),
     ],
@@ -178,8 +257,62 @@ def test_chats_of_the_field(case, lengths, left_out):
         warnings.simplefilter("always")
         conversations = read_conversations(CASES / case)
     assert [len(turns) for turns in conversations] == lengths
-    assert sum(warning.message.count for warning in warned) == left_out
-    assert len(warned) == (left_out > 0)
+    skipped = [warning.message.count for warning in warned if warning.category is SkippedTurns]
+    assert skipped == [left_out] * (left_out > 0)
+    divided = "divided into 16 conversations at pauses of 6 hours. Set pause_hours"
+    assert [str(warning.message) for warning in warned if divided in str(warning.message)] == [
+        str(warning.message) for warning in warned if warning.category is FormatWarning
+    ]
+    assert any(divided in str(warning.message) for warning in warned) is (lengths == [2] * 16)
     told = " ".join(text for turns in conversations for text in turns)
     for unsaid in ("{", "look_up", "thrown away", "No idea", "encrypted", "omitted", "10:0", "You are the help"):
         assert unsaid not in told
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "left_out"),
+    [
+        (  # a tree of answers, flat: the first branch is followed
+            [("a", None, "Q"), ("b", "a", "A"), ("c", "a", "other"), ("d", "b", "Q2")], ["Q", "A", "Q2"], 1,
+        ),
+        ([("b", "a", "A"), ("a", None, "Q")], ["Q", "A"], 0),  # the newest first
+        ([("a", None, "Q"), ("b", None, "A"), ("c", "a", "Q2")], ["Q", "A", "Q2"], 0),  # a chat with one quotation
+    ],
+)  # fmt: skip
+def test_replies_are_followed(tmp_path, rows, expected, left_out):
+    names = ("message_id", "parent_id", "text")
+    turns = [dict(zip(names, row, strict=True), role=f"{n}", message_tree_id="t") for n, row in enumerate(rows)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, turns)))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert read_conversations(path) == [expected]
+    assert [warning.message.count for warning in warned] == [left_out] * (left_out > 0)
+
+
+def test_conversations_under_names_are_all_read(tmp_path):
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps({f"M{n}.json": {"log": [{"text": f"Q{n}"}, {"text": "A"}]} for n in range(3)}))
+    assert read_conversations(path) == [["Q0", "A"], ["Q1", "A"], ["Q2", "A"]]
+
+
+def test_answers_marked_as_wrong_are_left_out(tmp_path):
+    path = tmp_path / "kto.jsonl"
+    ask = [{"role": "user", "content": "Q"}]
+    rows = [
+        {"prompt": ask, "completion": [{"role": "assistant", "content": text}], "label": text == "A"} for text in "AB"
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.warns(SkippedTurns, match="marked as rejected"):
+        assert read_conversations(path) == [["Q", "A"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "is_chat"),
+    [("ticket_id,author,message", True), ("Conversation ID,Speaker,Text", True), ("id,author,text", False)],
+)
+def test_turns_in_the_rows_of_a_table(tmp_path, header, is_chat):
+    path = tmp_path / "turns.csv"
+    path.write_text(f"{header}\n1,Ann,Hi\n1,Ben,Ho\n2,Ann,Q\n2,Ben,A\n")
+    assert looks_like_chat(path) is is_chat
+    assert read_conversations(path) == ([["Hi", "Ho"], ["Q", "A"]] if is_chat else [["Hi", "Ho", "Q", "A"]])

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -82,6 +83,43 @@ def records(vectors, texts):
     return [{"text": text, "embedding": row} for text, row in zip(texts, vectors.tolist(), strict=True)]
 
 
+def points(vectors, texts):
+    """As Qdrant answers."""
+    rows = [
+        {"id": 7, "payload": {"text": t}, "vector": {"dense": v}} for t, v in zip(texts, vectors.tolist(), strict=True)
+    ]
+    return {"result": {"points": rows, "next_page_offset": None}, "status": "ok"}
+
+
+def fetched(vectors, texts):
+    """As Pinecone answers."""
+    rows = zip(texts, vectors.tolist(), strict=True)
+    by_name = {f"id{n}": {"values": row, "metadata": {"text": text}} for n, (text, row) in enumerate(rows)}
+    return {"namespace": "", "vectors": by_name, "usage": {"readUnits": 1}}
+
+
+def predictions(vectors, texts):
+    """As Vertex answers to a batch."""
+    rows = zip(texts, vectors.tolist(), strict=True)
+    return [{"instance": {"content": t}, "predictions": [{"embeddings": {"values": row}}]} for t, row in rows]
+
+
+def encoded(write):
+    return cells(lambda row: write(row.tobytes()))
+
+
+def decimal_commas(row):
+    return " ".join(row.astype(str)).replace(".", ",")
+
+
+def frame(vectors, texts):
+    return pandas.DataFrame({"text": texts, "embedding": vectors.tolist()})
+
+
+def wide(vectors, orient):
+    return pandas.DataFrame(vectors.astype(float)).to_json(orient=orient, double_precision=15)
+
+
 TABLES = {  # file → how it is written, whether the texts are in it
     "json_cell.csv": (cells(lambda row: json.dumps(row.tolist())), True),
     "numpy_cell.csv": (cells(str), True),
@@ -90,6 +128,26 @@ TABLES = {  # file → how it is written, whether the texts are in it
     "scalars_cell.csv": (cells(lambda row: str(list(row))), True),
     "blanks_cell.csv": (cells(lambda row: " ".join(map(repr, row.tolist()))), True),
     "base64_cell.csv": (cells(lambda row: base64.b64encode(row.tobytes()).decode()), True),
+    "base64url_cell.csv": (encoded(lambda data: base64.urlsafe_b64encode(data).decode()), True),
+    "data_url_cell.csv": (encoded(lambda data: f"data:x/y;base64,{base64.b64encode(data).decode()}"), True),
+    "hex_cell.csv": (encoded(lambda data: "\\x" + data.hex()), True),
+    "bytes_cell.csv": (encoded(repr), True),
+    "decimal_commas_cell.csv": (cells(decimal_commas), True),
+    "bars_cell.csv": (cells(lambda row: "|".join(map(repr, row.tolist()))), True),
+    "nested_cell.csv": (cells(lambda row: json.dumps([row.tolist()])), True),
+    "german_columns.csv": (lambda v, texts: number_columns(v, texts).replace(",", ";").replace(".", ","), True),
+    "frame.csv": (lambda v, texts: pandas.DataFrame(v).to_csv(index=False), False),
+    "numbered.csv": (lambda v, texts: table([[n, *row] for n, row in enumerate(v.tolist())]), None),
+    "word_commas.csv": (lambda v, texts: words(v, texts).replace(" ", ","), True),
+    "points.json": (lambda v, texts: json.dumps(points(v, texts)), True),
+    "fetched.json": (lambda v, texts: json.dumps(fetched(v, texts)), True),
+    "predictions.jsonl": (lambda v, texts: as_lines(predictions(v, texts)), True),
+    "hits.json": (lambda v, texts: json.dumps({"hits": {"hits": [{"_source": r} for r in records(v, texts)]}}), True),
+    "responses.json": (lambda v, texts: f"[{response(v[:1], texts)}, {response(v[1:], texts)}]", False),
+    "by_text.json": (lambda v, texts: json.dumps(dict(zip(texts, v.tolist(), strict=True))), True),
+    "index.json": (lambda v, texts: frame(v, texts).to_json(orient="index", double_precision=15), True),
+    "wide.json": (lambda v, texts: wide(v, "columns"), False),
+    "wide_split.json": (lambda v, texts: wide(v, "split"), False),
     "columns.csv": (number_columns, True),
     "savetxt.txt": (savetxt, False),
     "savetxt.csv": (lambda vectors, texts: table(vectors.tolist()), False),
@@ -127,7 +185,7 @@ def test_every_layout_comes_back(tmp_path_factory, name, vectors):
         assert torch.allclose(found, torch.from_numpy(vectors), rtol=1e-3, atol=1e-4)
     else:
         assert found.equal(torch.from_numpy(vectors))
-    assert found_texts == (texts if has_texts else None)
+    assert found_texts == (texts if has_texts else None) or has_texts is None
     assert looks_like_vectors(path)
     assert not looks_like_chat(path)
 
@@ -163,7 +221,7 @@ def test_arrays_and_parquet_come_back(tmp_path_factory, vectors):
 
 
 def test_every_json_layout_is_tried():
-    values = [json.loads(TABLES[name][0](np.ones((1, 8)), ["a"])) for name in TABLES if name.endswith("json")]
+    values = [json.loads(TABLES[name][0](np.ones((2, 8)), ["a", "b"])) for name in TABLES if name.endswith("json")]
     values.append(json.loads(batch(np.ones((1, 8)), ["a"])))
     fitting = [{name for name, layout in LAYOUTS.items() if layout("line 1", value) is not None} for value in values]
     assert set.union(*fitting) == set(LAYOUTS)
@@ -268,3 +326,51 @@ def test_bad_vectors_of_the_field(case, message):
 def test_holes_of_the_field_are_counted(case):
     with pytest.warns(SkippedRows, match="2 of 40 rows are left out"):
         assert len(read_vectors(CASES / case, bad_rows="skip")) == 38
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("cut.csv", 'text,embedding\na,"[0.1 0.2 ... 0.3]"', r"cut to '\.\.\.' .* are lost"),
+        ("half.csv", 'text,embedding\na,"[0.1, 0.2, 0."\nb,"[0.1, 0.2, 0."', "text that is no list"),
+        ("sparse.csv", 'text,embedding\na,"{1:0.5,3:0.2}/16"', "a sparse vector"),
+        ("sparse.jsonl", '{"text": "a", "embedding": {"indices": [1, 5], "values": [0.5, 0.2]}}', "sparse"),
+        ("tokens.jsonl", '{"text": "a", "embedding": [[0.5, 0.2], [0.1, 0.2]]}', "a text's tokens, write their mean"),
+        ("tokens.json", '{"data": [{"index": 0, "embeddings": [[0.5, 0.2], [0.1, 0.2]]}]}', "embeddings"),
+        ("v.pkl", "x", r"a pickle runs code .* numpy\.save"),
+        ("v.h5", "x", r"h5py\.File"),
+        ("v.bin", "x", "load_word2vec_format"),
+        ("v.feather", "x", r"read_feather\(.*\)\.to_parquet"),
+    ],
+)
+def test_vectors_that_cannot_be_read_are_not_taken_for_texts(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_text(content)
+    assert looks_like_vectors(path)
+    with pytest.raises(DataError, match=message):
+        read_vectors(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,embedding\nHello,vectors are 3 numbers",
+        "text,embedding\nHello,all-MiniLM-L6-v2",
+        "text,embedding\nHello,",
+        "Ann,23,180\nBen,30,175",
+        '{"text": "Hello", "embedding_model": {"name": "all-MiniLM-L6-v2"}, "embeddings": ["openai"], "vector": []}',
+    ],
+)
+def test_texts_are_not_taken_for_vectors(tmp_path, content):
+    path = tmp_path / ("a.jsonl" if content[0] == "{" else "a.csv")
+    path.write_text(content)
+    assert not looks_like_vectors(path)
+
+
+def test_words_keep_their_blanks(tmp_path):
+    """fastText's words hold blanks of other kinds than those that divide a line."""
+    path = tmp_path / "wiki.vec"
+    path.write_text("3 4\nthe 0.1 0.2 0.3 0.4 \na\u00a0b 0.1 0.2 0.3 0.5 \n\u2028 0.1 0.2 0.3 0.6 \n", encoding="utf-8")
+    vectors, words_read = read_vectors_and_texts(path)
+    assert words_read == ["the", "a\u00a0b", "\u2028"]
+    assert vectors.shape == (3, 4)

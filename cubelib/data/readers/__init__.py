@@ -18,7 +18,8 @@ Taught in notebook 07.
 """
 
 from cubelib.data.readers.beside import UnusedColumns
-from cubelib.data.readers.conversations import Turn, looks_like_chat, read_conversations, read_turns
+from cubelib.data.readers.chat_turns import Turn
+from cubelib.data.readers.conversations import looks_like_chat, read_conversations, read_turns
 from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.hub_tables import hub_table
 from cubelib.data.readers.looks import SuspectTexts

@@ -6,6 +6,7 @@ import pickle
 import warnings
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, is_zipfile
@@ -18,6 +19,7 @@ from torch import Tensor
 from cubelib.data.vectors import Array, choose_name, tensor_name
 from cubelib.errors import DataError
 
+TEXTS = ("texts", "text", "documents", "sentences", "words")
 ARRAYS = (".npy", ".npz", ".safetensors", ".pt", ".pth")
 
 _MOST = 100  # times that an archive of vectors unpacks to; zip can pack zeros a thousandfold
@@ -27,7 +29,14 @@ _HDF5 = (
 )
 _PICKLE = (
     "a pickle runs code when it is opened, so it is not read here. If you trust it, save its vectors once: import "
-    "pickle, numpy; numpy.save({saved!r}, numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32'))"
+    "pickle, numpy; numpy.save({saved!r}, numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32')); "
+    "for a table of pandas: import pandas; pandas.read_pickle({path!r}).to_json({lines!r}, orient='records', "
+    "lines=True)"
+)
+_FEATHER = "save the table in another format: import pandas; pandas.read_feather({path!r}).to_parquet({parquet!r})"
+_WORD2VEC = (
+    "word vectors in binary. Save them as text: from gensim.models import KeyedVectors; "
+    "KeyedVectors.load_word2vec_format({path!r}, binary=True).save_word2vec_format({text!r})"
 )
 _JOBLIB = _PICKLE.replace("pickle, ", "joblib, ").replace("pickle.load(open({path!r}, 'rb'))", "joblib.load({path!r})")
 REFUSED = {
@@ -36,18 +45,23 @@ REFUSED = {
     ".joblib": _JOBLIB,
     ".h5": _HDF5,
     ".hdf5": _HDF5,
+    ".feather": _FEATHER,
+    ".arrow": _FEATHER,
+    ".bin": _WORD2VEC,
 }
 
 
 def check_kind(path: Path) -> None:
-    """Refuses pickles and HDF5, with the lines that convert them.
+    """Refuses pickles, HDF5 and the like, with the lines that convert them.
 
     Raises:
         DataError: the file is of such a kind.
     """
     advice = REFUSED.get(path.suffix.lower())
     if advice:
-        lines = advice.format(path=path.as_posix(), saved=path.with_suffix(".npy").as_posix())
+        endings = {"saved": ".npy", "lines": ".jsonl", "parquet": ".parquet", "text": ".vec"}
+        names = {name: path.with_suffix(ending).as_posix() for name, ending in endings.items()}
+        lines = advice.format(path=path.as_posix(), **names)
         raise DataError(f"Reading {path}: {lines}")
 
 
@@ -89,6 +103,8 @@ def read_array(path: Path, key: str | None) -> Tensor:
 
 
 def _from_tensor(path: Path, tensor: Tensor) -> Tensor:
+    if tensor.layout != torch.strided:
+        raise DataError(f"Reading {path}: a sparse tensor. Save it whole: torch.save(tensor.to_dense(), path).")
     real = tensor.dtype != torch.bool and not tensor.is_complex() and not tensor.is_quantized
     _check_layout(path, str(tensor.dtype), tensor.shape, real)
     if not tensor.is_floating_point():
@@ -108,10 +124,18 @@ def _pt(path: Path, key: str | None) -> Tensor:
     if isinstance(content, dict):
         tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
         matrices = [name for name, value in tensors.items() if value.ndim == 2]
+        if not matrices and key is None:
+            raise DataError(
+                f"Reading {path}: a dictionary without a tensor (n, dim). Save the vectors alone: "
+                "torch.save(torch.stack(list(vectors.values())), path)."
+            )
         return tensors[choose_name(path, matrices if key is None else list(tensors), key, "tensor")]
     if isinstance(content, list | tuple) and all(isinstance(value, Tensor) for value in content):
         one_shape = len({value.shape for value in content}) == 1
         content = torch.stack(list(content)) if one_shape else content
+    if isinstance(content, list) and len({len(row) if isinstance(row, list) else -1 for row in content}) == 1:
+        with suppress(ValueError, TypeError):
+            content = torch.tensor(content)
     if not isinstance(content, Tensor):
         raise DataError(
             f"Reading {path}: found {type(content).__name__}, expected a tensor (n, dim). Save the vectors alone: "
@@ -148,7 +172,7 @@ def npz_texts(path: Path, name: str | None, count: int) -> list[str] | None:
         count: vectors.
     """
     with np.load(path) as archive:
-        names = [name] if name else archive.files
+        names = [name] if name else [usual for usual in TEXTS if usual in archive.files] or archive.files
         found = []
         for candidate in names:
             kind, shape = _header(archive, candidate)

@@ -7,42 +7,60 @@ shape. The text files of WhatsApp are read in `cubelib.data.readers.whatsapp`.
 from __future__ import annotations
 
 import ast
+import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
 TURN_KEYS = (
     "messages", "conversations", "conversation", "turns", "dialog", "dialogue", "dialogs", "chat", "chat_messages",
-    "contents", "utterances", "chosen",
+    "contents", "utterances", "chosen", "chat_history", "log", "MessageList",
 )  # fmt: skip
 TEXT_KEYS = ("content", "text", "value", "parts", "message", "body", "utterance")
-ROLE_KEYS = ("role", "from", "from_id", "sender", "sender_name", "speaker", "author", "user", "username")
-NAME_KEYS = ("conversation_id", "conv_id", "chat_id", "dialogue_id", "dialog_id", "thread_id", "session_id")
+ROLE_KEYS = (
+    "role", "from", "from_id", "sender", "sender_name", "speaker", "author", "user", "username", "senderName", "agent",
+)  # fmt: skip
+NAME_KEYS = (
+    "conversation_id", "conv_id", "chat_id", "dialogue_id", "dialog_id", "thread_id", "session_id", "ticket_id",
+    "case_id", "message_tree_id", "conversation", "dialogue", "chat", "thread", "session",
+)  # fmt: skip
 
 SYSTEM = "the role is system or developer"
 TOOL = "a tool's call or result"
 NOTICE = "a notice of the program, or a file in the place of words"
 NO_WORDS = "no words"
 REJECTED = "an answer that is marked as rejected"
+OTHER_BRANCH = "a turn of another branch of the conversation"
 
 _STANDARD_ROLES = {
-    "user": ("human", "prompter"),
-    "assistant": ("gpt", "chatgpt", "model", "bot", "chatbot", "ai"),
+    "user": ("human", "prompter", "inst"),
+    "assistant": ("gpt", "chatgpt", "model", "bot", "chatbot", "ai", "bing", "bard", "claude", "/inst"),
     "system": ("developer",),
     "tool": ("function", "function_call", "function_response", "tool_call", "tool_response", "observation", "ipython"),
 }
 _ALIASES = {name: role for role, names in _STANDARD_ROLES.items() for name in (role, *names)}
-_THOUGHTS = ("thinking", "reasoning", "reasoning_text")  # types of a part that no reader of the chat sees
-_SPOKEN_TYPES = ("message", "default", "reply")  # Telegram and Slack, Discord
+_UNSEEN = ("thinking", "reasoning", "reasoning_text", "tool_use", "tool_result")  # types of parts
+_SPOKEN_TYPES = ("message", "default", "reply", "generic", "text", "richtext")  # Discord, Messenger, Skype
 _SPOKEN_SUBTYPES = ("thread_broadcast", "me_message", "file_share", "bot_message")  # Slack
-_TIMES = {"ts": 1.0, "create_time": 1.0, "timestamp_ms": 1e-3}  # key → seconds in its unit
+_TIMES = (
+    "date", "timestamp", "created_at", "ts", "create_time", "timestamp_ms", "createdDateTime", "originalarrivaltime",
+)  # fmt: skip
+_TYPES = ("type", "messageType", "messagetype")
+_SLACK_LINK = re.compile(r"<(?:[^<>|]*\|)?([^<>|]*)>")  # <https://example.org|this>, <@U1>
 _MARKS = [
     re.compile(r"(?:^\s*|\n\n)(Human|Assistant):[ \t]*"),
     re.compile(r"(?:^\s*|\n)<\|im_start\|>(\w+)\n"),
+    re.compile(r"<\|start_header_id\|>(\w+)<\|end_header_id\|>\s*"),
+    re.compile(r"(?:^\s*|\n)<(?:\||start_of_turn>)(system|user|assistant|model)(?:\|>)?\s*\n"),
+    re.compile(r"\[(/?INST)\]\s*"),
     re.compile(r"(?:^\s*|\n\s*|###\s*)(?:###\s*)?(Human|User|Assistant|Bot|AI|System):[ \t]*"),
 ]
+_TOKENS = re.compile(r"<\|(?:im_end|eot_id|end|end_of_text|begin_of_text)\|>|</?s>|<end_of_turn>")
+_ASIDES = re.compile(r"<(think|tool_call|tool_response)>.*?</\1>|<<SYS>>.*?<</SYS>>", re.DOTALL)  # within a text
+_NAMED_LINE = re.compile(r"(?:^|\r?\n)#?([^\s:#][^:\n]{0,30}?)#?:[ \t]+")  # "Ann: Hi", "#Person1#: Hi"
 
 
 class Message(NamedTuple):
@@ -102,6 +120,8 @@ def message_of(turn: Any, text_keys: Sequence[str] = TEXT_KEYS, role_keys: Seque
     role = _role(turn, role_keys)
     key = next((key for key in text_keys if turn.get(key) not in (None, "", [])), text_keys[0])
     text = _words(turn.get(key), "" if key == "text" else "\n")
+    if isinstance(text, str):
+        text = _as_seen(turn, text)
     return Message(role, text, _unsaid(turn, role, text), _hours(turn))
 
 
@@ -109,7 +129,8 @@ def _role(turn: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     for key in keys:
         value = turn.get(key)
         if isinstance(value, dict):
-            value = value.get("role", value.get("name"))
+            value = value["user"] if isinstance(value.get("user"), dict) else value  # Teams
+            value = next((value[name] for name in ("role", "name", "displayName") if name in value), None)
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return standard_role(str(value))
     kind = str(turn.get("type")).lower()
@@ -119,13 +140,26 @@ def _role(turn: Mapping[str, Any], keys: Sequence[str]) -> str | None:
 def _words(content: Any, separator: str) -> Any:
     """The text of a content, whose parts are joined; anything else as it is."""
     if isinstance(content, dict):
-        if content.get("type") in _THOUGHTS:
+        if content.get("type") in _UNSEEN:
             return ""
-        return _words(content.get("parts", content.get("text", content.get("value", ""))), separator)
+        inner = next((content[key] for key in ("parts", "text", "value", "content") if key in content), "")
+        if content.get("contentType") == "html" and isinstance(inner, str):
+            inner = html.unescape(re.sub("<[^<>]*>", "", inner))
+        return _words(inner, separator)
     if isinstance(content, list):
         parts = [_words(part, separator) for part in content]
         return separator.join(part for part in parts if isinstance(part, str) and part)
     return content
+
+
+def _as_seen(turn: Mapping[str, Any], text: str) -> str:
+    """A text without the marks of its program, and without what a model does not show."""
+    if "ts" in turn:  # Slack
+        text = html.unescape(_SLACK_LINK.sub(r"\1", text))
+    if "sender_name" in turn:  # Messenger and Instagram write each byte of UTF-8 as a letter
+        with suppress(UnicodeError):
+            text = text.encode("latin-1").decode("utf-8")
+    return _ASIDES.sub("", text)
 
 
 def _unsaid(turn: Mapping[str, Any], role: str | None, text: Any) -> str | None:
@@ -133,7 +167,7 @@ def _unsaid(turn: Mapping[str, Any], role: str | None, text: Any) -> str | None:
         return SYSTEM
     if role == "tool":
         return TOOL
-    kind = str(turn.get("type", "message")).lower()
+    kind = next((str(turn[key]).lower() for key in _TYPES if key in turn), "message")
     subtype = turn.get("subtype")
     if (kind not in _SPOKEN_TYPES and kind not in _ALIASES) or (subtype and subtype not in _SPOKEN_SUBTYPES):
         return NOTICE
@@ -148,15 +182,15 @@ def _has_words(text: Any) -> bool:
 
 
 def _hours(turn: Mapping[str, Any]) -> float | None:
+    time = next((turn[key] for key in _TIMES if turn.get(key)), None)
     try:
-        for key in ("date", "timestamp", "created_at"):
-            if isinstance(turn.get(key), str):
-                return datetime.fromisoformat(turn[key]).timestamp() / 3600
-        for key, unit in _TIMES.items():
-            if turn.get(key):
-                return float(turn[key]) * unit / 3600
-        return None
-    except (ValueError, TypeError, OverflowError, OSError):
+        seconds = float(time)  # type: ignore[arg-type]  # what is no number raises
+        return seconds / (3600 if seconds < 1e11 else 3_600_000)
+    except (ValueError, TypeError):
+        pass
+    try:
+        return datetime.fromisoformat(str(time)).timestamp() / 3600
+    except (ValueError, OverflowError, OSError):
         return None
 
 
@@ -186,12 +220,7 @@ def _may_be_turn(value: Any) -> bool:
 
 
 def _messages(turns: Iterable[Any]) -> list[Message]:
-    """The messages in the order of their times: some programs write the newest first."""
-    messages = [message_of(turn) for turn in turns]
-    hours = [message.hours for message in messages if message.hours is not None]
-    if len(hours) == len(messages) > 1 and hours[0] > hours[-1] and hours == sorted(hours, reverse=True):
-        messages.reverse()
-    return messages
+    return [message_of(turn) for turn in turns]
 
 
 def _turns(value: Any, key: str) -> list[Conversation] | None:
@@ -210,7 +239,7 @@ def _under_key(value: Any, key: str) -> list[Conversation] | None:
                 turns = prompt + turns
             messages = _messages(turns)
         else:
-            found = _marked(turns, key)
+            found = _marked(turns, key, (*_MARKS, _NAMED_LINE))
             if found is None:
                 continue
             messages = found[0][1]
@@ -218,16 +247,24 @@ def _under_key(value: Any, key: str) -> list[Conversation] | None:
             messages.append(Message(None, value["rejected"], REJECTED))
         return [Conversation("", messages)]
     if isinstance(value.get("prompt"), list) and isinstance(value.get("completion"), list):
-        return [Conversation("", _messages(value["prompt"] + value["completion"]))]
-    for inner in [] if is_turn(value) else value.values():
-        found = _under_key(inner, key)
-        if found:
-            return found
-    return None
+        answer = _messages(value["completion"])
+        if value.get("label") is False:
+            answer = [message._replace(unsaid=REJECTED) for message in answer]
+        return [Conversation("", _messages(value["prompt"]) + answer)]
+    if is_turn(value):
+        return None
+    if isinstance(value.get("data"), list) and all(isinstance(text, str) for text in value["data"]):
+        return _turns(value["data"], key)  # UltraChat
+    inner = {name: found for name, part in value.items() for found in [_under_key(part, key)] if found}
+    if inner and len(inner) == len(value):  # a conversation under each name
+        return [Conversation(name, messages) for name, found in inner.items() for _, messages in found]
+    return next(iter(inner.values()), None) or _marked(value.get("text"), key)
 
 
 def _parsed(cell: Any) -> Any:
-    """A list that a cell of a table holds as text, in JSON's or Python's notation."""
+    """The list of turns in a cell that holds it as text, in JSON's or Python's notation, or column by column."""
+    if isinstance(cell, dict) and cell and all(isinstance(part, list) for part in cell.values()):
+        return [dict(zip(cell, turn, strict=False)) for turn in zip(*cell.values(), strict=False)]
     if isinstance(cell, str) and cell.lstrip().startswith("["):
         for parse in (json.loads, ast.literal_eval):
             try:
@@ -279,6 +316,20 @@ def _telegram(value: Any, key: str) -> list[Conversation] | None:
     return conversations
 
 
+def _tree(value: Any, key: str) -> list[Conversation] | None:
+    """OpenAssistant: a message with "replies", each with its own. The best branch is followed."""
+    node: Any = value.get("prompt", value) if isinstance(value, dict) else None
+    if not is_turn(node) or not node.get("replies") or not all(map(is_turn, node["replies"])):
+        return None
+    messages, others = [], 0
+    while node:
+        messages.append(message_of(node))
+        replies = sorted(node.get("replies") or [], key=lambda reply: reply.get("rank") or 0)
+        others += len(replies[1:])
+        node = replies[0] if replies else None
+    return [Conversation("", messages + [Message(None, "", OTHER_BRANCH)] * others)]
+
+
 def _preference(value: Any, key: str) -> list[Conversation] | None:
     """OpenAI's preference format: `{"input": {"messages": […]}, "preferred_output": […]}`."""
     if not isinstance(value, dict) or not isinstance(value.get("preferred_output"), list):
@@ -288,13 +339,13 @@ def _preference(value: Any, key: str) -> list[Conversation] | None:
     return [Conversation("", [*_messages(asked + value["preferred_output"]), *rejected])]
 
 
-def _marked(value: Any, key: str) -> list[Conversation] | None:
+def _marked(value: Any, key: str, marks: Sequence[re.Pattern[str]] = _MARKS) -> list[Conversation] | None:
     """One text with a mark before each turn, such as "Human:" and "Assistant:"."""
     if isinstance(value, str):
-        for mark in _MARKS:
+        for mark in marks:
             before, *parts = mark.split(value)
-            if len(parts) > 2 and not before.strip():
-                texts = [text.replace("<|im_end|>", "").strip() for text in parts[1::2]]
+            if len(parts) > 2 and not _TOKENS.sub("", before).strip():
+                texts = [_TOKENS.sub("", text).strip() for text in parts[1::2]]
                 pairs = zip(parts[::2], texts, strict=True)
                 return [Conversation("", [message_of({"role": role, "content": text}) for role, text in pairs])]
     return None
@@ -303,6 +354,7 @@ def _marked(value: Any, key: str) -> list[Conversation] | None:
 LAYOUTS: dict[str, Layout] = {
     "ChatGPT export": _chatgpt,
     "Telegram, all chats": _telegram,
+    "OpenAssistant": _tree,
     "OpenAI preferences": _preference,
     "a list of turns under a key": _under_key,
     "a list of turns": _turns,

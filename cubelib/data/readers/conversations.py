@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from cubelib.data.readers import chat_layouts
 from cubelib.data.readers.chat_layouts import Conversation, Message, find_conversations, is_turn, message_of
+from cubelib.data.readers.chat_turns import Turn, divide_all, follow_replies, in_order, links_of
 from cubelib.data.readers.columns import Columns, MissingColumn
 from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.lines import format_of, json_documents, text_lines
@@ -26,27 +27,17 @@ _ADVICE = (
     'the conversation with conversation_column="…" (data.conversation_column).'
 )
 _TEXT_ADVICE = 'Mark the turns, or write a list of them on each line of a .jsonl file: ["Hello!", "Hi."].'
-_ALONE = "nobody else says anything in the conversation"
 _JSON = (".json", ".jsonl", ".ndjson")
+_PAUSE = 6.0  # hours of silence that divide a single conversation
+_FEWEST = 3  # conversations that such a division must give: training, validation and test need one each
 _HEAD = 50  # lines of a text file that show whether it is a chat
-
-
-class Turn(NamedTuple):
-    """What one speaker said.
-
-    Attributes:
-        role: "user", "assistant", or the speaker's name as the file has it; None if the file has none.
-        text: the words.
-    """
-
-    role: str | None
-    text: str
 
 
 @dataclass
 class _Found:
     rows: list[tuple[Path, str]] = field(default_factory=list)  # file and place of each
     turns: list[tuple[str, Message]] = field(default_factory=list)  # place, turn
+    links: list[dict[str, Any]] = field(default_factory=list)  # names of each turn and of the one it replies to
 
 
 class _Columns(NamedTuple):
@@ -121,7 +112,8 @@ def read_turns(
         conversation_column: the column with the number or name of the conversation, where each row is a turn.
         text_column: the column with a turn's text, where each row is a turn. "text": or one of the usual others.
         role_column: the column with the speaker, where each row is a turn; None: one of the usual, such as "role".
-        pause_hours: a pause longer than this begins a new conversation, in files that have the times; None: none does.
+        pause_hours: a pause longer than this begins a new conversation, in files that have the times; None: none does,
+            but that a single conversation is divided at pauses of 6 hours if that gives three or more.
         bad_rows: "error" raises at the first row or conversation that cannot be used, such as one with fewer than two
             turns; "skip" leaves them out whole and warns.
         dialect: how text files are written; None: it is found.
@@ -172,7 +164,9 @@ def looks_like_chat(path: str | Path) -> bool:
         rows = [row for _, row in islice(_rows(log, None), 2)]
     except (DataError, ModuleNotFoundError):
         return False
-    if len(rows) > 1 and all(map(_is_speech, rows)):
+    names = [next((row[key] for key in chat_layouts.NAME_KEYS if key in row), None) for row in rows if is_turn(row)]
+    in_one = len(names) > 1 and isinstance(names[0], str | int) and names[0] == names[1]
+    if len(rows) > 1 and (in_one or all(map(_is_speech, rows))):
         return True
     conversations = find_conversations(rows[0], DEFAULT_COLUMN) if rows else None
     return any(message.role for _, messages in conversations or [] for message in messages)
@@ -185,20 +179,17 @@ def _is_speech(row: Any) -> bool:
 def _read(log: RowLog, columns: _Columns, pause_hours: float | None) -> list[list[Turn]]:
     if pause_hours is not None and not pause_hours > 0:
         raise DataError(f"Reading {log.source}: pause_hours must be a number above 0, or None; got {pause_hours!r}.")
-    conversations: list[list[Turn]] = []
-    left_out: dict[str, list[str]] = {}
-    total = 0
-    for found in _find(log, columns):
-        total += len(found.turns)
-        for part in _divide(found.turns, pause_hours):
-            turns = _join_turns(message for _, message in part if message.unsaid is None)
-            for place, message in part:
-                reason = message.unsaid or (_ALONE if len(turns) < 2 else None)
-                if reason:
-                    left_out.setdefault(reason, []).append(place)
-            if len(turns) > 1:
-                conversations.append(turns)
-    skipped = SkippedTurns(log.source, total, left_out)
+    chats = [in_order(found.turns) for found in _find(log, columns)]
+    conversations, left_out = divide_all(chats, pause_hours)
+    divided = divide_all(chats, _PAUSE) if pause_hours is None and len(chats) == 1 else ([], {})
+    if len(divided[0]) >= _FEWEST:
+        conversations, left_out = divided
+        log.note(
+            f"one chat, divided into {len(conversations):,} conversations at pauses of {_PAUSE:g} hours",
+            "Set pause_hours (data.pause_hours) for other pauses; if a column tells conversations apart, "
+            "conversation_column (data.conversation_column).",
+        )
+    skipped = SkippedTurns(log.source, sum(map(len, chats)), left_out)
     advice = "A conversation has at least two turns."
     if left_out:
         advice += str(skipped).removeprefix(f"Reading {log.source}:")
@@ -206,29 +197,6 @@ def _read(log: RowLog, columns: _Columns, pause_hours: float | None) -> list[lis
     if left_out:
         warnings.warn(skipped, stacklevel=3)
     return conversations
-
-
-def _divide(turns: list[tuple[str, Message]], pause_hours: float | None) -> list[list[tuple[str, Message]]]:
-    parts: list[list[tuple[str, Message]]] = [[]]
-    last = None
-    for place, message in turns:
-        pause = 0.0 if last is None or message.hours is None else message.hours - last
-        if pause_hours is not None and pause > pause_hours:
-            parts.append([])
-        parts[-1].append((place, message))
-        last = message.hours
-    return parts
-
-
-def _join_turns(messages: Iterable[Message]) -> list[Turn]:
-    """The turns; consecutive ones of one role are joined."""
-    turns: list[Turn] = []
-    for message in messages:
-        text = message.text.strip()
-        if turns and message.role is not None and message.role == turns[-1].role:
-            text = f"{turns.pop().text}\n{text}"
-        turns.append(Turn(message.role, text))
-    return turns
 
 
 def _find(log: RowLog, columns: _Columns) -> Iterator[_Found]:
@@ -279,12 +247,18 @@ def _rows(log: RowLog, conversation_column: str | None) -> Iterator[tuple[str, A
     """Rows of a table, items of a list, or the whole content of a file that is one chat."""
     ending = format_of(log.path)
     if ending not in (".txt", *_JSON):
-        yield from all_rows(log)
+        for place, row in all_rows(log):
+            yield place, row if is_turn(row) else {_usual(name): cell for name, cell in row.items()} | row
         return
     rows = _texts(log) if ending == ".txt" else _json_rows(log, conversation_column)
     for place, row in rows:
         log.total += 1
         yield place, row
+
+
+def _usual(name: str) -> str:
+    """The name of a column as programs write it: "Conversation ID" is "conversation_id"."""
+    return name.strip().lower().replace(" ", "_")
 
 
 def _texts(log: RowLog) -> Iterator[tuple[str, Any]]:
@@ -367,6 +341,7 @@ class _TurnRows:
             return
         found = self._found.setdefault(name, _Found())
         found.rows.append((self._log.path, place))
+        found.links.append(links_of(row))
         found.turns.append((place, message))
 
     def conversations(self) -> Iterator[_Found]:
@@ -376,6 +351,11 @@ class _TurnRows:
             elif len(found.turns) < 2:
                 _leave_out_short(self._log, found)
             else:
+                order = follow_replies(found.links)
+                if order:
+                    others = set(range(len(found.turns))).difference(order)
+                    other = Message(None, "", chat_layouts.OTHER_BRANCH)
+                    found.turns = [found.turns[n] for n in order] + [(found.turns[n][0], other) for n in others]
                 yield found
 
 
@@ -391,6 +371,10 @@ def _leave_out(log: RowLog, found: _Found, reason: str, advice: str) -> None:
 
 
 def _no_turns(row: Any, column: str) -> tuple[str, str]:
+    if isinstance(row, dict):
+        column = next((key for key in (column, *chat_layouts.TURN_KEYS) if key in row), column)
+    if isinstance(row, dict) and row.get(column) == []:
+        return "a conversation of fewer than two turns", f"The column {column!r} holds an empty list."
     if isinstance(row, dict) and column in row:
         reason = f"the column {column!r} holds {kind_of(row[column])} where a list of turns is expected"
         return reason, f"Found {row[column]!r:.60}. Mend it, or remove the row."

@@ -1,6 +1,5 @@
-"""The ways in which vectors are written: the cells of tables, tables of numbers, and what APIs answer.
+"""The ways in which vectors are laid out: in columns, in lines of numbers, and in what APIs answer.
 
-parse_vector      a cell: a list, a print of NumPy, base64 or bytes
 number_columns    a column for each number: dim_0, dim_1, …
 number_table      lines of numbers without a header, and GloVe's and word2vec's, which begin with a word
 json_rows         the rows of a JSON value: lists, columns, responses and batches of OpenAI
@@ -8,8 +7,6 @@ json_rows         the rows of a JSON value: lists, columns, responses and batche
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,102 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from cubelib.data.readers.texts import kind_of
-from cubelib.data.vectors import Array
+from cubelib.data.readers.vector_cells import FEWEST, floats, parse_vector
 
 VECTOR_NAME = re.compile(r"(?:^|[_\W])(?:emb|embedd?ings?|vec|vectors?)(?:$|[_\W])|embedding", re.IGNORECASE)
 SIDES = ("{}_embedding", "{}_embeddings", "{}_vector", "{}_emb", "{}_vec")  # columns beside a column of texts
 WORD = "word"
 
-_ARRAY = re.compile(r"^(?:\w+\.)?(?:array|tensor|Tensor|Array|vector)\(\s*(\[.*?\])[^\]]*\)$", re.DOTALL)
-_SCALAR = re.compile(r"np\.float\d+\(([^()]*)\)")
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{8,}={0,2}\s*")
 _COUNTED = re.compile(r"(.*?)(\d+)")
 _LISTS = ("embeddings", "vectors", "embedding", "vector")
 _TEXTS = ("texts", "documents", "document", "text", "inputs", "input", "sentences")
-_FEWEST = 2  # numbers in a vector
 
 Row = tuple[str, Any]  # place; an object, or a list of numbers
-
-
-def parse_vector(cell: Any) -> Array | str:
-    """A cell as float32 `(dim,)`, or what it holds instead, in words.
-
-    Example:
-        >>> parse_vector("[ 0.5 -2.\\n  1e-1]").tolist()[:2], parse_vector("[0.5 ... 1.]")
-        ([0.5, -2.0], "numbers that were cut to '...' when they were printed, and are lost")
-    """
-    if isinstance(cell, bytes):
-        vector = _from_bytes(cell)
-        return "bytes that are no float32, float64 or float16" if vector is None else vector
-    if isinstance(cell, str):
-        return _from_text(cell.strip())
-    if isinstance(cell, np.ndarray):
-        cell = cell.tolist()
-    if not isinstance(cell, list):
-        return kind_of(cell)
-    if not cell:
-        return "an empty list"
-    if all(isinstance(number, str) for number in cell):  # a column for each, in a table of text
-        cell = _floats(cell) or cell
-    for number in cell:
-        if isinstance(number, bool) or not isinstance(number, int | float | np.floating):
-            return f"a list with {kind_of(number)} in it"
-    try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which check_vectors refuses
-            return np.array(cell, dtype=np.float32)
-    except OverflowError:
-        return "a number too large to work with"
-
-
-def _from_text(text: str) -> Array | str:
-    if "..." in text or "…" in text:
-        return "numbers that were cut to '...' when they were printed, and are lost"
-    try:
-        return parse_vector(json.loads(text)) if text[:1] == "[" else _from_print(text)
-    except (ValueError, RecursionError):
-        return _from_print(text)
-
-
-def _from_print(text: str) -> Array | str:
-    """What NumPy, torch, Postgres and people print: brackets or none, commas or blanks."""
-    array = _ARRAY.match(text)
-    inner = _SCALAR.sub(r"\1", array[1] if array else text)
-    if inner[:1] + inner[-1:] in ("[]", "()", "{}"):
-        inner = inner[1:-1]
-    cells = inner.strip().strip(",").split("," if "," in inner else None)
-    try:
-        numbers = [float(cell) for cell in cells]
-    except ValueError:
-        numbers = []
-    if len(numbers) >= _FEWEST:
-        return parse_vector(numbers)
-    if _BASE64.fullmatch(text):
-        try:
-            vector = _from_bytes(base64.b64decode(text, validate=False), ["<f4"])
-        except ValueError:
-            vector = None
-        if vector is not None:
-            return vector
-    return "text that is no list"
-
-
-def _from_bytes(data: bytes, kinds: Sequence[str] = ("<f4", "<f8", "<f2")) -> Array | None:
-    """Little-endian float32, float64 or float16: the first of these in which the numbers are those of vectors."""
-    for kind in kinds:
-        size = np.dtype(kind).itemsize
-        if len(data) < _FEWEST * size or len(data) % size:
-            continue
-        if kind == "<f4" != kinds[-1] and len(data) % 8 == 0:
-            words = np.frombuffer(data, "<u4")
-            ends = words & 0x1FFFFFFF
-            if not ends[::2].any() and (ends[1::2].any() or not words[::2].any()):
-                continue  # float64 that was float32
-        values = np.frombuffer(data, kind)
-        usual = (np.abs(values) > 1e-8) & (np.abs(values) < 1e4)
-        if np.isfinite(values).all() and (usual | (values == 0)).mean() > 0.99 and usual.any():
-            return values.astype(np.float32)
-    return None
 
 
 def number_columns(names: Sequence[str], key: str | None = None) -> list[str]:
@@ -134,7 +46,7 @@ def number_columns(names: Sequence[str], key: str | None = None) -> list[str]:
     largest: dict[int, str] = max(groups.values(), key=len, default={})
     group = largest if key is None else groups.get(key.rstrip(" _-."), {})
     numbers = sorted(group)
-    complete = len(numbers) >= _FEWEST and numbers[-1] - numbers[0] == len(numbers) - 1
+    complete = len(numbers) >= FEWEST and numbers[-1] - numbers[0] == len(numbers) - 1
     return [group[number] for number in numbers] if complete else []
 
 
@@ -156,11 +68,11 @@ class NumberTable:
 
     def row(self, line: str) -> Any:
         """A list of numbers, {"word", "embedding"}, or the line if it is neither."""
-        cells = line.strip().split(self.separator)
+        cells = _cells(line, self.separator)
         if self.has_words and len(cells) > self.dim:
             words = cells[: -self.dim]
-            return {WORD: (self.separator or " ").join(words), "embedding": _floats(cells[-self.dim :]) or line}
-        return _floats(cells) or line
+            return {WORD: (self.separator or " ").join(words), "embedding": floats(cells[-self.dim :]) or line}
+        return floats(cells) or line
 
 
 def number_table(head: Sequence[str]) -> NumberTable | None:
@@ -173,33 +85,39 @@ def number_table(head: Sequence[str]) -> NumberTable | None:
         True
     """
     for separator in ("\t", ";", ",", None):
-        rows = [line.strip().split(separator) for line in head]
+        rows = [_cells(line, separator) for line in head]
         skip = 0
-        if len(rows) > 1 and len(rows[0]) == 2 and _floats(rows[0]) and rows[0][1] == str(len(rows[1]) - 1):
+        if _are_consecutive(rows[0][-2:]) and _are_consecutive(rows[0][1:]) and len(rows) > 1:
+            return None  # names of columns
+        if len(rows) > 1 and len(rows[0]) == 2 and floats(rows[0]) and rows[0][1] == str(len(rows[1]) - 1):
             skip, rows = 1, rows[1:]  # word2vec's own: how many, and how wide
         width = min(map(len, rows), default=0)
-        if width >= _FEWEST and all(len(row) == width and _floats(row) for row in rows):
+        numbered = len(rows) > 1 and _are_consecutive([row[0] for row in rows])  # the first column, of many
+        numbered = numbered and not any(cell.isdigit() for row in rows for cell in row[1:])
+        if width >= FEWEST and all(len(row) == width and floats(row) for row in rows) and not numbered:
             return NumberTable(separator, width, False, skip)
-        words = separator in ("\t", None) and width > _FEWEST and all(_floats(row[1 - width :]) for row in rows)
+        words = width > FEWEST and all(floats(row[1 - width :]) and '"' not in row[0] for row in rows)
         if words:
             return NumberTable(separator, width - 1, True, skip)
     return None
 
 
+def _cells(line: str, separator: str | None) -> list[str]:
+    """The cells of a line. Only blanks divide it where nothing else does: a word may be a blank of another kind."""
+    line = line.strip(" \t\r\n")
+    return re.split(r"[ \t]+", line) if separator is None else line.split(separator)
+
+
+def _are_consecutive(cells: Sequence[str]) -> bool:
+    """Whether these are whole numbers that count on from the first."""
+    if not all(cell.isdecimal() for cell in cells):
+        return False
+    return len(cells) > 1 and [int(cell) - int(cells[0]) for cell in cells] == list(range(len(cells)))
+
+
 def is_comment(line: str) -> bool:
     """Whether a line is a comment, as np.savetxt writes them, and not a word that begins with "#"."""
-    return line.startswith("#") and not _floats(line.split()[1:])
-
-
-def _floats(cells: Sequence[str]) -> list[float] | None:
-    try:
-        return [float(cell) for cell in cells]
-    except ValueError:
-        pass
-    try:
-        return [float(cell.replace(",", ".")) for cell in cells]  # where commas do not divide the cells
-    except ValueError:
-        return None
+    return line.startswith("#") and not floats(line.split()[1:])
 
 
 def json_rows(place: str, value: Any, *, alone: bool = False) -> Iterator[Row]:
@@ -220,16 +138,53 @@ def json_rows(place: str, value: Any, *, alone: bool = False) -> Iterator[Row]:
             yield from rows
             return
     if alone and isinstance(value, dict):
-        lists = [
-            part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict | list)
-        ]
-        value = lists[0] if len(lists) == 1 else value
+        value = _rows_within(value) or value
     if not isinstance(value, list) or (value and isinstance(value[0], int | float)):
-        yield place, value
+        yield place, _flat(value)
     elif value and isinstance(value[0], dict) and value[0].get("object") == "embedding":
         yield from _response(place, {"data": value}) or ()
     else:
-        yield from ((f"row {number}", row) for number, row in enumerate(value, start=1))
+        for number, row in enumerate(value, start=1):
+            if isinstance(row, dict):  # perhaps a response of an API, of many
+                yield from json_rows(f"row {number}", row)
+            elif isinstance(row, list) and len(row) == 2 and isinstance(row[0], str):
+                yield f"row {number}", {WORD: row[0], "embedding": row[1]}
+            else:
+                yield f"row {number}", row
+
+
+def _rows_within(value: Any) -> list[Any] | None:
+    """The only list of objects or of lists in an object, however deep; not in one that is a row itself."""
+    if isinstance(value, list):
+        return value if value and isinstance(value[0], dict | list) else None
+    if not isinstance(value, dict) or _is_of_one_text(value):
+        return None
+    if any(not isinstance(parse_vector(cell), str) for cell in value.values()):
+        return None
+    named = _by_name("", value)
+    if named:
+        return [row for _, row in named]
+    found = [rows for rows in map(_rows_within, value.values()) if rows]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_of_one_text(value: Mapping[str, Any]) -> bool:
+    return any(isinstance(value.get(key), str) for key in _TEXTS)
+
+
+def _flat(row: Any) -> Any:
+    """A row with what its objects hold: the vector of Qdrant's "vector", the text of its "payload"."""
+    if not isinstance(row, dict):
+        return row
+    cells = {str(name): cell for name, cell in row.items()}
+    for name, cell in row.items():
+        part = cell[0] if isinstance(cell, list) and len(cell) == 1 else cell
+        if isinstance(part, dict) and "indices" not in part:  # which a sparse vector has
+            inner = _flat(part)
+            if isinstance(inner.get("values"), list) and not isinstance(cells[name], str):
+                cells[name] = inner.pop("values")
+            cells |= {inside: value for inside, value in inner.items() if inside not in cells}
+    return cells
 
 
 def _response(place: str, value: Any) -> list[Row] | None:
@@ -263,12 +218,12 @@ def _batch(place: str, value: Any) -> list[Row] | None:
 
 def _lists(place: str, value: Any) -> list[Row] | None:
     """Cohere, Ollama, Chroma: {"embeddings": [vector, …], "documents": [text, …]}."""
-    if not isinstance(value, dict):
-        return None
+    if not isinstance(value, dict) or "index" in value or _is_of_one_text(value):
+        return None  # of one text, perhaps with a vector for each of its tokens
     for name in _LISTS:
         vectors = value.get(name)
-        if isinstance(vectors, dict) and isinstance(vectors.get("float"), list):
-            vectors = vectors["float"]
+        if isinstance(vectors, dict) and vectors:  # Cohere: {"float": […]}, {"int8": […]}
+            vectors = vectors.get("float") or next(iter(vectors.values()))
         if isinstance(vectors, list) and vectors and isinstance(vectors[0], list):
             texts = next((value[key] for key in _TEXTS if isinstance(value.get(key), list)), None)
             if texts is None or len(texts) != len(vectors):
@@ -278,18 +233,36 @@ def _lists(place: str, value: Any) -> list[Row] | None:
     return None
 
 
+def _by_name(place: str, value: Any) -> list[Row] | None:
+    """{name: row, …}, as pandas writes with orient="index", and {text: vector, …}."""
+    if not isinstance(value, dict) or len(value) < 2:
+        return None
+    parts = list(value.values())
+    if all(
+        isinstance(part, dict) and any(VECTOR_NAME.search(name) or name == "values" for name in part) for part in parts
+    ):
+        return [(f"row {number}", _flat(part)) for number, part in enumerate(parts, start=1)]
+    words = not any(VECTOR_NAME.search(name) or name.isdigit() for name in value)
+    widths = {len(part) if isinstance(part, list) else -1 for part in parts}
+    if words and len(widths) == 1 and all(isinstance(parse_vector(part), np.ndarray) for part in parts):
+        rows = enumerate(value.items(), start=1)
+        return [(f"row {number}", {WORD: word, "embedding": part}) for number, (word, part) in rows]
+    return None
+
+
 def _table(place: str, value: Any) -> list[Row] | None:
     """pandas: {column: {row: cell}}, {column: [cell, …]} and {"columns": […], "data": [[cell, …], …]}."""
     if not isinstance(value, dict) or not value:
         return None
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
-        rows = [dict(zip(value["columns"], cells, strict=False)) for cells in value["data"]]
+        rows = [dict(zip(map(str, value["columns"]), cells, strict=False)) for cells in value["data"]]
     else:
         columns = {name: list(part.values()) if isinstance(part, dict) else part for name, part in value.items()}
         lengths = {len(part) if isinstance(part, list) else -1 for part in columns.values()}
         if len(lengths) > 1 or -1 in lengths or 0 in lengths:
             return None
-        if not any(isinstance(parse_vector(part[0]), np.ndarray) for part in columns.values()):
+        wide = number_columns(list(columns)) and all(isinstance(part, dict) for part in value.values())
+        if not wide and not any(isinstance(parse_vector(part[0]), np.ndarray) for part in columns.values()):
             return None
         rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     return [(f"row {number}", row) for number, row in enumerate(rows, start=1)]
@@ -299,6 +272,7 @@ LAYOUTS: Mapping[str, Callable[[str, Any], list[Row] | None]] = {
     "batch": _batch,
     "response": _response,
     "lists": _lists,
+    "by name": _by_name,
     "table": _table,
 }
 

@@ -18,6 +18,7 @@ from cubelib.data.readers.delimited import Dialect
 from cubelib.data.readers.hub_tables import is_hub_name
 from cubelib.data.readers.lines import format_of, json_documents, text_lines
 from cubelib.data.readers.rows import TABLES, BadRows, RowLog, Source, all_rows, check_file
+from cubelib.data.readers.vector_cells import is_meant_as_vector, parse_vector
 from cubelib.data.readers.vector_layouts import (
     SIDES,
     VECTOR_NAME,
@@ -29,7 +30,6 @@ from cubelib.data.readers.vector_layouts import (
     json_rows,
     number_columns,
     number_table,
-    parse_vector,
 )
 from cubelib.data.vectors import Array, VectorFile, check_vectors, usable
 from cubelib.errors import DataError
@@ -40,13 +40,15 @@ _LINES = (".csv", ".tsv", ".txt", ".vec")
 _JSON = (".json", ".jsonl", ".ndjson")
 _HEAD = 20  # rows that show the layout
 _WIDE = 8  # numbers in a row that are beyond doubt a vector
-_TEXT_COLUMNS = ("text", "texts", "content", "sentence", "document", "documents", "chunk", "passage", "body", "input")
+_TEXT_COLUMNS = (
+    "text", "texts", "content", "sentence", "document", "documents", "chunk", "passage", "body", "input",
+    "page_content", "inputtext",
+)  # fmt: skip
 _ADVICE = (
     'Name it with key="…" (data.vector_column in a configuration; for pairs data.question_column and '
     "data.answer_column)."
 )
 _TEXT_ADVICE = 'Name it with text_column="…" (data.text_column in a configuration).'
-_CUT = "'...'"  # in the words for numbers that were cut when they were printed
 _NO_DIRECTION = "a vector that cannot be used (NaN, infinite, all zeros, or a length below 1e-6 or above 1e6)"
 
 
@@ -184,17 +186,12 @@ def looks_like_vectors(path: str | Path) -> bool:
         return False
     cells = [row]
     if isinstance(row, dict):
-        cells = [cell for name, cell in row.items() if VECTOR_NAME.search(name)]
+        cells = [cell for name, cell in row.items() if VECTOR_NAME.search(name) or name == "values"]
+        if any(isinstance(parse_vector(cell), str) and is_meant_as_vector(cell) for cell in cells):
+            return True
         cells.append([row[name] for name in number_columns(list(row))])
-    return any(_is_vector(cell) for cell in cells)
-
-
-def _is_vector(cell: Any) -> bool:
-    """Whether a cell holds a vector, or is what is left of one."""
-    vector = parse_vector(cell)
-    if isinstance(vector, str):
-        return _CUT in vector and cell[:1] == "["
-    return len(vector) >= _WIDE
+    vectors = map(parse_vector, cells)
+    return any(not isinstance(vector, str) and len(vector) >= _WIDE for vector in vectors)
 
 
 def _read(log: RowLog, key: str | None, text_column: str | None) -> tuple[Tensor, list[str] | None]:
@@ -355,10 +352,10 @@ def _find_vectors(rows: Sequence[dict[str, Any]], names: Sequence[str], key: str
         return Columns([key], _ADVICE, content="vectors").find(names)[0], []
     if "embedding" in names:
         return "embedding", []
-    named = [name for name in holds if VECTOR_NAME.search(name)] or holds
+    numbers = number_columns(names)
+    named = [name for name in holds if VECTOR_NAME.search(name)] or [name for name in holds if name not in numbers]
     if len(named) == 1:
         return named[0], []
-    numbers = number_columns(names)
     if numbers and not named:
         return f"{numbers[0]} … {numbers[-1]}", numbers
     if named:
@@ -394,6 +391,10 @@ def _where(row: Any, layout: _Layout | None) -> str:
 
 
 def _remedy(fault: str) -> str:
-    if _CUT in fault:
+    if "'...'" in fault:
         return "Encode the texts again, and save the vectors as an array: np.save(path, vectors)."
+    if "sparse" in fault:
+        return "Sparse vectors have no directions to learn; encode the texts with a model of dense vectors."
+    if fault == "a list with a list in it":
+        return "If these are the vectors of a text's tokens, write their mean; expected one list of numbers."
     return "Expected a list of numbers, such as [0.12, -0.5]; mend it, or remove the row."

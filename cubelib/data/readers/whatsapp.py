@@ -8,21 +8,22 @@ from datetime import datetime
 
 from cubelib.data.readers.chat_layouts import NOTICE, Message
 
-_DATE = r"(\d{1,4})(?:[./-]|\.\s)(\d{1,2})(?:[./-]|\.\s)(\d{1,4})\.?"
+_DATE = r"\u200f?(\d{1,4})\u200f?(?:[./-]|\.\s)(\d{1,2})\u200f?(?:[./-]|\.\s)(\d{1,4})\.?"  # \u200f: from right to left
 _TIME = r"(\d{1,2})[:.](\d{2})(?:[:.]\d{2})?"
 _MARK = "\u200e"  # invisible; WhatsApp on the iPhone puts it before what it writes itself
 _STAMPS = [  # numbers of the date, half of the day in some languages, hour, minute, half of the day in others, the rest
-    re.compile(rf"[{_MARK}\ufeff]*\[{_DATE},?\s+([^\d\[\]]{{0,12}}?){_TIME}([^\d\[\]]{{0,12}})\]\s(.*)"),
-    re.compile(rf"[{_MARK}\ufeff]*{_DATE},?\s+([^\d-]{{0,12}}?){_TIME}([^\d-]{{0,12}}?)\s[-–]\s(.*)"),
+    re.compile(rf"[{_MARK}\ufeff]*\[{_DATE}[,،]?\s+([^\d\[\]]{{0,12}}?){_TIME}([^\d\[\]]{{0,12}})\]\s(.*)"),
+    re.compile(rf"[{_MARK}\ufeff]*{_DATE}[,،]?\s+([^\d-]{{0,12}}?){_TIME}([^\d-]{{0,12}}?)\s[-–]\s(.*)"),
 ]
-_AFTERNOON = re.compile(r"p|μ|下午|오후|午後", re.IGNORECASE)
-_MORNING = re.compile(r"a|π|上午|오전|午前", re.IGNORECASE)
+_AFTERNOON = re.compile(r"p|μ|م|下午|오후|午後", re.IGNORECASE)
+_MORNING = re.compile(r"a|π|ص|上午|오전|午前", re.IGNORECASE)
 _FILE = re.compile(r"<[^<>]+>|\S+\.\w{2,5}( \([^()]+\)| •)")  # <Media omitted>, IMG-1.jpg (file attached), a.pdf •
 _ADDED = re.compile(rf"(?:\s*{_MARK}[^{_MARK}\n]*)+$|\s+<[^<>\n]+ [^<>\n]+>$")  # image omitted, <… was edited>
 _DELETED = (
     "null", "this message was deleted", "you deleted this message", "diese nachricht wurde gelöscht",
     "du hast diese nachricht gelöscht", "se eliminó este mensaje", "eliminaste este mensaje",
     "ce message a été supprimé", "vous avez supprimé ce message", "mensagem apagada", "você apagou esta mensagem",
+    "данное сообщение удалено", "вы удалили данное сообщение", "تم حذف هذه الرسالة",
     "questo messaggio è stato eliminato", "hai eliminato questo messaggio", "dit bericht is verwijderd",
 )  # fmt: skip
 
