@@ -28,10 +28,9 @@ _HDF5 = (
     "h5py.File({path!r}); print(list(file)); numpy.save({saved!r}, file['NAME'][:])"
 )
 _PICKLE = (
-    "a pickle runs code when it is opened, so it is not read here. If you trust it, save its vectors once: import "
-    "pickle, numpy; numpy.save({saved!r}, numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32')); "
-    "for a table of pandas: import pandas; pandas.read_pickle({path!r}).to_json({lines!r}, orient='records', "
-    "lines=True)"
+    "a pickle runs code when it is opened, so it is not read here. If you trust it, save the table of pandas that it "
+    "holds (pandas.read_pickle({path!r}).to_json({lines!r}, orient='records', lines=True)), or the vectors: import "
+    "pickle, numpy; numpy.save({saved!r}, numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32'))"
 )
 _FEATHER = "save the table in another format: import pandas; pandas.read_feather({path!r}).to_parquet({parquet!r})"
 _WORD2VEC = (
