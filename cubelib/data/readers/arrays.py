@@ -28,10 +28,9 @@ _HDF5 = (
     "h5py.File({path!r}); print(list(file)); numpy.save({saved!r}, file['NAME'][:])"
 )
 _PICKLE = (
-    "a pickle runs code when it is opened, so it is not read here. If you trust it, save its vectors once: import "
-    "pickle, numpy; numpy.save({saved!r}, numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32')); "
-    "for a table of pandas: import pandas; pandas.read_pickle({path!r}).to_json({lines!r}, orient='records', "
-    "lines=True)"
+    "a pickle runs code when it is opened, so it is not read here. Save a table of pandas with its to_parquet. If you "
+    "trust the file, save its vectors once: import pickle, numpy; numpy.save({saved!r}, "
+    "numpy.asarray(pickle.load(open({path!r}, 'rb')), dtype='float32'))"
 )
 _FEATHER = "save the table in another format: import pandas; pandas.read_feather({path!r}).to_parquet({parquet!r})"
 _WORD2VEC = (
@@ -59,7 +58,7 @@ def check_kind(path: Path) -> None:
     """
     advice = REFUSED.get(path.suffix.lower())
     if advice:
-        endings = {"saved": ".npy", "lines": ".jsonl", "parquet": ".parquet", "text": ".vec"}
+        endings = {"saved": ".npy", "parquet": ".parquet", "text": ".vec"}
         names = {name: path.with_suffix(ending).as_posix() for name, ending in endings.items()}
         lines = advice.format(path=path.as_posix(), **names)
         raise DataError(f"Reading {path}: {lines}")
