@@ -214,7 +214,7 @@ def test_every_setting_that_the_readers_name_is_among_the_mistakes(tmp_path):
     provoked = {
         name for mistake in MISTAKES for message in mistake.said(tmp_path) for name, _ in SETTING.findall(message)
     }
-    assert named - provoked == {"limit", "pause_hours"}  # not advice: a note in the report, and how a chat was divided
+    assert named - provoked == {"limit", "pause_hours"}  # not advice: notes in the report
 
 
 def test_options_and_commands_in_messages_exist():
