@@ -118,7 +118,7 @@ TWO = npz(titles=GOOD, bodies=GOOD)
         ("v.safetensors", save({"a": torch.ones(2)}), ": found an array of torch.float32, shape (2,); expected real"),
         ("v.safetensors", save({"a": torch.ones(2, 2, dtype=torch.bool)}), ": found an array of torch.bool"),
         ("v.safetensors", save({"a": torch.ones(2, 2)})[:-1], ": not a complete .safetensors file ("),
-        ("v.pkl", b"0", ": a pickle runs code when it is opened, so it is not read here. If you trust it, save its ve"),
+        ("v.pkl", b"0", ": a pickle runs code when it is opened, so it is not read here. If you trust it, save "),
         ("v.h5", b"0", ": such files need a package of their own. List what it holds, and save the vectors: import h5"),
         ("v.docx", b"0", ": vectors come from .npy, .npz, .safetensors, .pt, .pth, .csv, .tsv, .json, .jsonl, .ndjson"),
         ("v.pt", pickled([GOOD]), ": not a file of tensors alone ("),
