@@ -166,7 +166,9 @@ WRITERS = {
     "request": lambda chat: {"custom_id": "1", "body": {"model": "m", **openai(chat)}},
 }  # fmt: skip
 
-WORDS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="[(<|:#\u200e"), min_size=4, max_size=9)
+# Without marks that mean something in a chat, names of files, and the word that WhatsApp writes for a deleted message.
+LETTERS = st.characters(exclude_categories=["C", "Z"], exclude_characters="[(<|:#.\u200e")
+WORDS = st.text(LETTERS, min_size=4, max_size=9).filter(lambda word: word.lower() != "null")
 TEXTS = st.lists(WORDS, min_size=1, max_size=6).map(" ".join)
 CHATS = st.lists(st.lists(TEXTS, min_size=2, max_size=6), min_size=1, max_size=4)
 
