@@ -8,7 +8,12 @@ import os
 from collections.abc import Iterator
 from queue import Empty
 
+import hypothesis
 import pytest
+
+# The same examples in every run, so that a change alone turns a test red; --hypothesis-profile=default draws new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
