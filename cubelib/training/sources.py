@@ -239,6 +239,7 @@ def _conversations(data: DataConfig) -> list[list[readers.Turn]]:
         role_column=data.role_column,
         pause_hours=data.pause_hours,
         bad_rows=data.bad_rows,
+        dialect=data.dialect,
     )
     return conversations[: data.limit]
 

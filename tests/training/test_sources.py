@@ -254,3 +254,12 @@ def test_only_the_answers_of_a_role_are_answers(encoder):
     assert (dataset.input_texts, dataset.target_texts) == (["A?", "B.\nC?"], ["B.", "D."])
     with pytest.raises(DataError, match=r"no turn of the role 'bot' answers another\. Roles found: assistant, user"):
         DialogueDataset.from_conversations(chats, encoder, answer_role="bot")
+
+
+def test_the_dialect_that_is_set_holds_for_conversations_too(tmp_path, encoder):
+    file = tmp_path / "chats.jsonl"
+    chats = [[f"Grüße {number}!", f"Schöne Grüße {number}."] for number in range(3)]
+    file.write_text("\n".join(json.dumps(chat, ensure_ascii=False) for chat in chats), encoding="utf-8")
+    settings = config("dialogue", file, content="conversations", encoding="latin-1")  # wrong, and so the user's wish
+    expected = [chat[1].encode("utf-8").decode("latin-1") for chat in chats]
+    assert load_dataset(settings, encoder).target_texts == expected
