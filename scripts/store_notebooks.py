@@ -4,8 +4,9 @@
 
 Without names: all of notebooks/. One thread, no progress bars; views that turn get their printed twin. Taken out: what
 depends on the machine (metadata; warnings, which are printed here) and widgets, which nobody can use without their
-kernel; the picture and the text beside them stay. Says which texts changed. A notebook with an error, or one that is
-stopped, is left as it was.
+kernel; the picture and the text beside them stay. A cell's metadata `alt` says in words what its picture shows; it is
+stored with the picture, where exported pages look for it. Says which texts changed. A notebook with an error, or one
+that is stopped, is left as it was.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     for number, cell in enumerate(fresh.cells):
         if cell.cell_type == "code":
             cell.outputs = cleaned(cell.outputs, number)
+            describe_pictures(cell)
     return fresh
 
 
@@ -72,6 +74,13 @@ def cleaned(outputs: list[NotebookNode], number: int) -> list[NotebookNode]:
         elif output.get("data") != {}:
             kept.append(output)
     return kept
+
+
+def describe_pictures(cell: NotebookNode) -> None:
+    """Gives every picture of a cell the cell's words, as its alternative text."""
+    for output in cell.outputs:
+        if "image/png" in output.get("data", {}) and "alt" in cell.metadata:
+            output.metadata["image/png"] = output.metadata.get("image/png", {}) | {"alt": cell.metadata.alt}
 
 
 def store(path: Path) -> int:

@@ -71,7 +71,7 @@ def exercises(path: Path) -> list[Exercise]:
     result = []
     for i, end in zip(stubs, [*list(stubs)[1:], len(cells)], strict=True):
         following = cells[i + 1 : end]
-        checks = [c.source for c in following if c.cell_type == "code" and c.source.startswith("check.")]
+        checks = [c.source for c in following if c.cell_type == "code" and re.match(r"\w+ = check\.", c.source)]
         solutions = [
             block
             for cell in following
@@ -143,6 +143,16 @@ def test_outputs_hold_no_warnings_errors_or_widget_state(path):
             expected = "raises-exception" in cell.metadata.get("tags", [])
             assert output.output_type != "error" or expected, cell.source
             assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {}), cell.source
+
+
+@every_notebook
+def test_every_picture_says_in_words_what_it_shows(path):
+    for cell in code_cells(read(path)):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                assert alt == cell.metadata.get("alt") and len(alt.split()) >= 8, cell.source
+                assert not alt.startswith(("In words", "Image of", "Picture of")), alt
 
 
 @every_notebook

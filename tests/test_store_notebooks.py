@@ -84,3 +84,14 @@ def test_an_expected_error_is_stored(tmp_path):
     assert run.returncode == 0
     assert "+ZeroDivisionError: division by zero" in run.stdout
     assert nbformat.read(tmp_path / "a.ipynb", as_version=4).cells[1].outputs[0].ename == "ZeroDivisionError"
+
+
+def test_the_words_for_a_picture_are_stored_with_it(tmp_path):
+    notebook = write(tmp_path / "a.ipynb", WIDGET, "print('no picture')")
+    notebook.cells[1].metadata["alt"] = "A curve that climbs."
+    notebook.cells[2].metadata["alt"] = "None here."
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    assert stored(tmp_path / "a.ipynb").returncode == 0
+    picture, text = (cell.outputs[0] for cell in nbformat.read(tmp_path / "a.ipynb", as_version=4).cells[1:])
+    assert picture.metadata == {"image/png": {"alt": "A curve that climbs."}}
+    assert "metadata" not in text

@@ -44,6 +44,8 @@ def cases(*inputs: tuple[Any, ...]) -> list[Case]:
 class Exercise:
     """An exercise. Calling it with a learner's function prints one line: not solved yet, what is wrong, or all passed.
 
+    It returns the function to go on with: the learner's once it passes, until then the right answer.
+
     A slip is named only if it gives the very answer of the learner, and passes where the learner has passed.
 
     Args:
@@ -66,11 +68,13 @@ class Exercise:
         ...     slips=lambda number: {"That is the square.": number**2},
         ...     hint="Add the number to itself.",
         ... )
-        >>> double(lambda number: number**2)
+        >>> mine = double(lambda number: number**2)
         Exercise 0.1: check 1 of 2 does not pass. double(3) gives 9, expected 6. That is the square.
-        >>> double(lambda number: abs(2 * number))
+        >>> mine = double(lambda number: abs(2 * number))
         Exercise 0.1: check 2 of 2 does not pass. double(-1) gives 2, expected -2. Add the number to itself.
-        >>> double(lambda number: number + number)
+        >>> mine(21)  # the notebook goes on with the right answer
+        42
+        >>> mine = double(lambda number: number + number)
         Exercise 0.1: all 2 checks passed.
     """
 
@@ -84,13 +88,19 @@ class Exercise:
     returns: Function | None = None
     same: Callable[[Any, Any], bool] = same
 
-    def __call__(self, function: Function) -> None:
+    def __call__(self, function: Function) -> Function:
         """Checks a learner's function and prints the verdict.
 
         Args:
             function: the learner's. While it raises NotImplementedError the exercise is not solved yet; any other
                 error is the learner's own and is shown as it is.
+
+        Returns:
+            The learner's function if it passes, otherwise the right answer.
         """
+        if function is self.right:  # the cell of the check is run again, and that of the function is not
+            print(f"Exercise {self.number}: not solved yet. Run the cell with your function, then this one.")
+            return function
         checks = self.checks()
         passed: list[Case] = []
         for number, check in enumerate(checks, start=1):
@@ -100,15 +110,16 @@ class Exercise:
                     passed.append(case)
             except NotImplementedError:
                 print(f"Exercise {self.number}: not solved yet.")
-                return
+                return self.right
             except Mistake as mistake:
                 print(f"Exercise {self.number}: check {number} of {len(checks)} does not pass. {mistake}".rstrip())
-                return
+                return self.right
             except tuple(self.errors) as error:
                 advice = next(advice for kind, advice in self.errors.items() if isinstance(error, kind))
                 print(f"Exercise {self.number}: check {number} of {len(checks)} stops with an error. {advice}")
                 raise
         print(f"Exercise {self.number}: all {len(checks)} checks passed.")
+        return function
 
     def __repr__(self) -> str:
         return f"Exercise {self.number}: {self.about}"

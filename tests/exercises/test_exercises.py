@@ -54,7 +54,27 @@ def test_there_are_31_exercises():
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_the_right_answer_passes(number, capsys):
-    assert re.fullmatch(rf"Exercise {number}: all \d checks passed\.", verdict(number, EXERCISES[number].right, capsys))
+    def learners(*inputs):
+        return EXERCISES[number].right(*inputs)
+
+    assert re.fullmatch(rf"Exercise {number}: all \d checks passed\.", verdict(number, learners, capsys))
+
+
+def test_a_notebook_goes_on_with_the_learner_s_function_once_it_passes_and_with_ours_until_then(capsys):
+    exercise = EXERCISES["0.1"]
+
+    def solved(tick, depth):
+        return min(tick, depth - 1)
+
+    def unsolved(tick, depth):
+        raise NotImplementedError("Exercise 0.1")
+
+    assert exercise(solved) is solved
+    assert exercise(unsolved) is exercise(lambda tick, depth: tick) is exercise.right
+    capsys.readouterr()
+    ours = exercise(exercise.right)  # the check's cell once more: what it was given is not the learner's
+    assert ours is exercise.right
+    assert capsys.readouterr().out.startswith("Exercise 0.1: not solved yet. Run the cell with your function")
 
 
 @pytest.mark.parametrize("number", EXERCISES)
