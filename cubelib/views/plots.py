@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cubelib.errors import DataError
@@ -29,11 +31,72 @@ from cubelib.views.style import (
 )
 
 __all__ = [
-    "BLUE", "GRAY", "GREEN", "ORANGE", "among_shuffles", "before_and_after", "by_distance", "damage_curve",
+    "BLUE", "GRAY", "GREEN", "ORANGE", "among_shuffles", "before_and_after", "by_distance", "curves", "damage_curve",
     "learning_curve", "new_axes", "panels", "rate_distortion", "side_by_side", "similarity_histogram",
 ]  # fmt: skip
 
 Curves = Mapping[str, Sequence[float]]
+Runs = Mapping[str, Sequence[float] | Sequence[Sequence[float]]]
+
+
+def curves(
+    runs: Runs,
+    *,
+    x: Sequence[float] | None = None,
+    xlabel: str = "epoch (0 = before training)",
+    ylabel: str,
+    lines: Mapping[str, float] | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """A curve for each model; one of several runs is a thin line for each run and a thick one for their mean.
+
+    Args:
+        runs: name → its values, or name → a list of runs, one for each seed.
+        x: where the values were measured, for all curves; None for 0, 1, … A shorter curve ends earlier.
+        xlabel: label of the horizontal axis.
+        ylabel: label of the vertical axis.
+        lines: name → a constant, drawn as a horizontal line.
+        title: of the chart.
+        ax: where to draw; None for a new figure.
+
+    Raises:
+        DataError: a curve without values, or runs of different lengths.
+
+    Example:
+        >>> ax = curves({"cube": [[0.1, 0.5], [0.3, 0.7]], "PCA": [0.2, 0.3]}, ylabel="cosine", lines={"floor": 0.2})
+        >>> ax.lines[2].get_ydata().round(2).tolist()
+        [0.2, 0.6]
+    """
+    looks = styles([*runs, *(lines or {})])
+    ax = axes_for(ax, 10.0, 4.2)
+    for name, values in runs.items():
+        seeds = _seeds(name, values)  # (seeds, positions)
+        positions = range(seeds.shape[1]) if x is None else x[: seeds.shape[1]]
+        if len(seeds) > 1:
+            ax.plot(positions, seeds.T, color=looks[name]["color"], linewidth=0.9, alpha=0.45)
+        ax.plot(positions, seeds.mean(0), **looks[name], markersize=4, linewidth=2, label=name)
+    for name, value in (lines or {}).items():
+        ax.axhline(value, **looks[name] | {"marker": "", "linestyle": "--"}, linewidth=1.2, label=name)
+    whole = x is None or all(float(value).is_integer() for value in x)
+    label_axes(ax, xlabel, ylabel, whole_numbers="x" if whole else None)
+    if title:
+        ax.set_title(title)
+    legend_beside(ax)
+    return ax
+
+
+def _seeds(name: str, values: Sequence[float] | Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """The runs of a curve as a table, a row each."""
+    try:
+        seeds = np.atleast_2d(np.asarray(values, dtype=float))
+    except ValueError:
+        seeds = np.empty((0, 0))
+    if seeds.ndim != 2 or not seeds.size:
+        raise DataError(
+            f"plots.curves: {name!r} takes its values, or a list of runs that all have as many values, at least one."
+        )
+    return seeds
 
 
 def learning_curve(
