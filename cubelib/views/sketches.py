@@ -41,7 +41,7 @@ def resampled(scores: Tensor, *, score: float, xlabel: str, ax: Axes | None = No
     if scores.ndim != 1 or not len(scores):
         raise DataError(f"sketches.resampled: takes the score of each resample, (n,); got {tuple(scores.shape)}.")
     low, high = torch.quantile(scores.double(), torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    ax = axes_for(ax, 9.0, 3.6)
+    ax = axes_for(ax, height=3.6)
     counts, edges = np.histogram(scores.cpu().numpy(), _edges(scores.double().cpu().numpy()))
     middles = (edges[:-1] + edges[1:]) / 2
     colors = [BLUE if low <= middle <= high else "#BBBBBB" for middle in middles]
@@ -86,7 +86,7 @@ def cloud(points: Tensor, *, labels: tuple[str, str] = ("number 0", "number 1"))
     turned = (points.double() - mean) @ axes.T  # (n, 2)
     spread = turned.std(0)  # (2,)
     shares = (100 * spread.square() / spread.square().sum()).tolist()
-    figure, (before, after) = new_panels(2, 10.0, 4.4)
+    figure, (before, after) = new_panels(2, height=4.4)
     names = [f"axis {number}: {share:.0f} % of the variance" for number, share in enumerate(shares, start=1)]
     panels = ((before, points, "as it comes", labels), (after, turned, "turned", names))
     for ax, dots, title, (xlabel, ylabel) in panels:
@@ -172,7 +172,7 @@ def dots(groups: Mapping[str, Tensor], *, xlabel: str, title: str = "", ax: Axes
     """
     if not groups or any(not len(values) for values in groups.values()):
         raise DataError("sketches.dots: takes one group of values at least, and a value at least in each.")
-    ax = axes_for(ax, 10.0, 0.9 + 0.6 * len(groups))
+    ax = axes_for(ax, height=1.1 + 0.6 * len(groups))
     for row, values in enumerate(groups.values()):
         mean = float(values.mean())
         ax.plot(values.cpu().numpy(), [row] * len(values), "o", color=BLUE, alpha=0.45, markersize=7)
