@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -84,7 +85,7 @@ def heatmaps(
     rows, columns = next(iter(shapes))
     count = len(panels)
     if stacked:
-        figure = new_figure(WIDTH, 0.7 + count * (0.5 + 0.85 * WIDTH * rows / columns))
+        figure = new_figure(WIDTH, 0.6 + count * (0.42 + 0.8 * WIDTH * rows / columns))
     else:
         figure = new_figure(WIDTH, 1.2 + min(4.2, 0.82 * WIDTH / count * rows / columns))
     grid = add_panels(figure, *((count, 1) if stacked else (1, count)), sharex=True, sharey=True)
@@ -96,13 +97,15 @@ def heatmaps(
     written = rows <= _WRITTEN and columns <= _WRITTEN and all(map(_counts, panels.values()))
     for ax, (title, panel) in zip(all_axes, panels.items(), strict=True):
         values = panel.detach().cpu() if lowest is None else panel.detach().cpu().clamp_min(lowest)
-        shown = np.ma.MaskedArray(values.numpy(), values.numpy() == 0) if marks_zero else values.numpy()
-        image = ax.imshow(shown, cmap=colors, norm=norm, interpolation="nearest")
+        shown = torch.where(values == 0, torch.nan, values) if marks_zero else values
+        image = ax.imshow(shown.numpy(), cmap=colors, norm=norm, interpolation="nearest")
         if written:
             _write_numbers(ax, image, values)
         _frame(ax)
         ax.set_title(title)
-        if ticks is not None:
+        if ticks is None:
+            ax.locator_params(integer=True)
+        else:
             ax.set(xticks=ticks, yticks=ticks)
     for ax in grid[-1]:
         ax.set_xlabel(axes[0])
@@ -120,7 +123,7 @@ def _counts(panel: Tensor) -> bool:
 
 def _write_numbers(ax: Axes, image: AxesImage, values: Tensor) -> None:
     for (row, column), value in np.ndenumerate(values.numpy()):
-        bright = value == 0 or luminance(image.to_rgba(value)[:3].tolist()) > _BRIGHT
+        bright = value == 0 or luminance(image.to_rgba(np.array([value]))[0, :3].tolist()) > _BRIGHT
         color = "#555555" if bright else "white"
         ax.text(column, row, f"{value:.0f}", ha="center", va="center", color=color, fontsize=SMALL - 1)
 

@@ -68,7 +68,7 @@ def forest(
     rows = list(intervals.values()) if isinstance(intervals, Mapping) else list(intervals)
     if not rows:
         raise DataError("intervals.forest: there is nothing to draw. Give at least one interval.")
-    extra = 0.0 if line is None else 0.8  # a row for the name of the line
+    extra = 0.0 if line is None else max(0.8, 0.07 * len(rows))  # rows for the name of the line
     ax = axes_for(ax, WIDTH, 1.2 + 0.42 * (len(rows) + extra) if named else 5.0)
     hollow = [line is not None and interval.low <= line <= interval.high for interval in rows]
     for row, interval in enumerate(rows):
@@ -81,7 +81,7 @@ def forest(
             _draw_interval(ax, row, interval, _OTHER if hollow[row] or line is None else _CHEAT, size=5)
     if line is not None:
         note = " (hollow: the interval includes it)" if named and any(hollow) else ""
-        _draw_line(ax, line, f"{line_label}{note}", len(rows) - 0.1)
+        _draw_line(ax, line, f"{line_label}{note}", len(rows) - 0.5 + extra / 2)
     ax.set_ylim(len(rows) - 0.4 + extra, -0.7)
     ax.set_yticks(range(len(rows)) if named else [], names)
     label_axes(ax, xlabel, grid="x")
@@ -90,7 +90,7 @@ def forest(
 
 def _write_value(ax: Axes, row: int, interval: Interval) -> None:
     """Mean and ends to the right of the axes."""
-    text = f"{interval.mean:.3f}  [{interval.low:.3f}, {interval.high:.3f}]"
+    text = f"{interval.mean:.3f}  [{interval.low:.3f}, {interval.high:.3f}]".replace("-", "−")
     ax.annotate(text, (1, row), xycoords=ax.get_yaxis_transform(), xytext=(10, 0), textcoords="offset points",
                 va="center", fontsize=SMALL, color=GRAY, annotation_clip=False)  # fmt: skip
 
@@ -134,7 +134,7 @@ def forest_panels(panels: Mapping[str, Mapping[str, Interval]], *, label: str, c
             _draw_interval(ax, row, interval, looks[model], size=8)
         ax.set(title=title, xlim=(-0.03, 1.05), ylim=(len(models) - 0.4 + extra, -0.7))
         if chance is not None:
-            _draw_line(ax, chance, f"chance {chance:.2f}", len(models) - 0.1)
+            _draw_line(ax, chance, f"chance {chance:.2f}", len(models) - 0.5 + extra / 2)
         ax.set_yticks(range(len(models)), models if ax is all_axes[0] else [""] * len(models))
         label_axes(ax, label, grid="x")
     return figure
@@ -170,10 +170,11 @@ def plot_cheats(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> F
                 ax.annotate(f"{interval.mean:.2f}", (x, max(interval.high, interval.mean)), xytext=(0, 8),
                             textcoords="offset points", ha="center", fontsize=SMALL, color=readable(color))  # fmt: skip
         ax.set_title(title)
-        ax.set_xticks(range(len(metrics)), [wrapped(metric, 16) for metric in metrics])
+        names = [wrapped(metric, 16) for metric in metrics]
+        ax.set_xticks(range(len(metrics)), names)
         ax.set(xlim=(-0.6, len(metrics) - 0.4), ylim=(-0.06, 1.16), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
         label_axes(ax, "", grid="y")
-        legend_below(ax)
+        legend_below(ax, down=0.2 + 0.18 * max(name.count("\n") + 1 for name in names))
     all_axes[0].set_ylabel("value of the metric (1 = best)")
     return figure
 

@@ -19,7 +19,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import IdentityTransform
 
 SIZE = 10.5  # points
-_WIDTH = 26  # letters in a line of a name
+_WIDTH, _NARROW = 26, 18  # letters in a line of a name, and if there are several axes in the figure
 _BESIDE, _APART, _SHIFT = 7.0, 2.0, 3.0  # points: from curve to name, between names, moved so far that it needs a line
 _CONTRAST = 4.5  # of letters with white paper, as the accessibility guidelines ask
 
@@ -38,7 +38,7 @@ class EndLabel(Annotation):
         x, y = end
         self._across = x is None
         super().__init__(
-            wrapped(text, _WIDTH),
+            wrapped(text, _WIDTH if len(ax.figure.axes) == 1 else _NARROW),
             (1.0 if x is None else x, y),
             xycoords=ax.get_yaxis_transform() if x is None else "data",
             xytext=(0, 0),

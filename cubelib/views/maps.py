@@ -20,6 +20,7 @@ from torch import Tensor
 from cubelib.data.text import shorten
 from cubelib.errors import DataError
 from cubelib.reshaper import principal_axes
+from cubelib.views.labels import wrapped
 from cubelib.views.style import (
     GRID,
     HEIGHT,
@@ -30,7 +31,7 @@ from cubelib.views.style import (
     Style,
     axes_for,
     label_axes,
-    legend_below,
+    legend_beside,
     styles,
 )
 from cubelib.views.view3d.interactive import View, plain_text, require_plotly
@@ -47,7 +48,8 @@ _SYMBOLS = {
 }  # fmt: skip
 _OTHERS = "others"  # the subject of what has none
 _FEW = 300  # up to so many points are drawn large
-_LINE, _MOST_LINES, _KEY = 60, 12, 70  # letters of a line on hover, lines on hover, letters below the printed map
+_LINE, _MOST_LINES = 60, 12  # letters of a line on hover, lines on hover
+_KEY, _KEY_WIDTH = 70, 36  # letters of a text beside the printed map, and of its lines
 
 
 def project(vectors: Tensor, *, onto: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -123,23 +125,26 @@ def embedding_map(
     _check_texts(groups, texts, needed=labeled)
     marks = _marks(groups, labeled)
     sets = _by_subject(places, subjects or {})
-    ax = axes_for(ax, WIDTH, HEIGHT + 1.8 + 0.22 * (len(marks) + (len(sets) > 1)))
+    ax = axes_for(ax, WIDTH, HEIGHT + 1.6)
     count = sum(map(len, places.values()))
     size = math.sqrt(min(45.0, max(9.0, 9000 / count)))  # in points: thousands must not become one blot
     handles: list[Line2D] = []
     for name, style in _looks(sets).items():
         look = {"color": style["color"], "marker": style["marker"], "linestyle": "none", "markeredgewidth": 0}
-        ax.plot(*sets[name].T.numpy(), **look, markersize=size, alpha=0.85 if count < _FEW else 0.55)
+        grown = 1.5 if subjects and name != _OTHERS else 1.0  # what has a subject stands out
+        ax.plot(*sets[name].T.numpy(), **look, markersize=grown * size, alpha=0.85 if count < _FEW else 0.55)
         handles.append(Line2D([], [], **look, markersize=7, label=f"{name} ({len(sets[name]):,})"))
     label_axes(ax, words["x"], words["y"])
     ax.set_title(words["title"])
     ax.set_aspect("equal", adjustable="datalim")
     _mark_points(ax, [(places[name][row].tolist(), mark) for name, row, mark in marks])
     for name, row, mark in marks:
-        text = shorten(texts[name][row], _KEY)
-        handles.append(Line2D([], [], color=INK, marker=f"${mark}$", markersize=8, linestyle="none", label=text))
-    columns = max(1, len(sets)) if not marks else 1
-    for entry in legend_below(ax, handles=handles, ncols=min(3, columns)).get_texts():
+        text = wrapped(shorten(texts[name][row], _KEY), _KEY_WIDTH)
+        sign = rf"$\mathbf{{{mark}}}$"
+        handles.append(
+            Line2D([], [], color=INK, marker=sign, markersize=8, markeredgewidth=0, linestyle="none", label=text)
+        )
+    for entry in legend_beside(ax, handles=handles, labelspacing=0.8).get_texts():
         entry.set_parse_math(False)  # a price in dollars is no formula
     return ax
 
@@ -166,7 +171,7 @@ def _by_subject(places: Mapping[str, Tensor], subjects: Mapping[str, Sequence[st
             continue
         if len(named) != len(points):
             raise DataError(f"maps: each vector of {name!r} needs its subject; got {len(named)} for {len(points)}.")
-        for subject in sorted(set(named), key=lambda subject: subject != _OTHERS):
+        for subject in sorted(dict.fromkeys(named), key=lambda subject: subject != _OTHERS):
             chosen = torch.tensor([other == subject for other in named])
             sets[subject] = torch.cat([sets[subject], points[chosen]]) if subject in sets else points[chosen]
     return sets

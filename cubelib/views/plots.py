@@ -139,7 +139,9 @@ def learning_curve(
     label_end(ax, curve, f"{cube}\n◆ kept: epoch {epochs[best]}")
     for name, value in (lines or {}).items():
         draw_across(ax, value, f"{name} {value:.3f}", looks[name])
-    label_axes(ax, "epoch (0 = before training)", metric.split("_", 1)[1].replace("_", " "), whole_numbers="x")
+    measure = metric.split("_", 1)[1]
+    name = {"mrr": "MRR"}.get(measure, measure.replace("_", " "))
+    label_axes(ax, "epoch (0 = before training)", name, whole_numbers="x")
     low, high = ax.get_ylim()
     widen = max(0.0, least_span - (high - low)) / 2
     ax.set_ylim(low - widen, high + widen)

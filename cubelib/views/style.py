@@ -102,7 +102,7 @@ _CUBES: tuple[Style, ...] = (
     _style(DARK_BLUE, "D", "--"),
     _style(BLUE, "^", _LONG),
     _style(DARK_BLUE, "v", "-"),
-    _style(BLUE, "P", _DOTS),
+    _style(BLUE, "P", _SHORT),
     _style(DARK_BLUE, "h", (0, (6, 1.5, 1, 1.5))),
 )
 STYLES: tuple[Style, ...] = (
@@ -111,7 +111,7 @@ STYLES: tuple[Style, ...] = (
     _style("#6B9E3F", "^", "-."),
     _style("#BC6BBB", "D", (0, (5, 1))),
     _style("#C79A2B", "P", _DOTS),
-    _style("#4A4A4A", "v", ":"),
+    _style("#00808A", "v", ":"),
 )
 
 
@@ -203,10 +203,23 @@ def _wrap(text: Text, room: Callable[[], float]) -> None:
     text._get_wrap_line_width = room  # type: ignore[attr-defined]
 
 
+class HouseFigure(Figure):
+    """A figure whose title is at the left and bold, as those of its axes."""
+
+    def suptitle(self, t: str, **options: Any) -> Text:
+        """As matplotlib's, but at the left and bold unless told otherwise."""
+        look: dict[str, Any] = {"x": 0.012, "ha": "left", "color": INK, "wrap": True}
+        if not {"size", "fontsize"} & set(options):
+            look["fontsize"] = TITLE + 1
+        if not {"weight", "fontweight"} & set(options):
+            look["fontweight"] = "bold"
+        return super().suptitle(t, **look | options)
+
+
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
     """An opaque white figure of this size in inches, without touching pyplot's state."""
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.03, hspace=0.04)
-    return Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
+    return HouseFigure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
 
 
 def add_panels(figure: FigureBase, rows: int, columns: int, **options: Any) -> list[list[Axes]]:
@@ -277,8 +290,13 @@ def color_bar(figure: FigureBase, colors: ScalarMappable, axes: Any, label: str,
     return bar
 
 
-def legend_below(ax: Axes, **options: Any) -> Legend:
-    """A legend below the label of the horizontal axis; options as for matplotlib's `Axes.legend`.
+def legend_below(ax: Axes, *, down: float = 0.55, **options: Any) -> Legend:
+    """A legend below the label of the horizontal axis.
+
+    Args:
+        ax: with labeled artists.
+        down: how far below the axes, in inches: clear of the numbers and the label of the axis.
+        options: as for matplotlib's `Axes.legend`.
 
     Example:
         >>> ax = new_axes()
@@ -286,11 +304,11 @@ def legend_below(ax: Axes, **options: Any) -> Legend:
         >>> legend_below(ax, ncols=2) is ax.get_legend()
         True
     """
-    down = ScaledTranslation(0, -0.55, ax.figure.dpi_scale_trans)  # inches: tick labels and the axis label
-    position = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "bbox_transform": ax.transAxes + down}
+    moved = ax.transAxes + ScaledTranslation(0, -down, ax.figure.dpi_scale_trans)
+    position = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "bbox_transform": moved}
     return ax.legend(**(position | LEGEND | {"borderaxespad": 0.0} | options))
 
 
-def legend_beside(ax: Axes) -> Legend:
-    """A legend to the right of the axes."""
-    return ax.legend(**LEGEND, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+def legend_beside(ax: Axes, **options: Any) -> Legend:
+    """A legend to the right of the axes; options as for matplotlib's `Axes.legend`."""
+    return ax.legend(**LEGEND | {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} | options)
