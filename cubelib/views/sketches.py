@@ -183,31 +183,3 @@ def dots(groups: Mapping[str, Tensor], *, xlabel: str, title: str = "", ax: Axes
     ax.set_title(title)
     label_axes(ax, xlabel, grid="x")
     return ax
-
-
-def mark(ax: Axes, places: Mapping[str, Tensor]) -> Axes:
-    """Circles points of a chart and writes their names beside them.
-
-    Args:
-        ax: the chart.
-        places: name → where the point is, `(2,)`.
-
-    Example:
-        >>> ax = mark(axes_for(None), {"A": torch.tensor([0.0, 1.0])})
-        >>> ax.texts[0].get_text(), ax.texts[0].xy
-        ('A', (0.0, 1.0))
-    """
-    ax.get_xlim()  # updates the scales
-    to_points = 72 / ax.figure.dpi
-    spots = {name: ax.transData.transform(place.tolist()) * to_points for name, place in places.items()}
-    taken = list(spots.values())  # where nothing may be written: the points, and then the names too
-    box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": "black"}
-    for name, place in places.items():
-        sides = [np.array(side) for side in ((0, 24), (24, 0), (-24, 0), (0, -24), (18, 18), (-18, 18), (18, -18))]
-        side = max(sides, key=lambda way: min(math.dist(spots[name] + way, spot) for spot in taken))
-        taken.append(spots[name] + side)
-        x, y = place.tolist()
-        ax.plot(x, y, "o", markersize=8, markerfacecolor="none", markeredgecolor="black", zorder=3)
-        ax.annotate(name, (x, y), tuple(side), textcoords="offset points", ha="center", va="center", weight="bold",
-                    bbox=box, arrowprops={"arrowstyle": "-", "linewidth": 1}, zorder=4)  # fmt: skip
-    return ax
