@@ -23,6 +23,7 @@ def _cosine_checks() -> list[list[Case]]:
 def _cosine_slips(left: Tensor, right: Tensor) -> dict[str, Tensor]:
     dots, cosines = left @ right.T, cosines_of(left, right)
     a, b = left.norm(dim=1, keepdim=True), right.norm(dim=1)
+    by_columns = (left / left.norm(dim=0)) @ (right / right.norm(dim=0)).T
     one_length = "You divided by the length of a whole matrix; a length is row.norm(), for all rows norm(dim=1)."
     return {
         "Rows and columns are exchanged: row i, column j is for left[i] and right[j], left @ right.T.": cosines.T,
@@ -32,8 +33,12 @@ def _cosine_slips(left: Tensor, right: Tensor) -> dict[str, Tensor]:
         "A length is the square root of the sum of squares; the root is missing.": dots / (a * b) ** 2,
         "The sign counts: a right angle has cosine 0, opposite directions have −1.": cosines.abs(),
         one_length: dots / (left.norm() * right.norm()),
+        "You divided by the lengths of the columns; norm(dim=1) goes along the rows.": by_columns,
+        "That is the angle. The cosine is what you had before arccos.": cosines.clamp(-1, 1).arccos(),
     }
 
+
+KEEP_DIMENSION = "If sizes do not match, give the lengths the shape (n, 1): .norm(dim=1, keepdim=True)."
 
 cosine_matrix = Exercise(
     "1.1",
@@ -42,6 +47,7 @@ cosine_matrix = Exercise(
     checks=_cosine_checks,
     slips=_cosine_slips,
     hint="Divide left @ right.T by the lengths of both rows: left.norm(dim=1, keepdim=True), (n, 1), and right's.",
+    errors={RuntimeError: KEEP_DIMENSION},
 )
 
 
@@ -119,7 +125,7 @@ def _centered_slips(train: Tensor, test: Tensor) -> dict[str, Tensor]:
     off = test - mean
     by_test = "You used the mean of test: the items you are judged on have helped. Take the mean of train."
     by_both = "You used the mean of train and test together: the items you are judged on have helped. Take train's."
-    by_old_lengths = "You divided by the lengths that the rows had before. Divide by those of the difference."
+    own_mean = "You subtracted each row's own mean. The mean goes over the rows of train: train.mean(dim=0)."
     return {
         "These are the directions of test itself: nothing was subtracted.": normalize(test),
         "You subtracted the mean of train from train. Subtract it from test.": normalize(train - mean),
@@ -130,7 +136,8 @@ def _centered_slips(train: Tensor, test: Tensor) -> dict[str, Tensor]:
         by_test: normalize(test - test.mean(0)),
         by_both: normalize(test - both),
         "You divided all rows by one length. Each has its own: .norm(dim=1, keepdim=True).": off / off.norm(),
-        by_old_lengths: off / test.norm(dim=1, keepdim=True),
+        own_mean: normalize(test - test.mean(1, keepdim=True)),
+        "You divided by the lengths of the columns. Each row has its own: dim=1.": normalize(off, dim=0),
     }
 
 
@@ -141,6 +148,7 @@ centered = Exercise(
     checks=_centered_checks,
     slips=_centered_slips,
     hint="Subtract train.mean(dim=0), which has shape (dim,), from every row of test; then divide each by its length.",
+    errors={RuntimeError: KEEP_DIMENSION},
 )
 
 
@@ -176,7 +184,7 @@ def _dimension_slips(eigenvalues: Tensor, share: float) -> dict[str, int]:
         "Sort them first, the largest in front.": int((unsorted < limit).sum()) + 1,
         "Count the sums that are below the share (<, not <=), and add one.": int((sums <= limit).sum()) + 1,
         "You count the directions that are not enough; one more is needed.": right - 1,
-        "Fewer are enough: you are one too far.": right + 1,
+        "Fewer are enough: begin with the largest, and stop at the first sum that reaches the share.": right + 1,
     }
 
 

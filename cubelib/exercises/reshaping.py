@@ -14,6 +14,14 @@ from cubelib.reshaper import EmbeddingReshaper
 
 # --- 2.1 -------------------------------------------------------------------------------------------------------------
 
+
+def _count(value: object) -> int:
+    if isinstance(value, float):
+        raise Mistake("a decimal number. Channels are counted: round up to a whole number.")
+    count: int = read(value, right=1)
+    return count
+
+
 channels = Exercise(
     "2.1",
     "channels(dim, rows, columns) → the fewest channels with which a face of rows × columns cells holds dim numbers",
@@ -31,6 +39,7 @@ channels = Exercise(
         "A face has rows × columns cells. You divided by one side only.": math.ceil(dim / rows),
         "A face has rows × columns cells. You took it to be square.": math.ceil(dim / (rows * rows)),
     },
+    returns=_count,
     hint="Round up: cells times channels must be at least dim, and with one channel fewer it must not be.",
 )
 
@@ -70,6 +79,7 @@ fold_channel_major = Exercise(
         cases(_counting(3, 8, 8, 12)),
     ],
     slips=_fold_slips,
+    errors={RuntimeError: "Begin with .view(-1, channels, rows, columns); after .permute take .reshape, not .view."},
     hint="Give the vector the shape (batch, channels, rows, columns) first, then move the channels to the end.",
 )
 
@@ -126,7 +136,10 @@ def _inverse_checks() -> list[list[Case]]:
 
 
 def _true_inverses(vectors: Tensor, where: str) -> list[Case]:
-    hint = "Raise one number by a small step; that number, by that step, must be all that changes."
+    hint = (
+        "Raise one number by a small step; that number, by that step, must be all that changes. If you turned the rows "
+        "around before unfolding, turn them back before you compare."
+    )
     turn = "A turn rounds in the seventh digit: ask torch.allclose(…, atol=1e-6), not equality."
     accept = []
     for layout in ("row_major", "channel_major", "random", "pca"):

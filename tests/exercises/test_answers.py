@@ -105,6 +105,11 @@ def whole_length(train, test):
     return moved / moved.norm()
 
 
+def not_turned_back(fold, unfold, vector):
+    given = torch.stack([vector, 1.01 * vector])
+    return torch.allclose(unfold(fold(given).flip(0)), given, atol=1e-6)
+
+
 def flat(ticks, source, size, neighborhood):
     count = 0
     for _, row, column in product(*map(range, size)):
@@ -142,6 +147,13 @@ WRONG = [
     (check.dialogue.wrong_answers, lambda target: 1.0 * (near(target) < 0.9), "a comparison such as cosines < 0.5"),
     (check.start.by_chance, lambda k, answers: k < answers, "expected a number."),
     (check.encoding.centered, whole_length, "You divided all rows by one length."),
+    (check.encoding.centered, lambda train, test: test - train.mean(0), "Subtracting changes the lengths"),
+    (check.encoding.centered, lambda a, b: normalize(b - b.mean(1, keepdim=True)), "each row's own mean"),
+    (check.encoding.centered, lambda a, b: normalize(b - a.mean(0), dim=0), "the lengths of the columns"),
+    (check.encoding.cosine_matrix, lambda a, b: normalize(a, dim=0) @ normalize(b, dim=0).T, "lengths of the columns"),
+    (check.encoding.cosine_matrix, lambda a, b: (normalize(a) @ normalize(b).T).arccos(), "That is the angle."),
+    (check.encoding.effective_dimension, lambda v, share: math.ceil(share * len(v)), "begin with the largest"),
+    (check.reshaping.channels, lambda dim, rows, columns: dim / (rows * columns), "gives 12, a decimal number."),
     (check.start.by_chance, with_replacement, "gives 0.004989, expected 0.005. In these k tries"),
     (check.start.by_chance, lambda k, answers: min(1, k / answers) + 1.1e-6 * k, "gives 0.005011, expected 0.005."),
     (check.start.numbers_that_arrive, lambda d: 768 - 12 * len({(p, r) for p, r, _ in d}), "You left the column out."),
@@ -173,6 +185,7 @@ WRONG = [
     (check.own_data.unusable_lines, first_letters, "`(text or '').strip()` is empty for all of these."),
     (check.own_data.verdict, lambda a, b: "better" if a.mean() > b.mean() else "worse", "A higher mean is not enough"),
     (check.own_data.verdict, lambda a, b: "cannot tell", "'better' needs low above 0, 'worse' high below 0."),
+    (check.reshaping.is_inverse, not_turned_back, "turn them back before you compare."),
     (check.reshaping.is_inverse, lambda f, u, v: u(f(v[None])) == v, "expected True or False. Use .all()."),
     (check.reshaping.is_inverse, lambda f, u, v: torch.equal(u(f(v[None]))[0], v), "refuses the pca layout"),
     (check.reshaping.is_inverse, lambda f, u, v: torch.allclose(u(f(v[None]))[0], v, atol=1e-6), "that it has seen"),
@@ -202,6 +215,13 @@ def no_rim(row, behind, level, ahead, out):
             "If sizes do not",
         ),
         (check.autoencoder.latent_dim, lambda size, bottleneck: 1 // 0, ZeroDivisionError, ""),
+        (check.encoding.cosine_matrix, lambda a, b: a / a.norm(dim=1) @ b.T, RuntimeError, "keepdim=True"),
+        (
+            check.reshaping.fold_channel_major,
+            lambda v, r, c, k: v.view(-1, k, r, c).permute(0, 2, 1, 3).view(-1),
+            RuntimeError,
+            "take .reshape, not .view",
+        ),
     ],
 )
 def test_an_error_of_the_learner_is_shown_as_it_is_below_a_piece_of_advice(exercise, answer, error, advice, capsys):
