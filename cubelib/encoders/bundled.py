@@ -8,7 +8,7 @@ makes them), and for each key a vector in 8 bits per number, with its own scale 
 
 The cosine to the original is above 0.9999. `scripts/build_bundled_embeddings.py` builds the file.
 
-Taught in notebook 01.
+Taught in notebook 02.
 """
 
 from __future__ import annotations
