@@ -152,7 +152,7 @@ def plot_cheats(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> F
         >>> figure = plot_cheats({"A": {"on training items": {"A": one, "honest": one},
         ...                             "on held-out items": {"A": low, "honest": high}}})
         >>> [text.get_text() for text in figure.axes[0].texts]
-        ['1.00', '0.90', '0.10', '0.90']
+        ['1.00', '1.00', '0.10', '0.90']
     """
     figure, all_axes = new_panels(len(panels), max(WIDTH, 3.4 * len(panels)), 4.6, sharey=True)
     for ax, (title, metrics) in zip(all_axes, panels.items(), strict=True):
