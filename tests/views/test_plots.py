@@ -206,6 +206,8 @@ def test_losses_and_data_have_colors_that_no_model_has():
     models = {known_style(name)["color"] for name in MODELS}
     assert len(models) == len(MODELS) and models.isdisjoint({styles([name])[name]["color"] for name in OTHERS})
     assert len({known_style(name)["color"] for name in OTHERS[:5]}) == 5
+    assert known_style("250 training questions") == known_style("training")
+    assert known_style("1,250 held-out sentences") == known_style("validation") == known_style("held-out")
 
 
 @pytest.mark.parametrize("cones", CONES)
