@@ -5,7 +5,6 @@ Taught in notebook 04.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -31,6 +30,7 @@ class WholePlane(nn.Module):
 
     Example:
         >>> rival = WholePlane((2, 2), 3, state_channels=6, hidden=5)
+        >>> import torch
         >>> cubes, damage = torch.ones(1, 2, 2, 3), torch.zeros(4, 2, 2, dtype=torch.bool)
         >>> damage[1, 0, 0] = True
         >>> rival(cubes, damage=damage)[..., 0]  # untrained: what is dead is lost, all else is carried
@@ -51,9 +51,9 @@ class WholePlane(nn.Module):
         self.stages = nn.ModuleList(
             nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width)) for _ in range(stages)
         )
-        for _, _, last in self.stages:
-            nn.init.zeros_(last.weight)  # the identity at first, like an untrained lattice
-            nn.init.zeros_(last.bias)
+        for stage in self.stages:
+            for parameter in stage[2].parameters():  # type: ignore[index]
+                nn.init.zeros_(parameter)  # the identity at first, like an untrained lattice
 
     @property
     def parameter_count(self) -> int:
