@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.neighbours import CHANNELS, FACE, Results, print_parts, scores, sentences
+from cubelib.evaluation.whole_plane import WholePlane
 from cubelib.lattice import CubicCore, hole_damage, random_damage
 from cubelib.lattice.perceive import AHEAD, BEHIND, LEVEL, NEIGHBORHOODS
 from cubelib.training.fit_core import fit_core
@@ -84,39 +85,16 @@ def by_hand(depth: int) -> CubicCore:
 # --- rivals: stages that see the whole plane --------------------------------------------------------------------------
 
 
-class Stages(nn.Module):
-    """state → state + MLP(state), tick by tick, on all numbers of a plane at once.
+def trained_stages(
+    cubes: Tensor, hidden: int, *, tied: bool, learning_rate: float, steps: int, seed: int
+) -> WholePlane:
+    """Trained as the lattice is: the same optimizer, schedule, batches, loss and deaths.
 
-    Args:
-        hidden: width of the hidden layer.
-        tied: whether all ticks share one stage, as all planes of the lattice share one rule; else each of the seven
-            ticks of depth 8 has its own, and there are none for other depths.
+    With `tied` all ticks share one stage, as all planes of the lattice share one rule; else each of the seven ticks of
+    depth 8 has its own, and there are none for other depths.
     """
-
-    def __init__(self, hidden: int, *, tied: bool) -> None:
-        super().__init__()
-        width = FACE[0] * FACE[1] * STATE
-        self.stages = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width))
-            for _ in range(1 if tied else 7)
-        )
-        for stage in self.stages:
-            nn.init.zeros_(stage[2].weight)  # the identity at first, like an untrained lattice
-            nn.init.zeros_(stage[2].bias)
-
-    def forward(self, cubes: Tensor, damage: Tensor) -> Tensor:
-        alive = (~damage)[..., None].to(cubes)  # (depth, rows, columns, 1)
-        state = nn.functional.pad(cubes, (0, STATE - CHANNELS)) * alive[0]
-        for plane in range(1, len(damage)):
-            stage = self.stages[(plane - 1) % len(self.stages)]
-            state = (state + stage(state.flatten(1)).view_as(state)) * alive[plane]
-        return state[..., :CHANNELS]
-
-
-def trained_stages(cubes: Tensor, hidden: int, *, tied: bool, learning_rate: float, steps: int, seed: int) -> Stages:
-    """Trained as the lattice is: the same optimizer, schedule, batches, loss and deaths."""
     torch.manual_seed(seed)
-    stages = Stages(hidden, tied=tied)
+    stages = WholePlane(FACE, CHANNELS, state_channels=STATE, hidden=hidden, stages=1 if tied else 7)
 
     def damage(generator: torch.Generator) -> Tensor:
         return torch.rand((8, *FACE), generator=generator) < DEAD
@@ -161,6 +139,11 @@ def resized(core: CubicCore) -> Model:
     return lambda cubes, damage: core.resized(depth=len(damage)).eval()(cubes, damage=damage)
 
 
+def calls(rival: WholePlane) -> Model:
+    """The rival as the tables call models."""
+    return lambda cubes, damage: rival(cubes, damage=damage)
+
+
 def lesions(seed: int) -> Results:
     """All models with scattered deaths at three depths, and with a hole."""
     cubes = sentences(seed).view(-1, *FACE, CHANNELS)
@@ -180,8 +163,9 @@ def lesions(seed: int) -> Results:
         for name, (width, tied, steps) in RIVALS.items()
     }
     for name, stages in rates.items():
-        best = max(stages.values(), key=lambda model: mean_cosine(model, test, scattered(8)))
-        weights = sum(parameter.numel() for parameter in best.parameters())
+        called = [calls(model) for model in stages.values()]
+        best = max(called, key=lambda model: mean_cosine(model, test, scattered(8)))
+        weights = next(iter(stages.values())).parameter_count
         models[f"whole plane, {name}, {weights:,} weights"] = best
     for name, model in models.items():
         for depth in DEPTHS:

@@ -8,8 +8,7 @@
     local    a network of its own for each cell; no gain
 
 `seen · V` is the linear path. A cell can pass on a mixture of what its neighbors hold without going through the hidden
-layer, and a stack of such cells learns much faster: after two epochs the autoencoder of notebook 04 is farther than
-without the path after five.
+layer, and a stack of such cells learns much faster (docs/rate_distortion.md).
 
 W_out and V start at zero, so an untrained cell changes nothing. (Without
 conduction such cells would stay silent forever: in a chain of zeros no link has a gradient. There W_out starts with

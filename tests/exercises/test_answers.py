@@ -162,7 +162,7 @@ WRONG = [
     (check.autoencoder.cosine_per_row, lambda o, t: normalize(o) @ normalize(t).T, "That is each row with every row."),
     (check.autoencoder.pca_reconstruct, columns_of_vh, "You took columns of Vh."),
     (check.autoencoder.latent_dim, lambda size, bottleneck: 64 * bottleneck, "depth only says how many planes"),
-    (check.autoencoder.column_lost, lambda p, planes: math.nan, "gives nan, expected 0.4375. Is something divided"),
+    (check.autoencoder.column_lost, lambda p, planes: math.nan, "gives nan, expected 0.488. Is something divided"),
     (check.dialogue.contrastive_loss, symmetric, "You average both directions."),
     (check.dialogue.wrong_answers, exact, "Never compare decimals with == or !="),
     (check.dialogue.wrong_answers, lambda target: target @ target.T < 0.9999, "These are dot products"),
@@ -228,3 +228,89 @@ def test_an_error_of_the_learner_is_shown_as_it_is_below_a_piece_of_advice(exerc
     with pytest.raises(error):
         exercise(answer)
     assert advice in capsys.readouterr().out
+
+
+# --- notebook 04 ------------------------------------------------------------------------------------------------------
+
+
+def dot(output, target):
+    return (output * target).sum(1)
+
+
+def through(test, directions, mean):
+    return (test - mean) @ directions.T @ directions + mean
+
+
+def right_singular(vectors):
+    return torch.linalg.svd(vectors, full_matrices=False).Vh
+
+
+def weakest_of_svd(train, test, k):
+    return through(test, right_singular(train - train.mean(0))[-k:], train.mean(0))
+
+
+def weakest_of_eigh(train, test, k):
+    centered = train - train.mean(0)
+    return through(test, torch.linalg.eigh(centered.T @ centered).eigenvectors[:, :k].T, train.mean(0))
+
+
+def mean_of_all(train, test, k):
+    return through(test, right_singular(train - train.mean())[:k], train.mean())
+
+
+def mean_only_added(train, test, k):
+    directions = right_singular(train - train.mean(0))[:k]
+    return test @ directions.T @ directions + train.mean(0)
+
+
+def mean_forgotten(train, test, k):
+    directions = right_singular(train - train.mean(0))[:k]
+    return test @ directions.T @ directions
+
+
+def scaled_by_strength(train, test, k):
+    mean = train.mean(0)
+    _, strength, directions = torch.linalg.svd(train - mean, full_matrices=False)
+    return (test - mean) @ directions[:k].T * strength[:k] @ directions[:k] + mean
+
+
+AUTOENCODER = [
+    (check.autoencoder.cosine_per_row, lambda o, t: dot(o, t) / o.norm(dim=1) * t.norm(dim=1), "in parentheses"),
+    (check.autoencoder.cosine_per_row, lambda o, t: dot(o, t) / (o.norm(dim=1) + t.norm(dim=1)), "added the lengths"),
+    (check.autoencoder.cosine_per_row, lambda o, t: dot(o / o.norm(dim=0), t / t.norm(dim=0)), "lengths of columns"),
+    (check.autoencoder.cosine_per_row, lambda o, t: normalize(o) * normalize(t), "The sum over each row is missing"),
+    (check.autoencoder.cosine_per_row, lambda o, t: dot(normalize(o), normalize(t))[:, None], "One column too many"),
+    (check.autoencoder.cosine_per_row, lambda o, t: 1 - dot(normalize(o), normalize(t)), "That is 1 − cosine"),
+    (
+        check.autoencoder.latent_dim,
+        lambda size, bottleneck: size[0] * size[1] * bottleneck,
+        "multiplied depth and rows",
+    ),
+    (check.autoencoder.pca_reconstruct, weakest_of_svd, "svd sorts downward"),
+    (check.autoencoder.pca_reconstruct, weakest_of_eigh, "eigh sorts upward"),
+    (check.autoencoder.pca_reconstruct, mean_of_all, "one mean of all numbers"),
+    (check.autoencoder.pca_reconstruct, mean_only_added, "never subtracted"),
+    (check.autoencoder.pca_reconstruct, mean_forgotten, "without their mean taken out"),
+    (check.autoencoder.pca_reconstruct, scaled_by_strength, "leave S out"),
+    (check.autoencoder.column_lost, lambda p, planes: 1 - p * planes, "subtracted p once for each plane"),
+    (check.autoencoder.column_lost, lambda p, planes: p * planes, "counted twice"),
+    (check.autoencoder.column_lost, lambda p, planes: 1 - (1 - p) ** (planes - 1), "left out a cell"),
+    (check.autoencoder.column_lost, lambda p, planes: planes * p * (1 - p) ** (planes - 1), "exactly one cell"),
+    (check.autoencoder.column_lost, lambda p, planes: p, "the chance for one cell"),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer", "diagnosis"), AUTOENCODER)
+def test_a_wrong_answer_about_the_autoencoder_is_told_what_is_wrong(exercise, answer, diagnosis, capsys):
+    exercise(answer)
+    assert diagnosis in capsys.readouterr().out
+
+
+def test_directions_of_the_wrong_shape_are_explained_before_the_error_is_shown(capsys):
+    def columns_as_rows(train, test, k):
+        directions = right_singular(train - train.mean(0))[:, :k]
+        return through(test, directions, train.mean(0))
+
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        check.autoencoder.pca_reconstruct(columns_as_rows)
+    assert "Project with .T, go back without it." in capsys.readouterr().out
