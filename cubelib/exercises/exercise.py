@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,7 +97,8 @@ class Exercise:
                 error is the learner's own and is shown as it is.
 
         Returns:
-            The learner's function if it passes, otherwise the right answer.
+            The learner's function if it passes, with its results in the form of the right ones, a tensor for a list;
+            otherwise the right answer.
         """
         if function is self.right:  # the cell of the check is run again, and that of the function is not
             print(f"Exercise {self.number}: not solved yet. Run the cell with your function, then this one.")
@@ -119,7 +121,20 @@ class Exercise:
                 print(f"Exercise {self.number}: check {number} of {len(checks)} stops with an error. {advice}")
                 raise
         print(f"Exercise {self.number}: all {len(checks)} checks passed.")
-        return function
+        return self._in_form(function, checks[0][0])
+
+    def _in_form(self, function: Function, case: Case) -> Function:
+        """The learner's function, read as its answers were read: later cells count on tensors and whole numbers."""
+        right = self.right(*copy.deepcopy(case.inputs))
+
+        @functools.wraps(function)
+        def in_form(*inputs: Any) -> Any:
+            answer = function(*inputs)
+            if isinstance(answer, type(right)):
+                return answer
+            return self.returns(answer) if self.returns else read(answer, right)
+
+        return in_form
 
     def __repr__(self) -> str:
         return f"Exercise {self.number}: {self.about}"
