@@ -140,3 +140,20 @@ def test_a_legend_below_is_clear_of_the_axis_label_at_any_height(height):
     ax.figure.draw(renderer)
     box, label = legend.get_window_extent(renderer), ax.xaxis.label.get_window_extent(renderer)
     assert box.y0 >= 0 and box.y1 < label.y0
+
+
+def test_curves_of_several_runs_are_thin_and_their_mean_is_thick():
+    runs = {"cube": [[0.1, 0.5, 0.6], [0.3, 0.7, 0.8]], "PCA": [0.4, 0.4]}
+    ax = plots.curves(runs, ylabel="cosine", lines={"no model": 0.3}, title="two runs")
+    first, second, mean, single, line = ax.lines
+    assert first.get_ydata().tolist() == [0.1, 0.5, 0.6] and second.get_ydata().tolist() == [0.3, 0.7, 0.8]
+    assert mean.get_ydata().tolist() == pytest.approx([0.2, 0.6, 0.7])
+    assert mean.get_linewidth() > first.get_linewidth() and mean.get_color() == first.get_color() != single.get_color()
+    assert list(single.get_xdata()) == [0, 1] and line.get_ydata() == [0.3, 0.3]  # a shorter curve ends earlier
+    assert plots.curves({"cube": [0.1, 0.2]}, x=[10, 20], xlabel="steps", ylabel="loss").lines[0].get_xdata()[-1] == 20
+
+
+@pytest.mark.parametrize("values", [[], [[]], [[0.1, 0.2], [0.3]]])
+def test_runs_that_do_not_fit_together_are_refused(values):
+    with pytest.raises(DataError, match="'cube' takes its values, or a list of runs that all have as many values"):
+        plots.curves({"cube": values}, ylabel="cosine")
