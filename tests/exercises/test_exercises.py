@@ -102,6 +102,7 @@ def test_what_the_notebooks_quote_is_said(capsys):
     said += [verdict(number, lambda *inputs: None, capsys) for number in EXERCISES]
     said += [text for exercise in EXERCISES.values() for case in cases(exercise) for text in (case.says, case.hint)]
     said += [exercise.hint for exercise in EXERCISES.values()]
+    said += [advice for exercise in EXERCISES.values() for advice in exercise.errors.values()]
     cells = [cell.source for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
     summaries = re.findall(r"<summary>I get (.*?)</summary>", "\n".join(cells))
     quotes = [quote.removesuffix(" …") for summary in summaries for quote in re.findall(r'"(.*?)"', summary)]
