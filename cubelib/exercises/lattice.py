@@ -202,29 +202,45 @@ def _distances(source: Face, size: Size, neighborhood: str) -> Tensor:
     return steps.sum(0) if neighborhood == "von_neumann" else steps.amax(0)
 
 
-def _knowing(ticks: int, source: Face, size: Size, neighborhood: str) -> int:
-    return int((_distances(source, size, neighborhood) <= ticks).sum())
+def _where(known: Tensor) -> list[Cell]:
+    """The cells of a mask `(depth, rows, columns)`, in order."""
+    return [(plane, row, column) for plane, row, column in known.nonzero().tolist()]
 
 
-def _knowing_slips(ticks: int, source: Face, size: Size, neighborhood: str) -> dict[str, int]:
+def _knowing(ticks: int, source: Face, size: Size, neighborhood: str) -> list[Cell]:
+    return _where(_distances(source, size, neighborhood) <= ticks)
+
+
+def _endless(ticks: int, source: Face, depth: int, neighborhood: str) -> list[Cell]:
+    """The cone where rows and columns do not end; some of its cells are outside of a lattice."""
+    reach = 2 * ticks + 1
+    cone = _knowing(ticks, (ticks, ticks), (depth, reach, reach), neighborhood)
+    return sorted((plane, row + source[0] - ticks, column + source[1] - ticks) for plane, row, column in cone)
+
+
+def _knowing_slips(ticks: int, source: Face, size: Size, neighborhood: str) -> dict[str, list[Cell]]:
     distances = _distances(source, size, neighborhood)
-    right, in_front = int((distances <= ticks).sum()), int((distances[0] <= ticks).sum())
-    at_tick, before = int((distances == ticks).sum()), int((distances < max(ticks, 1)).sum())
-    wide = (size[0], 2 * size[1] + 4 * ticks, 2 * size[2] + 4 * ticks)  # walls too far away to matter
-    endless = _knowing(ticks, (wide[1] // 2, wide[2] // 2), wide, neighborhood)
-    moore, von_neumann = (_knowing(ticks, source, size, name) for name in ("moore", "von_neumann"))
+    known, planes = distances <= ticks, torch.arange(size[0])[:, None, None]
+    first_plane = distances[0].expand(size) <= ticks
+    rows, columns = torch.arange(size[1])[:, None] - source[0], torch.arange(size[2]) - source[1]
+    signed = torch.stack([planes.expand(size), rows.expand(size), columns.expand(size)])
+    one_way = (signed.sum(0) if neighborhood == "von_neumann" else signed.amax(0)) <= ticks
     is_moore = "That is the Moore cone. Steps of von Neumann cells add up: planes + rows + columns ≤ ticks."
     is_von_neumann = "That is the von Neumann cone. Moore cells hear diagonally: the largest step must be ≤ ticks."
     return {
-        "You left out the planes: a cell on plane z is z steps away through the planes, too.": size[0] * in_front,
-        "Those hear at that very tick. Count earlier ones too: a cell that knows keeps knowing.": at_tick,
-        "That is one tick earlier.": before,
-        "That is a cone in both directions of depth. No plane is before the front face.": 2 * right - in_front,
-        "Count the source too.": right - 1,
-        "That is the front face alone: count all planes.": in_front,
-        "That is the cone in an endless plane. Rows and columns end at the walls.": endless,
-        is_moore: moore,
-        is_von_neumann: von_neumann,
+        "You left out the planes: a cell on plane z is z steps away through the planes, too.": _where(first_plane),
+        "Those hear at that very tick. List earlier ones too: a cell that knows keeps knowing.": _where(
+            distances == ticks
+        ),
+        "That is one tick earlier.": _where(distances < max(ticks, 1)),
+        "A step to the left or up takes as long as one to the right or down: use abs.": _where(one_way),
+        "The source knows too.": _where(known & (distances > 0)),
+        "That is the front face alone: go through all planes.": _where(known & (planes == 0)),
+        "That is the cone in an endless plane. Rows and columns end at the walls.": _endless(
+            ticks, source, size[0], neighborhood
+        ),
+        is_moore: _knowing(ticks, source, size, "moore"),
+        is_von_neumann: _knowing(ticks, source, size, "von_neumann"),
     }
 
 
@@ -241,7 +257,8 @@ def _knowing_checks() -> list[list[Case]]:
 
 cells_that_know = Exercise(
     "3.3",
-    "cells_that_know(ticks, source, lattice_size, neighborhood) → how many cells can know about a cell of the front",
+    "cells_that_know(ticks, source, lattice_size, neighborhood) → the list of cells that can know about the source",
+    returns=_cells,
     right=_knowing,
     checks=_knowing_checks,
     slips=_knowing_slips,

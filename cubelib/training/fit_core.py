@@ -32,7 +32,8 @@ def fit_core(
     """Trains a core to turn each input cube into its target: AdamW with a one-cycle learning rate.
 
     Args:
-        core: a CubicCore, or a rival that is called like one; trained in place, in evaluation mode afterwards.
+        core: a CubicCore, or any network as a rival; trained in place, in evaluation mode afterwards. It is called with
+            `damage=` only if that is given here.
         input: `(n, rows, columns, channels)`. One pair is enough to begin with.
         target: the same shape.
         steps: batches, drawn with replacement.
@@ -73,7 +74,7 @@ def fit_core(
             batch: slice | Tensor = slice(None)
             if len(input) > batch_size:
                 batch = torch.randint(len(input), (batch_size,), generator=generator)
-            output = core(input[batch], damage=None if damage is None else damage(generator))
+            output = core(input[batch]) if damage is None else core(input[batch], damage=damage(generator))
             value = loss(output.flatten(1), target[batch].flatten(1))
             optimizer.zero_grad()
             value.backward()

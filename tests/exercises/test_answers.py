@@ -79,6 +79,8 @@ RIGHT = [
     (check.lattice.tick, lambda *inputs: check.lattice.tick.right(*inputs).tolist()),
     (check.lattice.neighbors, lambda *inputs: [list(cell) for cell in check.lattice.neighbors.right(*inputs)]),
     (check.lattice.neighbors, lambda *inputs: torch.tensor(check.lattice.neighbors.right(*inputs))),
+    (check.lattice.cells_that_know, lambda *inputs: set(check.lattice.cells_that_know.right(*inputs))),
+    (check.lattice.cells_that_know, lambda *inputs: torch.tensor(check.lattice.cells_that_know.right(*inputs))),
     (check.autoencoder.cosine_per_row, lambda o, t: (normalize(o) * normalize(t)).sum(1).tolist()),
     (check.autoencoder.column_lost, lambda p, planes: torch.tensor(1 - (1 - p) ** planes)),
     (check.dialogue.sameness, lambda o: near(o)[~torch.eye(len(o), dtype=torch.bool)].mean().item()),
@@ -110,12 +112,32 @@ def not_turned_back(fold, unfold, vector):
     return torch.allclose(unfold(fold(given).flip(0)), given, atol=1e-6)
 
 
-def flat(ticks, source, size, neighborhood):
-    count = 0
-    for _, row, column in product(*map(range, size)):
-        away = (abs(row - source[0]), abs(column - source[1]))
-        count += (sum(away) if neighborhood == "von_neumann" else max(away)) <= ticks
-    return count
+def cone(steps):
+    """An answer to exercise 3.3: the cells whose steps away from the source fit into the ticks."""
+
+    def cells_that_know(ticks, source, size, neighborhood):
+        knowing = []
+        for cell in product(*map(range, size)):
+            away = steps(cell[0], cell[1] - source[0], cell[2] - source[1])
+            far = sum(away) if neighborhood == "von_neumann" else max(away)
+            if far <= ticks:
+                knowing.append(cell)
+        return knowing
+
+    return cells_that_know
+
+
+def endless(ticks, source, size, neighborhood):
+    steps = product(range(ticks + 1), range(-ticks, ticks + 1), range(-ticks, ticks + 1))
+    within = [step for step in steps if neighborhood == "moore" or sum(map(abs, step)) <= ticks]
+    return [(plane, source[0] + row, source[1] + column) for plane, row, column in within]
+
+
+def replaced(row, behind, level, ahead, out):
+    """ "The last cell keeps what it has", read literally."""
+    new = check.lattice.tick.right(row, behind, level, ahead, out)
+    new[-1] = row[-1]
+    return new
 
 
 def symmetric(output, target, temperature):
@@ -157,7 +179,15 @@ WRONG = [
     (check.start.by_chance, with_replacement, "gives 0.004989, expected 0.005. In these k tries"),
     (check.start.by_chance, lambda k, answers: min(1, k / answers) + 1.1e-6 * k, "gives 0.005011, expected 0.005."),
     (check.start.numbers_that_arrive, lambda d: 768 - 12 * len({(p, r) for p, r, _ in d}), "You left the column out."),
-    (check.lattice.cells_that_know, flat, "You left out the planes"),
+    (check.lattice.cells_that_know, cone(lambda z, row, column: (abs(row), abs(column))), "You left out the planes"),
+    (check.lattice.cells_that_know, cone(lambda z, row, column: (z, row, column)), "to the right or down: use abs."),
+    (check.lattice.cells_that_know, endless, "64 without it. That is the cone in an endless plane."),
+    (
+        check.lattice.cells_that_know,
+        lambda *inputs: len(check.lattice.cells_that_know.right(*inputs)),
+        "gives 1, expected a list of cells, each a tuple (plane, row, column).",
+    ),
+    (check.lattice.tick, replaced, "the last keeps its own and adds what arrives."),
     (check.lattice.tick, lambda row, *weights: row.tolist(), "The state of the cell behind is carried"),
     (check.autoencoder.cosine_per_row, lambda o, t: normalize(o) @ normalize(t).T, "That is each row with every row."),
     (check.autoencoder.pca_reconstruct, columns_of_vh, "You took columns of Vh."),

@@ -75,3 +75,10 @@ def test_batches_and_damage_follow_from_the_seed():
 def test_pairs_that_are_none(inputs, targets):
     with pytest.raises(ValueError, match=r"fit_core: training takes at least one pair of cubes of the same shape"):
         fit_core(new_core(), inputs, targets)
+
+
+def test_a_plain_network_is_trained_as_a_rival():
+    torch.manual_seed(0)
+    vectors = torch.randn(8, 6)
+    losses = fit_core(torch.nn.Linear(6, 6), vectors, 2 * vectors, steps=150, learning_rate=0.05, loss=squared_distance)
+    assert losses[-1] < 0.01 * losses[0]
