@@ -41,7 +41,14 @@ def _arrive_checks() -> list[list[Case]]:
     wall = [(4, row, column) for row in range(8) for column in range(8)]
     return [
         cases(([(4, 2, 3)],), ([],)),
-        cases(([(1, 2, 3), (1, 2, 5), (6, 4, 3)],), ([(1, 2, 3), (1, 5, 3), (6, 4, 5)],), (wall,)),
+        cases(
+            ([(1, 2, 3), (1, 4, 5)],),
+            ([(1, 2, 3), (2, 2, 5)],),
+            ([(1, 3, 2), (2, 5, 2)],),
+            ([(1, 2, 3), (1, 2, 5), (6, 4, 3)],),
+            ([(1, 2, 3), (1, 5, 3), (6, 4, 5)],),
+            (wall,),
+        ),
         cases(([(2, 4, 4), (5, 4, 4)],), ([(1, 0, 7), (2, 0, 7), (2, 7, 0)],)),
         cases(([(4, 2, 3), (4, 2, 3)],), ([*wall, (3, 1, 1), (6, 1, 1)],)),
     ]
@@ -50,14 +57,18 @@ def _arrive_checks() -> list[list[Case]]:
 def _arrive_slips(dead_cells: list[Cell]) -> dict[str, int]:
     dead, blocked = len(dead_cells), len({cell[1:] for cell in dead_cells})
     by_row, by_column = len({cell[:2] for cell in dead_cells}), len({(cell[0], cell[2]) for cell in dead_cells})
+    planes, rows, columns = (len({cell[axis] for cell in dead_cells}) for axis in range(3))
     return {
         "Two dead cells one behind the other block the same 12 numbers: count them once.": 768 - 12 * dead,
         "These are the numbers that are lost. How many arrive?": 12 * blocked,
         "These are cells, and each of them carries 12 numbers.": 64 - blocked,
         "Each cell carries 12 numbers, not one.": 768 - blocked,
-        "Look at the picture of the dead plane: what reaches a dead cell is gone.": 768,
+        "What reaches a dead cell is gone: it hands nothing on.": 768,
         "Only what travels through a dead cell is lost; the other rows and columns pass.": 0,
         "Only the 64 cells of the front face hold numbers at the start: 64 · 12 = 768.": 12 * (512 - dead),
+        "You count the planes with dead cells. Count the different pairs of row and column.": 768 - 12 * planes,
+        "You count rows only. Each row and column has its own way through all planes.": 768 - 12 * rows,
+        "You count columns only. Each row and column has its own way through all planes.": 768 - 12 * columns,
         "You left the column out. Each row and column has its own way through all planes.": 768 - 12 * by_row,
         "You left the row out. Each row and column has its own way through all planes.": 768 - 12 * by_column,
     }
