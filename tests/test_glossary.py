@@ -1,7 +1,7 @@
 """No notebook uses a term of the glossary before the section that explains it.
 
-The table in docs/glossary.md says for each term which notebook and section explains it. Prose is compared with it in the
-order of the course. Not counted: code, folded blocks, links, the list "You will" and the paragraph "Before you start",
+The table in docs/glossary.md says for each term which notebook and section explains it. Prose is compared with it in
+the order of the course. Not counted: code, folded blocks, links, the list "You will", the paragraph "Before you start",
 the map of the notebooks, and a term that is followed by the number of the notebook that explains it, "(notebook 03)".
 """
 

@@ -247,7 +247,9 @@ def resize(
 
 @app.command()
 def course(
-    out: Annotated[str | None, typer.Argument(metavar="OUT", help="new folder for the notebooks, or the slides")] = None,
+    out: Annotated[
+        str | None, typer.Argument(metavar="OUT", help="new folder for the notebooks, or the slides")
+    ] = None,
     student: Annotated[bool, typer.Option("--student", help="leave out solutions, and answers to questions")] = False,
     slides: Annotated[bool, typer.Option("--slides", help="slides instead: one HTML file a notebook, offline")] = False,
     progress: Annotated[bool, typer.Option("--progress", help="show which exercises are solved here")] = False,
