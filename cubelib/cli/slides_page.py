@@ -15,18 +15,15 @@ from pygments.lexers import PythonLexer
 from cubelib.cli.slides import Slide
 
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\w$`])\$([^$\n]+)\$(?![\w$])", re.DOTALL)
-WIDTH, HEIGHT = 1190, 640  # of a slide of 1280 × 720 without its margins
+WIDTH, HEIGHT = 1190, 600  # of a slide of 1280 × 720 without its margins
 DENSE, VERY_DENSE = 55, 110  # words on a slide from which the letters get smaller
 STYLE = """
 :root { --ink: #1b1b1f; --soft: #5f6368; --line: #d9dce1; --accent: #0b62a4; }
 body { background: #fff; }
 .reveal { font: 34px/1.35 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; color: var(--ink); }
 .reveal .slides { text-align: left; }
-.reveal .slides section { height: 100%; box-sizing: border-box; padding: 62px 12px 12px; display: flex !important;
-  flex-direction: column; justify-content: center; gap: 22px; }
-.reveal .slides section.stack { padding: 0; display: block !important; }
-.reveal .slides section[hidden], .reveal .slides section.future:not(.stack), .reveal .slides section.past:not(.stack) {
-  pointer-events: none; }
+.slide { height: 720px; box-sizing: border-box; padding: 62px 12px 44px; display: flex; flex-direction: column;
+  justify-content: center; gap: 22px; }
 header { position: absolute; top: 14px; left: 12px; font-size: 20px; color: var(--soft); }
 h1 { font-size: 72px; line-height: 1.1; margin: 0; }
 h2 { font-size: 60px; line-height: 1.15; margin: 0; }
@@ -109,7 +106,7 @@ def _section(slide: Slide) -> str:
     body = "\n".join(_block(*block, pixels) for block in slide.blocks)
     notes = "".join(markdown(note) for note in slide.notes)
     aside = f'<aside class="notes">{notes}</aside>\n' if notes else ""
-    return f'<section class="{slide.kind}{density}">\n{top}\n{body}\n{aside}</section>\n'
+    return f'<section class="{slide.kind}{density}"><div class="slide">\n{top}\n{body}\n</div>\n{aside}</section>\n'
 
 
 def _letters(slide: Slide) -> int:

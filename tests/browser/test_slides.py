@@ -14,6 +14,12 @@ OVERFLOWING = """() => [...Reveal.getCurrentSlide().querySelectorAll('.block, pr
             || part.scrollWidth > part.clientWidth + 1;
     }).map(part => part.outerHTML.slice(0, 200))"""
 
+# How many slides can be seen, of those that hold no others.
+SHOWN = """() => [...document.querySelectorAll('.slides section:not(.stack)')].filter(slide => {
+    const style = getComputedStyle(slide);
+    return slide.getClientRects().length && style.visibility === 'visible' && Number(style.opacity) > 0;
+}).length"""
+
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory) -> Path:
@@ -52,7 +58,7 @@ def test_a_prediction_is_alone_and_its_picture_follows(show, slides):
     page = show(slides / "00_start_here.html")
     until(lambda: _forward(page).locator(".predict.present").count(), "a slide that asks for a prediction")
     assert page.locator(".predict.present .block").inner_text().startswith("Predict.")
-    assert page.locator("img:visible").count() == 0
+    assert page.locator("section.predict.present img").count() == 0 and page.evaluate(SHOWN) == 1
     until(lambda: _forward(page).locator(".picture.present img").count(), "a picture")
     image = page.locator(".picture.present img")
     assert image.bounding_box()["width"] > 900 and not is_blank(picture(image))
