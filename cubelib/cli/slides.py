@@ -19,12 +19,13 @@ Cell = dict[str, Any]
 
 PREDICT = re.compile(r"\*\*(Predict|Choose|Decide|Before you (read|go|open))\b")
 BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
+DEFINITION = re.compile(r"^def ", re.MULTILINE)
 REPR = re.compile(r"[A-Z]\w+\(")
 LAST = ("summary",)
 LEFT_OUT = ("links",)
-LEAD_WORDS, LIST_WORDS, CONCLUSION_WORDS = 45, 90, 4
+LEAD_WORDS, TASK_WORDS, LIST_WORDS, CONCLUSION_WORDS = 45, 80, 90, 4
 CODE_LINES, CODE_COLUMNS = 8, 100
-TEXT_LINES, TEXT_COLUMNS = 16, 96
+TEXT_LINES, TEXT_COLUMNS = 16, 120
 
 
 @dataclass
@@ -85,13 +86,18 @@ def _add_block(sections: list[list[Slide]], kind: str, text: str) -> None:
     if not sections:
         return
     section, slide = sections[-1], sections[-1][-1]
-    is_new = slide.kind in ("title", "section", "exercise") and not any(b[0] == "markdown" for b in slide.blocks)
+    words = sum(len(content.split()) for form, content, _ in slide.blocks if form == "markdown")
+    is_new = slide.kind in ("title", "section") and not words
+    has_stub = any(form == "code" for form, _, _ in slide.blocks)
+    is_task = slide.kind == "exercise" and not has_stub and words + len(text.split()) <= TASK_WORDS
     if kind in ("h3", "h4"):
         section.append(Slide("exercise" if text.startswith("Exercise") else "section", text, []))
     elif kind == "paragraph" and PREDICT.match(text):
         section.append(Slide("predict", section[0].header, [("markdown", text, "")]))
+    elif is_task and kind in ("paragraph", "list"):
+        slide.blocks.append(("markdown", text, ""))
     elif kind == "paragraph" and is_new:
-        shown = text if slide.kind == "exercise" else shortened(text)
+        shown = shortened(text)
         slide.blocks.append(("markdown", shown, ""))
         slide.notes += [text] if shown != text else []
     elif kind == "list" and (slide.kind == "summary" or (slide.kind == "section" and not slide.blocks)):
@@ -143,7 +149,7 @@ def _add_code(section: list[Slide], cell: Cell) -> None:
     continues = before.kind == "code" and not before.notes and before.blocks[-1][0] == "code"
     if blocks and continues and not pictures and len(blocks) + len(before.blocks) <= 3:
         before.blocks += blocks
-    elif blocks and (blocks[-1][0] == "text" or not pictures):
+    elif blocks and (blocks[-1][0] == "text" or (DEFINITION.search(code) and not pictures)):
         section.append(Slide("code", section[0].header, blocks))
     for picture, words in pictures:
         section.append(Slide("picture", section[0].header, [("picture", picture, words)]))

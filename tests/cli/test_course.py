@@ -255,18 +255,25 @@ def test_a_section_becomes_its_slides_and_the_prose_becomes_notes():
 def test_an_exercise_shows_its_task_and_stub_and_no_check():
     stub = 'def f(x):\n    """Twice x."""\n    raise NotImplementedError("Exercise 1.1: write f")'
     notebook = cells(
-        "# T", "## 1 · A", "### Exercise 1.1 · Twice\n\nDouble it.", code(stub), code("f = check.a.f(f)", PRINTED)
+        "# T",
+        "## 1 · A",
+        "### Exercise 1.1 · Twice\n\nDouble it.\n\nAny number.",
+        code(stub),
+        code("f = check.a.f(f)", PRINTED),
     )
     (slide,) = [slide for section in slides_of(notebook) for slide in section if slide.kind == "exercise"]
-    assert slide.blocks[1] == ("code", 'def f(x):\n    """Twice x."""\n    ...', "")
+    assert [content for _, content, _ in slide.blocks[:2]] == ["Double it.", "Any number."]
+    assert slide.blocks[2] == ("code", 'def f(x):\n    """Twice x."""\n    ...', "")
+    assert len(slide.blocks) == 3 and slide.notes == ["Done."]
     assert "NotImplementedError" not in page(slides_of(notebook))
 
 
 def test_long_code_and_long_output_are_left_out():
     many = {**PRINTED, "text": ["line\n"] * 30}
-    notebook = cells("# T", "## 1 · A", code("\n".join(["x = 1"] * 20)), code("print(y)", many))
-    slides = [slide for section in slides_of(notebook) for slide in section]
-    assert [shown(slide) for slide in slides] == ["", "", "print(y)"]
+    short = "def f(x):\n    return x"
+    sources = [code("\n".join(["x = 1"] * 20)), code("print(y)", many), code(short), code("x = 1")]
+    slides = [slide for section in slides_of(cells("# T", "## 1 · A", *sources)) for slide in section]
+    assert [shown(slide) for slide in slides] == ["", "", f"{short}\nx = 1"]
 
 
 def test_a_formula_is_drawn_and_markup_in_a_text_is_shown_as_it_is():
@@ -286,8 +293,12 @@ def test_all_notebooks_become_slides_with_pictures_in_words(tmp_path):
     for path, name in zip(paths, NAMES, strict=True):
         made = path.read_text(encoding="utf-8")
         notebook = form.read(ROOT / "notebooks" / name)
-        pictures = [o for c in form.code_cells(notebook) for o in c.outputs if "image/png" in o.get("data", {})]
-        words = [output.metadata.get("image/png", {}).get("alt", "") for output in pictures]
+        words = [
+            output.metadata.get("image/png", {}).get("alt") or cell.metadata.get("alt", "")
+            for cell in form.code_cells(notebook)
+            for output in cell.outputs
+            if "image/png" in output.get("data", {})
+        ]
         assert re.findall(r'<img alt="([^"]*)"', made) == list(map(html.escape, words))
         assert made.count('class="predict') >= sum("**Predict" in cell.source for cell in notebook.cells) > 0
         assert not re.search(r'(src|href)="(?!data:image/png|#)', made.split("<script>")[0])
