@@ -260,6 +260,7 @@ def test_an_exercise_shows_its_task_and_stub_and_no_check():
         "### Exercise 1.1 · Twice\n\nDouble it.\n\nAny number.",
         code(stub),
         code("f = check.a.f(f)", PRINTED),
+        "Done.",
     )
     (slide,) = [slide for section in slides_of(notebook) for slide in section if slide.kind == "exercise"]
     assert [content for _, content, _ in slide.blocks[:2]] == ["Double it.", "Any number."]
