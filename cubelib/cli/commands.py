@@ -246,6 +246,39 @@ def resize(
 
 
 @app.command()
+def course(
+    out: Annotated[
+        str | None, typer.Argument(metavar="OUT", help="new folder for the notebooks, or the slides")
+    ] = None,
+    student: Annotated[bool, typer.Option("--student", help="leave out solutions, and answers to questions")] = False,
+    slides: Annotated[bool, typer.Option("--slides", help="slides instead: one HTML file a notebook, offline")] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="show which exercises are solved here")] = False,
+    reset: Annotated[bool, typer.Option("--reset-progress", help="forget which exercises are solved here")] = False,
+) -> None:
+    """Copy the notebooks for a class, or show which exercises are solved.
+
+    Without --student the copies hold the solutions.
+    """
+    if (out is not None) + progress + reset != 1:
+        raise ConfigError("give a new folder OUT, or --progress, or --reset-progress.")
+    if out is None and (student or slides):
+        raise ConfigError("--student and --slides need a new folder OUT.")
+    if out is not None:
+        from cubelib.cli.course import write_course
+
+        print(write_course(Path(out), student=student, slides=slides))
+        return
+
+    from cubelib.exercises.progress import ENROLLED, Progress
+
+    kept = Progress(ENROLLED)
+    if reset:
+        print(f"Forgot {kept.reset()} solved exercises of {kept.folder}.")
+    else:
+        print(kept.table())
+
+
+@app.command()
 def corpora() -> None:
     """List the texts that come with the packages."""
     from cubelib.data.corpora import catalog_table

@@ -8,5 +8,12 @@ function is checked, and the slips that are known by name.
 """
 
 from cubelib.exercises import autoencoder, dialogue, encoding, lattice, metrics, own_data, reshaping, start
+from cubelib.exercises.exercise import Exercise
+from cubelib.exercises.progress import ENROLLED
 
 __all__ = ["autoencoder", "dialogue", "encoding", "lattice", "metrics", "own_data", "reshaping", "start"]
+
+for _chapter in (start, encoding, reshaping, lattice, autoencoder, dialogue, metrics, own_data):
+    for _exercise in vars(_chapter).values():
+        if isinstance(_exercise, Exercise):
+            ENROLLED[_exercise.number] = _exercise

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from cubelib.exercises.progress import after_passing
 from cubelib.exercises.verdict import Mistake, apart, brief, read, same
 
 Function = Callable[..., Any]
@@ -90,7 +91,7 @@ class Exercise:
     same: Callable[[Any, Any], bool] = same
 
     def __call__(self, function: Function) -> Function:
-        """Checks a learner's function and prints the verdict.
+        """Checks a learner's function and prints the verdict; in a notebook, also what is solved of the course.
 
         Args:
             function: the learner's. While it raises NotImplementedError the exercise is not solved yet; any other
@@ -121,6 +122,7 @@ class Exercise:
                 print(f"Exercise {self.number}: check {number} of {len(checks)} stops with an error. {advice}")
                 raise
         print(f"Exercise {self.number}: all {len(checks)} checks passed.")
+        after_passing(self, self.number)
         return self._in_form(function, checks[0][0])
 
     def _in_form(self, function: Function, case: Case) -> Function:

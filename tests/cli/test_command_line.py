@@ -24,7 +24,7 @@ from cubelib.training.loop import Loop
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "cube_training.yaml"
 FAST = ["--epochs", "2", "--data.limit", "300", "--core.hidden", "4"]
-COMMANDS = ["train", "evaluate", "ask", "encode", "export", "resize", "corpora", "doctor"]
+COMMANDS = ["train", "evaluate", "ask", "encode", "export", "resize", "course", "corpora", "doctor"]
 STATE_FILES = ["best.safetensors", "checkpoint.json", "optimizer.safetensors", "weights.safetensors"]
 
 
