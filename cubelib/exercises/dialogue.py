@@ -187,10 +187,12 @@ def _copy_checks() -> list[list[Case]]:
 
 def _copy_slips(target: Tensor) -> dict[str, Tensor]:
     wrong, dots = _wrong(target), target @ target.T
+    one = torch.isclose(dots, torch.ones(()), rtol=0, atol=1e-4)
     return {
         "This is the table of the *right* answers. Turn it round with ~ or with < in place of >.": ~wrong,
         "A question's own answer is not wrong: the diagonal must be False.": torch.ones_like(wrong),
         "These are dot products, large for long answers and small for short ones. Use cosines.": dots < 0.9999,
+        "You look for dot products of 1, which only answers of length 1 have with themselves. Use cosines.": ~one,
     }
 
 

@@ -46,6 +46,14 @@ def one_by_one(fold, unfold, vector):
     return all(torch.allclose(b, g, rtol=0, atol=1e-6) for b, g in zip(back, given, strict=True))
 
 
+def first_after_sorting(cosines, right):
+    return 1 / (right.gather(1, cosines.argsort(1, True)).float().argmax(1) + 1)
+
+
+def closest_right(cosines, right):
+    return cosines.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+
+
 def lines_by_pandas(rows):
     import pandas
 
@@ -83,7 +91,7 @@ RIGHT = [
     (check.autoencoder.column_lost, lambda p, planes: torch.tensor(1 - (1 - p) ** planes)),
     (check.dialogue.sameness, lambda o: near(o)[~torch.eye(len(o), dtype=torch.bool)].mean().item()),
     (check.dialogue.wrong_answers, lambda target: (near(target).fill_diagonal_(1) < 0.999).tolist()),
-    (check.metrics.reciprocal_rank, lambda c, r: 1 / (r.gather(1, c.argsort(1, True)).float().argmax(1) + 1)),
+    (check.metrics.reciprocal_rank, lambda c, r: first_after_sorting(c - 1e-6 * r, r).tolist()),
     (check.metrics.surely_better, lambda a, b: torch.tensor(bootstrap_mean(a - b).low > 0)),
     (check.metrics.near_copies, lambda *inputs: check.metrics.near_copies.right(*inputs).tolist()),
     (check.own_data.unusable_rows, lines_by_pandas),
@@ -128,6 +136,11 @@ def first_letters(rows):
     return [line for line, row in enumerate(rows, 2) if not (row["question"] and row["answer"])]
 
 
+def silent_wins(output, answers):
+    cosines = normalize(output) @ normalize(answers).T
+    return 1 / ((cosines > cosines.diagonal()[:, None]).sum(1) + 1)
+
+
 def exact(target):
     unit = normalize(target)
     return unit @ unit.T != 1
@@ -154,6 +167,11 @@ WRONG = [
     (check.dialogue.contrastive_loss, symmetric, "You average both directions."),
     (check.dialogue.wrong_answers, exact, "Never compare decimals with == or !="),
     (check.dialogue.wrong_answers, lambda target: target @ target.T < 0.9999, "These are dot products"),
+    (check.dialogue.wrong_answers, lambda target: ~torch.isclose(target @ target.T, torch.ones(())), "dot products of 1"),
+    (check.dialogue.reciprocal_rank, silent_wins, "A tie must count against the model, or silence wins"),
+    (check.metrics.reciprocal_rank, first_after_sorting, "A tie must count against the model, or silence wins"),
+    (check.metrics.reciprocal_rank, lambda c, r: 1 / ((c > closest_right(c, r)).sum(1) + 1), "or silence wins"),
+    (check.metrics.reciprocal_rank, lambda c, r: 1 / (c >= closest_right(c, r)).sum(1), "count wrong ones."),
     (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, size=50), "Too wide: you draw fewer"),
     (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, cut=0.05), "That is a 90 % interval"),
     (
