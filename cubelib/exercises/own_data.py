@@ -16,9 +16,13 @@ from cubelib.metrics import bootstrap_mean
 
 
 def _sorted_rows(value: Any) -> list[int]:
-    found = numbers(list(value) if isinstance(value, Iterable) else value)
+    expected = "expected a list of whole numbers, such as [3, 7]."
+    try:
+        found = numbers(list(value) if isinstance(value, Iterable) else value)
+    except Mistake:
+        raise Mistake(expected) from None
     if found.ndim != 1 or (len(found) and found.is_floating_point()):
-        raise Mistake("expected a list of whole numbers, such as [3, 7].")
+        raise Mistake(expected)
     return sorted(int(row) for row in found)
 
 
@@ -89,7 +93,7 @@ WORDS = ("better", "worse", "cannot tell")
 
 def _word(value: Any) -> str:
     if not isinstance(value, str) or value not in WORDS:
-        raise Mistake(f"expected one of {', '.join(map(repr, WORDS))}. Every branch needs a return.")
+        raise Mistake(f"expected one of {', '.join(map(repr, WORDS))}.")
     return value
 
 

@@ -141,6 +141,15 @@ def silent_wins(output, answers):
     return 1 / ((cosines > cosines.diagonal()[:, None]).sum(1) + 1)
 
 
+def places_in_order(output, answers):
+    return (normalize(output) @ normalize(answers).T).argsort(1, descending=True).argsort(1).diagonal()
+
+
+def columnwise(output, answers):
+    cosines = normalize(output) @ normalize(answers).T
+    return 1 / (cosines >= cosines.diagonal()).sum(1)
+
+
 def exact(target):
     unit = normalize(target)
     return unit @ unit.T != 1
@@ -165,9 +174,18 @@ WRONG = [
     (check.autoencoder.latent_dim, lambda size, bottleneck: 64 * bottleneck, "depth only says how many planes"),
     (check.autoencoder.column_lost, lambda p, planes: math.nan, "gives nan, expected 0.4375. Is something divided"),
     (check.dialogue.contrastive_loss, symmetric, "You average both directions."),
-    (check.dialogue.wrong_answers, exact, "Never compare decimals with == or !="),
+    (check.dialogue.wrong_answers, exact, "so ==, != and < 1 fail"),
+    (check.dialogue.wrong_answers, lambda target: normalize(target) @ normalize(target).T < 1, "and < 1 fail"),
+    (check.dialogue.contrastive_loss, lambda *inputs: 2 * symmetric(*inputs), "You add both directions."),
+    (check.dialogue.reciprocal_rank, lambda o, a: 1 / (places_in_order(o, a) + 1), "Sorting breaks ties by luck."),
+    (check.dialogue.reciprocal_rank, columnwise, "Write `diagonal()[:, None]`."),
+    (check.own_data.unusable_rows, lambda rows: rows[:1], "expected a list of whole numbers, such as [3, 7]."),
     (check.dialogue.wrong_answers, lambda target: target @ target.T < 0.9999, "These are dot products"),
-    (check.dialogue.wrong_answers, lambda target: ~torch.isclose(target @ target.T, torch.ones(())), "dot products of 1"),
+    (
+        check.dialogue.wrong_answers,
+        lambda target: ~torch.isclose(target @ target.T, torch.ones(())),
+        "dot products of 1",
+    ),
     (check.dialogue.reciprocal_rank, silent_wins, "A tie must count against the model, or silence wins"),
     (check.metrics.reciprocal_rank, first_after_sorting, "A tie must count against the model, or silence wins"),
     (check.metrics.reciprocal_rank, lambda c, r: 1 / ((c > closest_right(c, r)).sum(1) + 1), "or silence wins"),
