@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from torch import Tensor
@@ -20,12 +22,28 @@ from torch import Tensor
 from cubelib import lattice
 from cubelib.data.text import counted
 from cubelib.errors import DataError
-from cubelib.views.style import ORANGE, SILENT, axes_for, legend_below, new_figure, new_panels
+from cubelib.views.labels import luminance
+from cubelib.views.style import (
+    DIVERGING,
+    LEGEND,
+    ORANGE,
+    SEQUENTIAL,
+    SILENT,
+    SMALL,
+    WIDTH,
+    add_panels,
+    axes_for,
+    color_bar,
+    legend_below,
+    new_figure,
+    new_panels,
+)
 from cubelib.views.view3d.scene import Colors, Scene
 from cubelib.views.view3d.static import borders
 
+_WRITTEN, _BRIGHT = 10, 0.3  # numbers go into so many rows and columns, in black on colors that look so bright
 _COMPUTED, _SILENT, _LATE = "worth computing", "· still silent", "× too late to be heard"
-_KINDS = {_COMPUTED: colormaps["viridis"](0.85), _SILENT: SILENT, _LATE: (0.75, 0.75, 0.75, 1.0)}
+_KINDS = {_COMPUTED: colormaps[SEQUENTIAL](0.85), _SILENT: SILENT, _LATE: (0.75, 0.75, 0.75, 1.0)}
 
 
 def heatmaps(
@@ -39,6 +57,9 @@ def heatmaps(
     ticks: Sequence[int] | None = None,
 ) -> Figure:
     """Matrices of the same size on one common color scale.
+
+    On a scale of magnitudes a zero is pale gray, as a silent cell is in every picture. Whole numbers below 100 are
+    written into the squares of small matrices.
 
     Args:
         panels: title → `(rows, columns)`.
@@ -62,25 +83,55 @@ def heatmaps(
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
         raise DataError(f"heatmaps: takes matrices of one size, (rows, columns); got {sorted(shapes)}.")
     rows, columns = next(iter(shapes))
+    count = len(panels)
     if stacked:
-        figure, grid = new_figure(7.5, 0.6 + len(panels) * (0.3 + 5.6 * rows / columns)), (len(panels), 1)
+        figure = new_figure(WIDTH, 0.6 + count * (0.42 + 0.8 * WIDTH * rows / columns))
     else:
-        figure, grid = new_figure(1.0 + 2.1 * len(panels), 2.6), (1, len(panels))
-    all_axes = figure.subplots(*grid, squeeze=False, sharex=True, sharey=True)
+        figure = new_figure(WIDTH, 1.2 + min(4.2, 0.82 * WIDTH / count * rows / columns))
+    grid = add_panels(figure, *((count, 1) if stacked else (1, count)), sharex=True, sharey=True)
+    all_axes = [ax for row in grid for ax in row]
     peak = max(float(panel.abs().max()) for panel in panels.values()) or 1.0
     norm = Normalize(-peak if diverging else 0.0, peak) if lowest is None else LogNorm(lowest, peak)
-    for ax, (title, panel) in zip(all_axes.flat, panels.items(), strict=True):
+    marks_zero = not diverging and lowest is None
+    colors = colormaps[DIVERGING if diverging else SEQUENTIAL].with_extremes(bad=SILENT)
+    written = rows <= _WRITTEN and columns <= _WRITTEN and all(map(_counts, panels.values()))
+    for ax, (title, panel) in zip(all_axes, panels.items(), strict=True):
         values = panel.detach().cpu() if lowest is None else panel.detach().cpu().clamp_min(lowest)
-        image = ax.imshow(values.numpy(), cmap="PuOr" if diverging else "cividis", norm=norm, interpolation="nearest")
-        ax.set_title(title, fontsize=10)
-        if ticks is not None:
+        shown = torch.where(values == 0, torch.nan, values) if marks_zero else values
+        image = ax.imshow(shown.numpy(), cmap=colors, norm=norm, interpolation="nearest")
+        if written:
+            _write_numbers(ax, image, values)
+        _frame(ax)
+        ax.set_title(title)
+        if ticks is None:
+            ax.locator_params(integer=True)
+        else:
             ax.set(xticks=ticks, yticks=ticks)
-    for ax in all_axes[-1]:
+    for ax in grid[-1]:
         ax.set_xlabel(axes[0])
-    for ax in all_axes[:, 0]:
+    for ax in [row[0] for row in grid]:
         ax.set_ylabel(axes[1])
-    figure.colorbar(image, ax=all_axes, label=label, fraction=0.05, pad=0.02)
+    silent = marks_zero and any(bool((panel == 0).any()) for panel in panels.values())
+    color_bar(figure, image, all_axes, f"{label}\n(pale gray: 0)" if silent else label, fraction=0.05, pad=0.02)
     return figure
+
+
+def _counts(panel: Tensor) -> bool:
+    """Whether these are whole numbers of at most two digits."""
+    return bool(((panel == panel.round()) & (panel >= 0) & (panel < 100)).all())
+
+
+def _write_numbers(ax: Axes, image: AxesImage, values: Tensor) -> None:
+    for (row, column), value in np.ndenumerate(values.numpy()):
+        bright = value == 0 or luminance(image.to_rgba(np.array([value]))[0, :3].tolist()) > _BRIGHT
+        color = "#555555" if bright else "white"
+        ax.text(column, row, f"{value:.0f}", ha="center", va="center", color=color, fontsize=SMALL - 1)
+
+
+def _frame(ax: Axes) -> None:
+    """No axes around squares of color, and no dashes at the numbers."""
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
 
 
 def numbers(vectors: Mapping[str, Tensor], *, width: int = 64) -> Figure:
@@ -129,11 +180,11 @@ def schedules(depth: int, steps: Sequence[int]) -> Figure:
         >>> [ax.get_title() for ax in figure.axes]
         ['7 ticks: 7 of 56 planes computed', '11 ticks: 39 of 88 planes computed']
     """
-    figure, all_axes = new_panels(len(steps), 4.4 * len(steps), 3.7)
+    figure, all_axes = new_panels(len(steps), max(WIDTH, 4.4 * len(steps)), 4.2)
     for ax, ticks in zip(all_axes, steps, strict=True):
         _draw_schedule(ax, depth, ticks)
     handles = [Patch(facecolor=color, label=kind) for kind, color in _KINDS.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(_KINDS), frameon=False)
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(_KINDS), **LEGEND)
     return figure
 
 
@@ -178,10 +229,10 @@ def activity(strength: Tensor, *, cone: Sequence[range] | None = None, ax: Axes 
         ('time in ticks', 'plane (0 front face)', 6)
     """
     Scene(strength, cone=cone)  # refuses what does not fit together
-    ticks, planes = strength.shape[:2]
+    planes = strength.shape[1]
     level = strength.detach().double().square().mean((2, 3)).sqrt().T.cpu()  # (planes, ticks + 1)
     colors = Colors([level])
-    ax = axes_for(ax, 2.8 + 0.3 * ticks, 1.6 + 0.3 * planes)
+    ax = axes_for(ax, WIDTH, 1.9 + 0.3 * planes)
     ax.imshow(colors(level.numpy()), interpolation="nearest", aspect="auto")
     for plane, tick in (level == 0).nonzero().tolist():
         ax.text(tick, plane, "·", ha="center", va="center", color="#444444")
@@ -193,7 +244,7 @@ def activity(strength: Tensor, *, cone: Sequence[range] | None = None, ax: Axes 
         ax.add_collection(LineCollection(borders(inside), colors=ORANGE, linewidths=2, capstyle="projecting"))
         handles.append(Line2D([], [], color=ORANGE, linewidth=2, label="light cone"))
     _label_time(ax, planes)
-    ax.figure.colorbar(colors.mappable, ax=ax, label="root mean square\nof a plane's cells", pad=0.02)
+    color_bar(ax.figure, colors.mappable, ax, "root mean square of a plane's cells", pad=0.02)
     if handles:
         legend_below(ax, handles=handles, ncols=2)
     return ax
@@ -201,5 +252,6 @@ def activity(strength: Tensor, *, cone: Sequence[range] | None = None, ax: Axes 
 
 def _label_time(ax: Axes, planes: int) -> None:
     """Ticks run to the right and planes down, the front face on top."""
+    _frame(ax)
     ax.set(xlabel="time in ticks", ylabel="plane (0 front face)", yticks=range(planes))
     ax.locator_params(axis="x", integer=True)

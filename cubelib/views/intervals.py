@@ -12,7 +12,26 @@ from matplotlib.figure import Figure
 
 from cubelib.errors import DataError
 from cubelib.metrics import Interval
-from cubelib.views.style import GRAY, STYLES, Style, axes_for, label_axes, legend_beside, new_panels, styles
+from cubelib.views.labels import readable, wrapped
+from cubelib.views.style import (
+    GRAY,
+    GRAY_BLUE,
+    INK,
+    MISS,
+    SMALL,
+    STYLES,
+    WIDTH,
+    Style,
+    axes_for,
+    known_style,
+    label_axes,
+    legend_below,
+    new_panels,
+    styles,
+)
+
+_CHEAT: Style = {"color": MISS, "marker": "s"}
+_OTHER: Style = {"color": GRAY_BLUE, "marker": "o"}
 
 
 def forest(
@@ -25,7 +44,9 @@ def forest(
 ) -> Axes:
     """A forest plot: intervals as horizontal lines with the mean as a mark, the first on top.
 
-    Intervals that contain `line` are blue with a disc, the others orange with a square.
+    A model has the color that it has everywhere, another name is dark gray. A mark is hollow if its interval contains
+    `line`, so that it may be no different. Named intervals have their values at the right. Intervals without names are
+    gray blue, and those without the line red.
 
     Args:
         intervals: name → interval, or intervals without names.
@@ -47,18 +68,40 @@ def forest(
     rows = list(intervals.values()) if isinstance(intervals, Mapping) else list(intervals)
     if not rows:
         raise DataError("intervals.forest: there is nothing to draw. Give at least one interval.")
-    ax = axes_for(ax, 7.0, max(1.4, 0.4 * len(rows) + 0.9) if named else 4.5)
-    size = 6 if named else 4
+    extra = 0.0 if line is None else max(0.8, 0.07 * len(rows))  # rows for the name of the line
+    ax = axes_for(ax, WIDTH, 1.2 + 0.42 * (len(rows) + extra) if named else 5.0)
+    hollow = [line is not None and interval.low <= line <= interval.high for interval in rows]
     for row, interval in enumerate(rows):
-        outside = line is not None and not interval.low <= line <= interval.high
-        _draw_interval(ax, row, interval, STYLES[1] if outside else STYLES[0], size)
+        if named:
+            look = known_style(names[row]) or {"color": INK, "marker": "o"}
+            face = "white" if hollow[row] else look["color"]
+            _draw_interval(ax, row, interval, look | {"markerfacecolor": face}, size=8)
+            _write_value(ax, row, interval)
+        else:
+            _draw_interval(ax, row, interval, _OTHER if hollow[row] or line is None else _CHEAT, size=5)
     if line is not None:
-        ax.axvline(line, color=GRAY, linestyle="--", linewidth=1, label=line_label)
-        legend_beside(ax)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
+        note = " (hollow: the interval includes it)" if named and any(hollow) else ""
+        _draw_line(ax, line, f"{line_label}{note}", len(rows) - 0.5 + extra / 2)
+    ax.set_ylim(len(rows) - 0.4 + extra, -0.7)
     ax.set_yticks(range(len(rows)) if named else [], names)
     label_axes(ax, xlabel, grid="x")
     return ax
+
+
+def _write_value(ax: Axes, row: int, interval: Interval) -> None:
+    """Mean and ends to the right of the axes."""
+    text = f"{interval.mean:.3f}  [{interval.low:.3f}, {interval.high:.3f}]".replace("-", "−")
+    ax.annotate(text, (1, row), xycoords=ax.get_yaxis_transform(), xytext=(10, 0), textcoords="offset points",
+                va="center", fontsize=SMALL, color=GRAY, annotation_clip=False)  # fmt: skip
+
+
+def _draw_line(ax: Axes, value: float, name: str, row: float) -> None:
+    """An upright line with its name in a row of its own, on the side where there is more room."""
+    low, high = ax.get_xlim()
+    to_the_left = value > (low + high) / 2
+    ax.axvline(value, color=GRAY, linestyle="--", linewidth=1.2, zorder=1)
+    ax.annotate(name, (value, row), xytext=(-6 if to_the_left else 6, 0), textcoords="offset points", va="center",
+                ha="right" if to_the_left else "left", fontsize=SMALL, color=GRAY, parse_math=False)  # fmt: skip
 
 
 def forest_panels(panels: Mapping[str, Mapping[str, Interval]], *, label: str, chance: float | None = None) -> Figure:
@@ -84,17 +127,16 @@ def forest_panels(panels: Mapping[str, Mapping[str, Interval]], *, label: str, c
             f"{'; '.join(', '.join(intervals) or 'none' for intervals in panels.values()) or 'no panels'}."
         )
     looks = styles(models)
-    figure, all_axes = new_panels(len(panels), 3.6 * len(panels), 1.5 + 0.4 * len(models))
+    extra = 0.0 if chance is None else 0.8  # a row for the name of the line
+    figure, all_axes = new_panels(len(panels), max(WIDTH, 3.4 * len(panels)), 1.6 + 0.42 * (len(models) + extra))
     for ax, (title, intervals) in zip(all_axes, panels.items(), strict=True):
         for row, (model, interval) in enumerate(intervals.items()):
             _draw_interval(ax, row, interval, looks[model], size=8)
+        ax.set(title=title, xlim=(-0.03, 1.05), ylim=(len(models) - 0.4 + extra, -0.7))
         if chance is not None:
-            ax.axvline(chance, color=GRAY, linestyle=":", linewidth=1.5, label=f"chance {chance:.2f}")
-        ax.set(title=title, xlim=(-0.03, 1.05), ylim=(len(models) - 0.5, -0.5))
+            _draw_line(ax, chance, f"chance {chance:.2f}", len(models) - 0.5 + extra / 2)
         ax.set_yticks(range(len(models)), models if ax is all_axes[0] else [""] * len(models))
         label_axes(ax, label, grid="x")
-    if chance is not None:
-        all_axes[0].legend(frameon=False, fontsize=9)
     return figure
 
 
@@ -102,8 +144,8 @@ def plot_cheats(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> F
     """A panel for each cheating model: the metric that flatters it beside the one that exposes it.
 
     Args:
-        panels: title → metric → model → its value with interval. The first model of a panel is the cheat (orange
-            squares), the second is the honest one (blue discs), a third has gray triangles.
+        panels: title → metric → model → its value with interval. The first model of a panel is the cheat (red
+            squares); the others have their own colors.
 
     Example:
         >>> one, high, low = Interval(1.0, 1.0, 1.0), Interval(0.9, 0.8, 1.0), Interval(0.1, 0.0, 0.2)
@@ -112,29 +154,31 @@ def plot_cheats(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> F
         >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
         ['on training items', 'on held-out items']
     """
-    looks = ((STYLES[1], -0.14), (STYLES[0], 0.14), (STYLES[5], 0.32))
-    figure, all_axes = new_panels(len(panels), 3.4 * len(panels), 4.0, sharey=True)
+    figure, all_axes = new_panels(len(panels), max(WIDTH, 3.4 * len(panels)), 4.6, sharey=True)
     for ax, (title, metrics) in zip(all_axes, panels.items(), strict=True):
-        for position, models in enumerate(metrics.values()):
-            for (model, interval), (style, shift) in zip(models.items(), looks, strict=False):
-                x, color = position + shift, style["color"]
+        models = list(dict.fromkeys(model for values in metrics.values() for model in values))
+        looks = {model: known_style(model) or STYLES[0] for model in models} | {models[0]: _CHEAT}
+        gap = 0.34 if len(models) > 2 else 0.28
+        shifts = {model: gap * (place - (len(models) - 1) / 2) for place, model in enumerate(models)}
+        for position, values in enumerate(metrics.values()):
+            for model, interval in values.items():
+                color, x = looks[model]["color"], position + shifts[model]
+                ax.vlines(x, interval.low, interval.high, color=color, linewidth=2.4)
                 label = model if position == 0 else None
-                ax.plot(x, interval.mean, color=color, marker=style["marker"], linestyle="", markersize=8, label=label)
-                ax.vlines(x, interval.low, interval.high, color=color, linewidth=2)
-                side = "right" if shift < 0 else "left"
-                points = -9 if shift < 0 else 9
-                ax.annotate(f"{interval.mean:.2f}", (x, interval.mean), xytext=(points, 0), textcoords="offset points",
-                            ha=side, va="center", color=color)  # fmt: skip
-        ax.set_title(title, fontsize=11)
-        ax.set_xticks(range(len(metrics)), list(metrics))
-        ax.set(xlim=(-0.6, len(metrics) - 0.4), ylim=(-0.06, 1.08))
-        ax.axvline(0.5, color=GRAY, linewidth=0.8, alpha=0.5)
+                marker = looks[model]["marker"]
+                ax.plot(x, interval.mean, color=color, marker=marker, linestyle="", markersize=9, label=label)
+                ax.annotate(f"{interval.mean:.2f}", (x, max(interval.high, interval.mean)), xytext=(0, 8),
+                            textcoords="offset points", ha="center", fontsize=SMALL, color=readable(color))  # fmt: skip
+        ax.set_title(title)
+        names = [wrapped(metric, 16) for metric in metrics]
+        ax.set_xticks(range(len(metrics)), names)
+        ax.set(xlim=(-0.6, len(metrics) - 0.4), ylim=(-0.06, 1.16), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
         label_axes(ax, "", grid="y")
-        ax.legend(fontsize=9, loc="center", framealpha=1, edgecolor="white")
+        legend_below(ax, down=0.2 + 0.18 * max(name.count("\n") + 1 for name in names))
     all_axes[0].set_ylabel("value of the metric (1 = best)")
     return figure
 
 
 def _draw_interval(ax: Axes, row: float, interval: Interval, style: Style, size: float) -> None:
-    ax.hlines(row, interval.low, interval.high, color=style["color"], linewidth=size / 3)
-    ax.plot(interval.mean, row, color=style["color"], marker=style["marker"], markersize=size)
+    ax.hlines(row, interval.low, interval.high, color=style["color"], linewidth=size / 3.5)
+    ax.plot(interval.mean, row, **style | {"linestyle": "none"}, markersize=size)

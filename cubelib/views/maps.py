@@ -20,15 +20,36 @@ from torch import Tensor
 from cubelib.data.text import shorten
 from cubelib.errors import DataError
 from cubelib.reshaper import principal_axes
-from cubelib.views.style import axes_for, label_axes, legend_below, styles
+from cubelib.views.labels import wrapped
+from cubelib.views.style import (
+    GRID,
+    HEIGHT,
+    INK,
+    PALE_GRAY,
+    SMALL,
+    WIDTH,
+    Style,
+    axes_for,
+    label_axes,
+    legend_beside,
+    styles,
+)
 from cubelib.views.view3d.interactive import View, plain_text, require_plotly
 
 Texts = Mapping[str, Sequence[str]]
 
+Marked = Sequence[int] | Mapping[int, str]
+
 # The plotly symbols for the markers of `cubelib.views.style`.
-_SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "P": "cross", "v": "triangle-down"}
+_SYMBOLS = {
+    "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "P": "cross", "v": "triangle-down", "X": "x",
+    "d": "diamond-tall", "p": "pentagon", "h": "hexagon", "H": "hexagon2", "*": "star", "8": "octagon",
+    "<": "triangle-left", ">": "triangle-right",
+}  # fmt: skip
+_OTHERS = "others"  # the subject of what has none
 _FEW = 300  # up to so many points are drawn large
-_LINE, _MOST_LINES, _KEY = 60, 12, 70  # letters of a line on hover, lines on hover, letters below the printed map
+_LINE, _MOST_LINES = 60, 12  # letters of a line on hover, lines on hover
+_KEY, _KEY_WIDTH = 70, 36  # letters of a text beside the printed map, and of its lines
 
 
 def project(vectors: Tensor, *, onto: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -73,7 +94,8 @@ def embedding_map(
     groups: Mapping[str, Tensor],
     *,
     texts: Texts | None = None,
-    labeled: Mapping[str, Sequence[int]] | None = None,
+    labeled: Mapping[str, Marked] | None = None,
+    subjects: Mapping[str, Sequence[str]] | None = None,
     onto: Tensor | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -82,7 +104,10 @@ def embedding_map(
     Args:
         groups: name → `(n, dim)`, at most six.
         texts: name → the text of each vector; needed for the groups with labels.
-        labeled: name → a few rows that get a number on the map and their text below it.
+        labeled: name → a few rows that get a mark on the map and their text below it: a list of rows for the marks
+            1, 2, …, or row → its mark, such as {627: "A"}.
+        subjects: name → the subject of each vector, for groups whose points are colored by subject instead of as one;
+            "others" is gray.
         onto: `(m, dim)`, the vectors whose two strongest axes make the map; None for all that are drawn.
         ax: where to draw; None for a new figure.
 
@@ -98,28 +123,63 @@ def embedding_map(
     texts, labeled = texts or {}, labeled or {}
     places, words = _project_groups(groups, onto)
     _check_texts(groups, texts, needed=labeled)
-    rows = [(name, row) for name, chosen in labeled.items() for row in chosen]
-    for name, row in rows:
-        if not 0 <= row < len(groups[name]):
-            raise DataError(f"maps: cannot label row {row} of {name!r}: it has {len(groups[name])}.")
-    ax = axes_for(ax, 7.0, 5.0 + 0.22 * (len(rows) + (len(groups) > 1)))
+    marks = _marks(groups, labeled)
+    sets = _by_subject(places, subjects or {})
+    ax = axes_for(ax, WIDTH, HEIGHT + 1.6)
     count = sum(map(len, places.values()))
-    size = math.sqrt(min(40.0, max(5.0, 6000 / count)))  # in points: thousands must not become one blot
+    size = math.sqrt(min(45.0, max(9.0, 9000 / count)))  # in points: thousands must not become one blot
     handles: list[Line2D] = []
-    for name, style in styles(groups).items():
+    for name, style in _looks(sets).items():
         look = {"color": style["color"], "marker": style["marker"], "linestyle": "none", "markeredgewidth": 0}
-        ax.plot(*places[name].T.numpy(), **look, markersize=size, alpha=0.85 if count < _FEW else 0.5)
-        handles.append(Line2D([], [], **look, markersize=6, label=f"{name} ({len(places[name]):,})"))
+        grown = 1.5 if subjects and name != _OTHERS else 1.0  # what has a subject stands out
+        ax.plot(*sets[name].T.numpy(), **look, markersize=grown * size, alpha=0.85 if count < _FEW else 0.55)
+        handles.append(Line2D([], [], **look, markersize=7, label=f"{name} ({len(sets[name]):,})"))
     label_axes(ax, words["x"], words["y"])
-    ax.set_title(words["title"], fontsize=11)
+    ax.set_title(words["title"])
     ax.set_aspect("equal", adjustable="datalim")
-    _number_points(ax, [places[name][row].tolist() for name, row in rows])
-    for number, (name, row) in enumerate(rows, 1):
-        text = shorten(texts[name][row], _KEY)
-        handles.append(Line2D([], [], color="black", marker=f"${number}$", linestyle="none", label=text))
-    for entry in legend_below(ax, handles=handles).get_texts():
+    _mark_points(ax, [(places[name][row].tolist(), mark) for name, row, mark in marks])
+    for name, row, mark in marks:
+        text = wrapped(shorten(texts[name][row], _KEY), _KEY_WIDTH)
+        sign = rf"$\mathbf{{{mark}}}$"
+        handles.append(
+            Line2D([], [], color=INK, marker=sign, markersize=8, markeredgewidth=0, linestyle="none", label=text)
+        )
+    for entry in legend_beside(ax, handles=handles, labelspacing=0.8).get_texts():
         entry.set_parse_math(False)  # a price in dollars is no formula
     return ax
+
+
+def _marks(groups: Mapping[str, Tensor], labeled: Mapping[str, Marked]) -> list[tuple[str, int, str]]:
+    """Group, row and mark of every point that gets one; the rows of lists are numbered through."""
+    marks: list[tuple[str, int, str]] = []
+    for name, chosen in labeled.items():
+        for row in chosen:
+            if not 0 <= row < len(groups[name]):
+                raise DataError(f"maps: cannot label row {row} of {name!r}: it has {len(groups[name])}.")
+            mark = chosen[row] if isinstance(chosen, Mapping) else str(len(marks) + 1)
+            marks.append((name, row, mark))
+    return marks
+
+
+def _by_subject(places: Mapping[str, Tensor], subjects: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
+    """The places of each group, or of each subject in it: others first, so that they are drawn below."""
+    sets: dict[str, Tensor] = {}
+    for name, points in places.items():
+        named = subjects.get(name)
+        if named is None:
+            sets[name] = points
+            continue
+        if len(named) != len(points):
+            raise DataError(f"maps: each vector of {name!r} needs its subject; got {len(named)} for {len(points)}.")
+        for subject in sorted(dict.fromkeys(named), key=lambda subject: subject != _OTHERS):
+            chosen = torch.tensor([other == subject for other in named])
+            sets[subject] = torch.cat([sets[subject], points[chosen]]) if subject in sets else points[chosen]
+    return sets
+
+
+def _looks(sets: Mapping[str, Tensor]) -> dict[str, Style]:
+    looks = styles(name for name in sets if name != _OTHERS)
+    return {name: looks.get(name) or {"color": PALE_GRAY, "marker": "o"} for name in sets}
 
 
 def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, onto: Tensor | None = None) -> View:
@@ -159,7 +219,7 @@ def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, onto: Tensor | None
             hovertext=[f"<b>{plain_text(name)}</b><br>{_wrapped(text)}" for text in texts[name]],
             hoverinfo="text",
         )
-    line = {"gridcolor": "#DDDDDD", "zeroline": False, "linecolor": "black", "mirror": True, "ticks": "outside"}
+    line = {"gridcolor": GRID, "zeroline": False, "linecolor": "black", "mirror": True, "ticks": "outside"}
     figure.update_layout(
         template="none", paper_bgcolor="white", plot_bgcolor="white", width=760, height=600, hovermode="closest",
         font={"color": "black", "size": 13}, title={"text": words["title"], "font": {"size": 15}, "x": 0.5},
@@ -204,26 +264,28 @@ def _figure_of(ax: Axes) -> Figure:
     return ax.figure
 
 
-def _number_points(ax: Axes, places: Sequence[Any]) -> None:
-    """Writes 1, 2, … beside points: of eight sides, the one that is farthest from other numbers, then from points."""
+def _mark_points(ax: Axes, marks: Sequence[tuple[Any, str]]) -> None:
+    """Writes marks beside points: of eight sides, the one that is farthest from other marks, then from points."""
     ax.get_xlim()  # updates the scales
-    points = [tuple(ax.transData.transform(place) * 72 / ax.figure.dpi) for place in places]  # in points, as offsets
+    scale = 72 / ax.figure.dpi
+    points = [tuple(ax.transData.transform(place) * scale) for place, _ in marks]  # in points, as offsets
     written: list[tuple[float, float]] = []
-    for number, (place, (x, y)) in enumerate(zip(places, points, strict=True), 1):
-        sides = [(11, 11), (-11, 11), (11, -11), (-11, -11), (15, 0), (-15, 0), (0, 15), (0, -15)]
+    for (place, mark), (x, y) in zip(marks, points, strict=True):
+        sides = [(13, 13), (-13, 13), (13, -13), (-13, -13), (18, 0), (-18, 0), (0, 18), (0, -18)]
+        sides += [(2 * right, 2 * up) for right, up in sides]  # points at one place need a second ring
 
         def room(side: tuple[int, int], x: float = x, y: float = y) -> tuple[float, float]:
             spot = (x + side[0], y + side[1])
-            to_numbers = min((math.dist(spot, other) for other in written), default=20.0)
-            return min(20.0, to_numbers), min(math.dist(spot, point) for point in points)  # 20 clears two circles
+            to_marks = min((math.dist(spot, other) for other in written), default=22.0)
+            return min(22.0, to_marks), min(28.0, *(math.dist(spot, point) for point in points))  # 22: two circles
 
         right, up = max(sides, key=room)
         written.append((x + right, y + up))
-        ax.plot(*place, marker="o", markersize=7, markerfacecolor="none", markeredgecolor="black", zorder=3)
+        ax.plot(*place, marker="o", markersize=8, markerfacecolor="none", markeredgecolor=INK, zorder=3)
         ax.annotate(
-            str(number), place, xytext=(right, up), textcoords="offset points", ha="center", va="center",
-            weight="bold", fontsize=10, zorder=4, arrowprops={"arrowstyle": "-", "linewidth": 0.8},
-            bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.8},
+            mark, place, xytext=(right, up), textcoords="offset points", ha="center", va="center",
+            weight="bold", fontsize=SMALL, zorder=4, arrowprops={"arrowstyle": "-", "linewidth": 0.8, "color": INK},
+            bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": INK, "linewidth": 0.8},
         )  # fmt: skip
 
 

@@ -12,18 +12,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cubelib.errors import DataError
+from cubelib.views.labels import label_end, label_ends
+from cubelib.views.spreads import among_shuffles, before_and_after, similarity_histogram
 from cubelib.views.style import (
     BLUE,
     GRAY,
     GREEN,
+    HEIGHT,
+    LEGEND,
     ORANGE,
+    WIDTH,
+    Style,
     axes_for,
+    draw_across,
     label_axes,
-    legend_below,
-    legend_beside,
     new_axes,
     new_panels,
     side_by_side,
@@ -32,8 +36,10 @@ from cubelib.views.style import (
 
 __all__ = [
     "BLUE", "GRAY", "GREEN", "ORANGE", "among_shuffles", "before_and_after", "by_distance", "curves", "damage_curve",
-    "learning_curve", "new_axes", "panels", "rate_distortion", "side_by_side", "similarity_histogram",
+    "label_ends", "learning_curve", "new_axes", "panels", "rate_distortion", "side_by_side", "similarity_histogram",
 ]  # fmt: skip
+
+_FLAT = 2.0  # panels whose axes end in a larger ratio say so
 
 Curves = Mapping[str, Sequence[float]]
 Runs = Mapping[str, Sequence[float] | Sequence[Sequence[float]]]
@@ -69,20 +75,20 @@ def curves(
         [0.2, 0.6]
     """
     looks = styles([*runs, *(lines or {})])
-    ax = axes_for(ax, 10.0, 4.2)
+    ax = axes_for(ax)
     for name, values in runs.items():
         seeds = _seeds(name, values)  # (seeds, positions)
         positions = range(seeds.shape[1]) if x is None else x[: seeds.shape[1]]
         if len(seeds) > 1:
             ax.plot(positions, seeds.T, color=looks[name]["color"], linewidth=0.9, alpha=0.45)
-        ax.plot(positions, seeds.mean(0), **looks[name], markersize=4, linewidth=2, label=name)
+        ax.plot(positions, seeds.mean(0), **_thinned(looks[name], seeds.shape[1]), linewidth=2, label=name)
     for name, value in (lines or {}).items():
-        ax.axhline(value, **looks[name] | {"marker": "", "linestyle": "--"}, linewidth=1.2, label=name)
+        draw_across(ax, value, name, looks[name])
     whole = x is None or all(float(value).is_integer() for value in x)
     label_axes(ax, xlabel, ylabel, whole_numbers="x" if whole else None)
     if title:
         ax.set_title(title)
-    legend_beside(ax)
+    label_ends(ax)
     return ax
 
 
@@ -99,6 +105,11 @@ def _seeds(name: str, values: Sequence[float] | Sequence[Sequence[float]]) -> ND
     return seeds
 
 
+def _thinned(style: Style, points: int) -> dict[str, Any]:
+    """A style with about a dozen markers, however many points a curve has."""
+    return style | {"markersize": 5, "markevery": max(1, points // 12)}
+
+
 def learning_curve(
     history: Sequence[dict[str, Any]],
     metric: str,
@@ -113,7 +124,7 @@ def learning_curve(
     Args:
         history: rows of `CubeTrainer.training_history`.
         metric: the key to draw, such as "autoencoder_cosine_similarity".
-        label: name of the curve in the legend.
+        label: name of the curve, after "cube".
         lines: baseline → its value on the same items; at most five.
         least_span: the vertical axis covers at least this much, so that a tiny change looks tiny.
         ax: where to draw; None for a new figure.
@@ -123,16 +134,19 @@ def learning_curve(
     ax = axes_for(ax)
     epochs, values = [row["epoch"] for row in history], [row[metric] for row in history]
     best = max(range(len(history)), key=lambda epoch: history[epoch]["score"])  # whose weights training kept
-    ax.plot(epochs, values, **looks[cube], markersize=3, label=cube)
-    ax.plot(epochs[best], values[best], color=BLUE, marker="D", markersize=7, linestyle="none", label="kept")
+    (curve,) = ax.plot(epochs, values, **_thinned(looks[cube], len(values)), linewidth=2, label=cube)
+    ax.plot(epochs[best], values[best], color=curve.get_color(), marker="D", markersize=9, linestyle="none")
+    label_end(ax, curve, f"{cube}\n◆ kept: epoch {epochs[best]}")
     for name, value in (lines or {}).items():
-        ax.axhline(value, **looks[name] | {"marker": ""}, label=f"{name} {value:.4f}")
-    label_axes(ax, "epoch (0 = before training)", metric.split("_", 1)[1].replace("_", " "), whole_numbers="x")
+        draw_across(ax, value, f"{name} {value:.3f}", looks[name])
+    measure = metric.split("_", 1)[1]
+    name = {"mrr": "MRR"}.get(measure, measure.replace("_", " "))
+    label_axes(ax, "epoch (0 = before training)", name, whole_numbers="x")
     low, high = ax.get_ylim()
     widen = max(0.0, least_span - (high - low)) / 2
     ax.set_ylim(low - widen, high + widen)
     ax.ticklabel_format(axis="y", useOffset=False)
-    ax.legend(framealpha=0.9, edgecolor="white")  # can be read where a line runs through it
+    label_ends(ax)
     return ax
 
 
@@ -156,22 +170,26 @@ def rate_distortion(
 
     Example:
         >>> ax = rate_distortion([64, 128], {"PCA": [0.75, 0.85], "control": [0.29, 0.41]}, target=0.9)
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        >>> [text.get_text() for text in ax.texts]
         ['PCA', 'control', 'target 0.90']
     """
-    ax = axes_for(ax, 8.5, 4.2)
+    ax = axes_for(ax)
     overrides: list[dict[str, Any]] = [{"marker": "", "linestyle": "-"}, {"linestyle": ""}]
     for number, (name, style) in enumerate(styles(curves).items()):
         override = overrides[number] if number < len(overrides) else {}
-        ax.plot(sizes, curves[name], **style | override, markersize=6, label=name)
-    for value, name, linestyle in ((target, "target", "--"), (floor, "mean vector", ":")):
-        if value is not None:
-            ax.axhline(value, color=GRAY, linestyle=linestyle, linewidth=1, label=f"{name} {value:.2f}")
+        ax.plot(sizes, curves[name], **style | override, markersize=6, linewidth=2, label=name)
+    _draw_constants(ax, {"target": target, "mean vector": floor})
     ax.set_xticks(sizes)
     ax.set_ylim(0, 1.02)
     label_axes(ax, "numbers in the code", "mean cosine with the input")
-    legend_beside(ax)
+    label_ends(ax)
     return ax
+
+
+def _draw_constants(ax: Axes, values: Mapping[str, float | None]) -> None:
+    for name, value in values.items():
+        if value is not None:
+            draw_across(ax, value, f"{name} {value:.2f}", styles([name])[name])
 
 
 def damage_curve(damage: Mapping[str, Any], *, floor: float | None = None, ax: Axes | None = None) -> Axes:
@@ -185,67 +203,21 @@ def damage_curve(damage: Mapping[str, Any], *, floor: float | None = None, ax: A
     Example:
         >>> cube = {"mean": [0.9, 0.5], "deviation": [0.0, 0.1]}
         >>> ax = damage_curve({"shares": [0.0, 0.2], "models": {"cube": cube}}, floor=0.3)
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['mean vector 0.30', 'cube']
+        >>> [text.get_text() for text in ax.texts]
+        ['cube', 'mean vector 0.30']
     """
     ax = axes_for(ax)
     percent = [100 * share for share in damage["shares"]]
     for name, style in styles(damage["models"]).items():
         model = damage["models"][name]
         spread = model["deviation"] if any(model["deviation"]) else None
-        ax.errorbar(percent, model["mean"], yerr=spread, **style, markersize=5, capsize=3, label=name)
-    if floor is not None:
-        ax.axhline(floor, color=GRAY, linestyle=":", linewidth=1, label=f"mean vector {floor:.2f}")
+        bars = ax.errorbar(percent, model["mean"], yerr=spread, **style, markersize=6, linewidth=2, capsize=3)
+        bars.lines[0].set_label(name)
+    _draw_constants(ax, {"mean vector": floor})
     ax.set_xticks(percent, [f"{value:g}" for value in percent])
     ax.set_ylim(0, 1.02)
     label_axes(ax, "dead cells or hidden units, %", "mean cosine with the target")
-    ax.legend(frameon=False, fontsize=9)
-    return ax
-
-
-def similarity_histogram(
-    before: Tensor,
-    after: Tensor,
-    *,
-    target: float | None = None,
-    labels: tuple[str, str] = ("before training", "after training"),
-    ax: Axes | None = None,
-) -> Axes:
-    """How the cosines of items with their targets are spread, before training and after it.
-
-    Before is a gray area, after a blue outline, so that both are visible where they coincide.
-
-    Args:
-        before: cosine of each item, `(n,)`, −1 … 1.
-        after: the same items after training, `(n,)`.
-        target: a cosine to reach, drawn as a line.
-        labels: names of the two; the legend adds their means.
-        ax: where to draw; None for a new figure.
-
-    Raises:
-        DataError: not one cosine for each item.
-
-    Example:
-        >>> import torch
-        >>> ax = similarity_histogram(torch.tensor([0.5, 0.7]), torch.tensor([0.8, 0.9]), target=0.9)
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['before training, mean 0.600', 'after training, mean 0.850', 'target 0.90']
-    """
-    if before.ndim != 1 or before.shape != after.shape or not len(before):
-        raise DataError(
-            f"plots.similarity_histogram: takes a cosine for each of the same items, (n,) twice; got "
-            f"{tuple(before.shape)} and {tuple(after.shape)}."
-        )
-    ax = axes_for(ax)
-    low, high = min(float(before.min()), float(after.min())), max(float(before.max()), float(after.max()))
-    edges = [low + (high - low or 0.01) * step / 30 for step in range(31)]
-    old, new = (f"{label}, mean {values.mean():.3f}" for label, values in zip(labels, (before, after), strict=True))
-    ax.hist(before.numpy(), edges, color=GRAY, alpha=0.4, label=old)
-    ax.hist(after.numpy(), edges, color=BLUE, histtype="step", linewidth=2, label=new)
-    if target is not None:
-        ax.axvline(target, color=ORANGE, linestyle="--", label=f"target {target:.2f}")
-    label_axes(ax, "cosine with the target", "test items", whole_numbers="y")
-    ax.legend(frameon=False, fontsize=9)
+    label_ends(ax)
     return ax
 
 
@@ -255,8 +227,8 @@ def panels(
     *,
     xlabel: str,
     lines: Mapping[str, Mapping[str, float]] | None = None,
-    width: float = 10.0,
-    height: float = 4.2,
+    width: float = WIDTH,
+    height: float = HEIGHT,
 ) -> Figure:
     """Several metrics of the same models over one axis: a panel for each metric, a curve for each model.
 
@@ -264,38 +236,44 @@ def panels(
         x: where the curves were measured; a shorter curve ends earlier, a longer one is a ValueError.
         metrics: metric → model → values.
         xlabel: label of the horizontal axis.
-        lines: metric → name → a constant, drawn as a gray line.
+        lines: metric → name → a constant, drawn as a line across the panel.
         width: in inches.
         height: in inches.
 
     Returns:
-        The figure, with one legend for all panels below them.
+        The figure; up to two panels have names at the ends of the curves, more have one legend below them.
 
     Example:
         >>> curves = {"cosine": {"cube": [0.3, 0.4]}, "MRR": {"cube": [0.5, 0.4], "control": [0.5, 0.0]}}
         >>> figure = panels([0, 1], curves, xlabel="epoch", lines={"MRR": {"no model": 0.5}})
-        >>> [ax.get_ylabel() for ax in figure.axes], [text.get_text() for text in figure.legends[0].get_texts()]
-        (['cosine', 'MRR'], ['cube', 'control', 'no model'])
+        >>> [ax.get_ylabel() for ax in figure.axes], [text.get_text() for text in figure.axes[1].texts]
+        (['cosine', 'MRR'], ['no model', 'cube', 'control'])
     """
-    looks = styles(name for curves in metrics.values() for name in curves)
-    constants = list(dict.fromkeys(name for values in (lines or {}).values() for name in values))
+    lines = lines or {}
+    curve_names = [name for curves in metrics.values() for name in curves]
+    looks = styles([*curve_names, *(name for constants in lines.values() for name in constants)])
     whole = all(float(value).is_integer() for value in x)
     handles = {}
     figure, all_axes = new_panels(len(metrics), width, height)
     for ax, (metric, curves) in zip(all_axes, metrics.items(), strict=True):
-        for name, value in (lines or {}).get(metric, {}).items():
-            linestyle = "--" if name == constants[0] else ":"
-            handles[name] = ax.axhline(value, color=GRAY, linestyle=linestyle, linewidth=1.5)
+        for name, value in lines.get(metric, {}).items():
+            handles[name] = draw_across(ax, value, name, looks[name])
         for name, values in curves.items():
-            (handles[name],) = ax.plot(x[: len(values)], values, **looks[name], markersize=5, label=name)
+            (handles[name],) = ax.plot(x[: len(values)], values, **looks[name], markersize=5, linewidth=2, label=name)
         label_axes(ax, xlabel, metric, whole_numbers="x" if whole else None)
-    order = [name for name in (*looks, *constants) if name in handles]
-    figure.legend([handles[name] for name in order], order, loc="outside lower center", ncols=3, frameon=False)
+        if len(metrics) <= 2:
+            label_ends(ax)
+    if len(metrics) > 2:
+        order = [name for name in looks if name in handles]
+        figure.legend([handles[name] for name in order], order, loc="outside lower left", ncols=3, **LEGEND)
     return figure
 
 
 def by_distance(panels: Mapping[str, Curves], *, floors: Mapping[str, float] | None = None) -> Figure:
     """How strongly cells correlate against how far apart they are; a panel for each kind of data.
+
+    Every panel begins at zero and ends where its own curves do, so that curves far below those of another panel can
+    be told apart. If the ends differ much, each panel says where it ends.
 
     Args:
         panels: title → curve → mean |correlation| of cells 1, 2, … steps apart.
@@ -304,79 +282,20 @@ def by_distance(panels: Mapping[str, Curves], *, floors: Mapping[str, float] | N
     Example:
         >>> correlations = {"row_major": [0.7, 0.4], "random": [0.2, 0.2]}
         >>> figure = by_distance({"pictures": correlations}, floors={"pictures": 0.1})
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+        >>> [text.get_text() for text in figure.axes[0].texts]
         ['row_major', 'random', 'unrelated numbers']
     """
-    figure, all_axes = new_panels(len(panels), 1.0 + 4.2 * len(panels), 3.6, sharey=True)
-    for ax, (title, curves) in zip(all_axes, panels.items(), strict=True):
+    figure, all_axes = new_panels(len(panels), max(WIDTH, 5.1 * len(panels)))
+    tops = [1.08 * max(max(values) for values in curves.values()) for curves in panels.values()]
+    for ax, top, (title, curves) in zip(all_axes, tops, panels.items(), strict=True):
         for name, style in styles(curves).items():
-            ax.plot(range(1, len(curves[name]) + 1), curves[name], **style, markersize=5, label=name)
+            steps = range(1, len(curves[name]) + 1)
+            ax.plot(steps, curves[name], **style, markersize=5, linewidth=2, label=name)
         if floors and title in floors:
-            ax.axhline(floors[title], color=GRAY, linestyle=":", linewidth=1, label="unrelated numbers")
-        ax.set_title(title)
-        label_axes(ax, "steps between two cells", whole_numbers="x")
-        ax.legend(frameon=False, fontsize=9)
-    all_axes[0].set_ylim(bottom=0)
-    all_axes[0].set_ylabel("mean |correlation|")
+            draw_across(ax, floors[title], "unrelated numbers", styles(["chance"])["chance"])
+        far_apart = max(tops) > _FLAT * min(tops)
+        note = f"\n(this axis ends at {top:.2g})" if far_apart else ""
+        ax.set(title=title, ylim=(0, top))
+        label_axes(ax, "steps between two cells", f"mean |correlation|{note}", whole_numbers="x")
+        label_ends(ax)
     return figure
-
-
-def among_shuffles(
-    shuffles: Tensor, layouts: Mapping[str, float], *, limits: tuple[float, float], ax: Axes | None = None
-) -> Axes:
-    """The mean cosine of layouts beside their control: a histogram of random layouts, and a mark for each with a name.
-
-    Args:
-        shuffles: the cosine of each random layout, `(n,)`.
-        layouts: name → its cosine.
-        limits: ends of the horizontal axis.
-        ax: where to draw; None for a new figure.
-
-    Example:
-        >>> import torch
-        >>> ax = among_shuffles(torch.tensor([0.57, 0.58]), {"row_major": 0.57, "pca": 0.94}, limits=(0, 1))
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['2 random layouts', 'row_major 0.570', 'pca 0.940']
-    """
-    ax = axes_for(ax)
-    name = f"{len(shuffles)} random layouts"
-    counts, _, _ = ax.hist(shuffles.cpu().numpy(), 40, range=limits, color="#BBBBBB", edgecolor=GRAY, label=name)
-    top = float(max(counts)) or 1.0
-    for number, (name, style) in enumerate(styles(layouts).items()):
-        height = top * (1.12 + 0.12 * number)
-        ax.vlines(layouts[name], 0, height, color=style["color"], linewidth=1.2)
-        ax.plot(layouts[name], height, **style | {"linestyle": ""}, markersize=7, label=f"{name} {layouts[name]:.3f}")
-    ax.set(xlim=limits, ylim=(0, top * (1.15 + 0.12 * len(layouts))))
-    label_axes(ax, "mean cosine with the input", "random layouts", grid="x", whole_numbers="y")
-    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= top])  # nothing to count above the bars
-    legend_below(ax, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2)
-    return ax
-
-
-def before_and_after(before: Curves, after: Curves) -> Axes:
-    """A line for each layout and seed, from the untrained cube to the trained one.
-
-    Args:
-        before: layout → its cosine for each seed.
-        after: the same after training.
-
-    Example:
-        >>> ax = before_and_after({"random": [0.57, 0.59]}, {"random": [0.65, 0.66]})
-        >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['untrained', 'trained']
-    """
-    ax = new_axes(7.0, 3.4)
-    starts = [value for seeds in before.values() for value in seeds]
-    ends = [value for name in before for value in after[name]]
-    heights = []
-    for row, seeds in enumerate(before.values()):
-        heights += [row + 0.16 * (2 * seed - len(seeds) + 1) for seed in range(len(seeds))]
-    ax.hlines(heights, starts, ends, color=GRAY, linewidth=1)
-    ax.plot(starts, heights, "o", color=GRAY, markerfacecolor="white", label="untrained")
-    ax.plot(ends, heights, "D", color=BLUE, markersize=5, label="trained")
-    ax.set_yticks(range(len(before)), list(before))
-    ax.invert_yaxis()
-    ax.set_xlim(min(0.5, min(starts + ends) - 0.05), 1)
-    label_axes(ax, "mean cosine with the input", "layout, a line for each seed", grid="x")
-    legend_below(ax, ncols=2)
-    return ax

@@ -20,7 +20,7 @@ from cubelib.evaluation.table import CUBE, LABELS, TaskReport
 from cubelib.files import reason, written_aside
 from cubelib.training.trainer import CubeTrainer
 from cubelib.views import plots
-from cubelib.views.style import new_figure
+from cubelib.views.style import WIDTH, add_panels, new_figure, new_panels
 from cubelib.views.view3d.static import png
 
 
@@ -147,8 +147,8 @@ def _curves(reports: Sequence[TaskReport]) -> Figure:
     """One row for each task that has curves."""
     shown = [report for report in reports if report.curves]
     columns = max(len(report.curves) for report in shown)
-    figure = new_figure(5.5 * columns, 3.6 * len(shown))
-    for axes, report in zip(figure.subplots(len(shown), columns, squeeze=False), shown, strict=True):
+    figure = new_figure(WIDTH, 4.0 * len(shown))
+    for axes, report in zip(add_panels(figure, len(shown), columns), shown, strict=True):
         with_mean = any(row.model == MeanTarget.name for row in report.rows)
         floor = report.value(MeanTarget.name, "cosine_similarity") if with_mean else None
         plots.damage_curve(report.curves["damage"], floor=floor, ax=axes[0])
@@ -159,7 +159,6 @@ def _curves(reports: Sequence[TaskReport]) -> Figure:
             target = report.target if report.target <= 1 else None
             plots.rate_distortion(rate["latent_dims"], models, target=target, floor=floor, ax=axes[1])
             axes[1].set_title(f"{report.task.capitalize()}: narrower codes")
-            axes[1].legend(frameon=False, fontsize=9, loc="center right")
         elif columns == 2:
             axes[1].axis("off")
     return figure
@@ -167,8 +166,8 @@ def _curves(reports: Sequence[TaskReport]) -> Figure:
 
 def _histogram(report: TaskReport) -> Figure:
     before, after = (report.row(model).per_item["cosine_similarity"] for model in (report.before, CUBE))
-    figure = new_figure(7.0, 4.0)
-    ax = plots.similarity_histogram(before, after, target=report.target, ax=figure.subplots())
+    figure, (ax,) = new_panels(1)
+    plots.similarity_histogram(before, after, target=report.target, ax=ax)
     ax.set_title(f"{report.task.capitalize()}: {len(after):,} test items")
     return figure
 
@@ -177,10 +176,10 @@ def _overview(reports: Sequence[TaskReport], trainer: CubeTrainer) -> Figure:
     """For each task the learning curve and below it the table, for a slide."""
     tables = [_plain_table(report) for report in reports]
     heights = [0.2 * len(table.splitlines()) for table in tables]  # inches
-    figure = new_figure(9.5, sum(heights) + 4.5 * len(reports))
+    figure = new_figure(WIDTH, sum(heights) + 4.5 * len(reports))
     parts = figure.subfigures(len(reports), squeeze=False, height_ratios=[height + 4.5 for height in heights])[:, 0]
     for report, part, table, height in zip(reports, parts, tables, heights, strict=True):
-        curve, text = part.subplots(2, height_ratios=[4.5, height])
+        (curve,), (text,) = add_panels(part, 2, 1, height_ratios=[4.5, height])
         if trainer.training_history:
             _draw_learning_curve(report, trainer, curve)
         curve.set_visible(bool(trainer.training_history))
@@ -199,8 +198,8 @@ def _plain_table(report: TaskReport) -> str:
 
 
 def _learning_curve(report: TaskReport, trainer: CubeTrainer) -> Figure:
-    figure = new_figure(7.0, 4.0)
-    _draw_learning_curve(report, trainer, figure.subplots())
+    figure, (ax,) = new_panels(1)
+    _draw_learning_curve(report, trainer, ax)
     return figure
 
 
