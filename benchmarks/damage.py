@@ -78,11 +78,11 @@ LINES = {
     "no bottleneck, cell damage 0.05": Line(SHARED | {"bottleneck": None, "cell_damage": 0.05}, final=True),
 }
 PICTURE = {
-    "trained for it, 24 channels": "cell damage 0.05, 24 channels",
-    "trained for it": "cell damage 0.05",
-    "cell dropout instead": "cell dropout 0.3",
+    "cube, trained for it, 24 channels": "cell damage 0.05, 24 channels",
+    "cube, trained for it": "cell damage 0.05",
+    "cube, cell dropout instead (control)": "cell dropout 0.3",
     "MLP autoencoder": "MLP autoencoder",
-    "only the dead of three planes": "untrained, only the dead of planes 0, 3 and 7",
+    "bound: only the dead of three planes": "untrained, only the dead of planes 0, 3 and 7",
 }
 
 

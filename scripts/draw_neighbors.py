@@ -10,23 +10,24 @@ from itertools import takewhile
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from cubelib.views.style import BLUE, GRAY, GREEN, ORANGE
+from cubelib.views.labels import label_ends
+from cubelib.views.style import label_axes, new_panels, styles
 
 DOCS = Path(__file__).parents[1] / "docs"
+# Row of a table → its name in the picture.
 LEARNING = {
-    "cube, 12,608 weights": (BLUE, "-", "cube"),
-    "ridge regression": (ORANGE, "-", "ridge regression"),
-    "MLP, 394,240 weights": (GREEN, "-", "MLP"),
-    "cube, 12,608 weights, numbers dealt out at random": (BLUE, ":", "cube, numbers dealt out at random"),
+    "cube, 12,608 weights": "cube",
+    "ridge regression": "ridge regression",
+    "MLP, 394,240 weights": "MLP",
+    "cube, 12,608 weights, numbers dealt out at random": "cube, numbers dealt out at random",
 }
 REPAIR = {
-    "bound": (GRAY, "--", "bound"),
-    "rule written by hand": (GRAY, ":", "rule written by hand"),
-    "trained at depth 8, 15,424 weights": (BLUE, "-", "cube, trained at depth 8"),
-    "whole plane, wide, tied, 2,361,600 weights": (GREEN, "-", "network that sees the whole plane"),
-    "untrained": (ORANGE, "-", "untrained cube"),
+    "bound": "bound",
+    "rule written by hand": "rule written by hand",
+    "trained at depth 8, 15,424 weights": "cube, trained",
+    "whole plane, wide, tied, 2,361,600 weights": "network that sees the whole plane",
+    "untrained": "untrained cube",
 }
 
 
@@ -42,26 +43,26 @@ def read_table(text: str, corner: str) -> tuple[list[int], dict[str, list[float]
     return positions, values
 
 
-def draw(ax: Axes, text: str, corner: str, styles: dict[str, tuple[str, str, str]]) -> None:
-    """One line for each of the styles."""
+def draw(ax: Axes, text: str, corner: str, names: dict[str, str], xlabel: str, ylabel: str) -> None:
+    """One curve for each of the names."""
     positions, values = read_table(text, corner)
-    for name, (color, line, label) in styles.items():
-        ax.plot(positions, values[name], line, color=color, marker="o", markersize=4, label=label)
+    looks = styles(names.values())
+    for row, name in names.items():
+        ax.plot(positions, values[row], **looks[name], markersize=5, linewidth=2, label=name)
+    label_axes(ax, xlabel, ylabel)
     ax.set(xscale="log", xticks=positions, xticklabels=map(str, positions), ylim=(0, 1.04))
     ax.minorticks_off()
-    ax.grid(alpha=0.25)
-    ax.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    label_ends(ax)
 
 
 def main() -> None:
     """Draws one example and repair side by side."""
     text = (DOCS / "neighbours.md").read_text(encoding="utf-8")
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    draw(left, text, "MRR", LEARNING)
-    left.set(title="A rule from one example", xlabel="training pairs", ylabel="MRR among 150")
-    draw(right, text, "cosine, 5 % dead", REPAIR)
-    right.set(title="5 % of all cells dead", xlabel="depth of the lattice", ylabel="cosine")
+    figure, (left, right) = new_panels(2, height=4.6)
+    draw(left, text, "MRR", LEARNING, "training pairs", "MRR among 150")
+    left.set_title("A rule from one example")
+    draw(right, text, "cosine, 5 % dead", REPAIR, "depth of the lattice", "cosine")
+    right.set_title("5 % of all cells dead")
     figure.savefig(DOCS / "neighbours.png", dpi=150)
 
 

@@ -151,8 +151,8 @@ def plot_cheats(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> F
         >>> one, high, low = Interval(1.0, 1.0, 1.0), Interval(0.9, 0.8, 1.0), Interval(0.1, 0.0, 0.2)
         >>> figure = plot_cheats({"A": {"on training items": {"A": one, "honest": one},
         ...                             "on held-out items": {"A": low, "honest": high}}})
-        >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
-        ['on training items', 'on held-out items']
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['1.00', '1.00', '0.10', '0.90']
     """
     figure, all_axes = new_panels(len(panels), max(WIDTH, 3.4 * len(panels)), 4.6, sharey=True)
     for ax, (title, metrics) in zip(all_axes, panels.items(), strict=True):

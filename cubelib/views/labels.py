@@ -49,8 +49,8 @@ class EndLabel(Annotation):
             fontsize=SIZE,
             color=readable(color),
             parse_math=False,
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.8, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3,
-                        "relpos": (0.0, 0.5)},
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.8, "alpha": 0.6, "shrinkA": 2, "shrinkB": 0,
+                        "relpos": (0.0, 0.5), "patchA": None},
         )  # fmt: skip
         ax.add_artist(self)
         self.set_clip_on(False)

@@ -157,6 +157,8 @@ def _marks(groups: Mapping[str, Tensor], labeled: Mapping[str, Marked]) -> list[
             if not 0 <= row < len(groups[name]):
                 raise DataError(f"maps: cannot label row {row} of {name!r}: it has {len(groups[name])}.")
             mark = chosen[row] if isinstance(chosen, Mapping) else str(len(marks) + 1)
+            if not mark.isalnum():
+                raise DataError(f"maps: a mark is letters and digits, such as 'A'; got {mark!r} for row {row}.")
             marks.append((name, row, mark))
     return marks
 

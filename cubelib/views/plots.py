@@ -39,6 +39,7 @@ __all__ = [
     "label_ends", "learning_curve", "new_axes", "panels", "rate_distortion", "side_by_side", "similarity_histogram",
 ]  # fmt: skip
 
+_LETTERS = 120  # of a legend across the whole figure, with its samples
 _FLAT = 2.0  # panels whose axes end in a larger ratio say so
 
 Curves = Mapping[str, Sequence[float]]
@@ -265,7 +266,8 @@ def panels(
             label_ends(ax)
     if len(metrics) > 2:
         order = [name for name in looks if name in handles]
-        figure.legend([handles[name] for name in order], order, loc="outside lower left", ncols=3, **LEGEND)
+        columns = max(1, _LETTERS // (10 + max(map(len, order))))
+        figure.legend([handles[name] for name in order], order, loc="outside lower left", ncols=columns, **LEGEND)
     return figure
 
 

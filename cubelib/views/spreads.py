@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from cubelib.errors import DataError
-from cubelib.views.labels import SIZE, readable
+from cubelib.views.labels import SIZE, readable, wrapped
 from cubelib.views.style import (
     BLUE,
     FRAME,
@@ -25,6 +25,7 @@ from cubelib.views.style import (
 )
 
 Curves = Mapping[str, Sequence[float]]
+_LETTERS = 90  # of a legend across the whole figure
 _CUBES = ("before training", "after training")
 
 
@@ -65,7 +66,11 @@ def similarity_histogram(
     ax = axes_for(ax)
     low, high = min(float(before.min()), float(after.min())), max(float(before.max()), float(after.max()))
     edges = [low + (high - low or 0.01) * step / 30 for step in range(31)]
-    old, new = (f"{label}, mean {values.mean():.3f}" for label, values in zip(labels, (before, after), strict=True))
+    room = _LETTERS // len(ax.figure.axes)
+    old, new = (
+        wrapped(f"{label}, mean {values.mean():.3f}", room)
+        for label, values in zip(labels, (before, after), strict=True)
+    )
     area, outline = (PALE_BLUE, BLUE) if labels == _CUBES else (PALE_GRAY, "#2F4B7C")
     ax.hist(before.numpy(), edges, color=area, alpha=0.6, label=old)
     ax.hist(after.numpy(), edges, color=outline, histtype="step", linewidth=2.2, label=new)

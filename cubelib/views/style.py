@@ -90,8 +90,8 @@ _MEANINGS: tuple[tuple[str, Style], ...] = (
     (r"chance|guess|luck", _style(PALE_GRAY, ">", "--")),
     (r"(.*\b)?control|random|shuffl|permut|mixed", _style("#7A7A7A", "X", _DOTS)),
     (r"target|bound|ceiling|best possible|perfect", _style(BLACK, "H", "--")),
-    (r"train(ing)?\b", _style(TRAINING, "s", "--")),
-    (r"held.out|validation|test\b|new (answers|wordings|questions)", _style(HELD_OUT, "o", "-")),
+    (r"([\d,]+ )?train(ing)?\b", _style(TRAINING, "s", "--")),
+    (r"([\d,]+ )?(held.out|validation|test\b|new (answers|wordings|questions))", _style(HELD_OUT, "o", "-")),
     (r"teacher", _style("#2F4B7C", "o", "-")),
     (r"MSE|mse|row_major", _style(_SALMON, "s", "-")),
     (r"cosine|spectral", _style(_LAVENDER, "^", "--")),
@@ -170,6 +170,8 @@ def _candidates(name: str) -> list[Style]:
 class HouseAxes(Axes):
     """Axes with a pale frame at the left and below and a bold title at the left; long titles and labels wrap."""
 
+    room: tuple[float, float] | None = None  # width and height for titles and labels, in pixels; None for the axes' own
+
     def clear(self) -> None:
         """Back to empty axes in this style; matplotlib calls it for new ones too."""
         super().clear()
@@ -180,8 +182,8 @@ class HouseAxes(Axes):
         self.set_axisbelow(True)
         for label in (self.xaxis.label, self.yaxis.label):
             label.set(fontsize=TEXT, color=INK)
-        _wrap(self.xaxis.label, lambda: self.bbox.width)
-        _wrap(self.yaxis.label, lambda: self.bbox.height)
+        _wrap(self.xaxis.label, lambda: self._room()[0])
+        _wrap(self.yaxis.label, lambda: self._room()[1])
 
     def set_title(self, label: str, *args: Any, **options: Any) -> Text:
         """As matplotlib's, but at the left and bold unless told otherwise."""
@@ -189,18 +191,38 @@ class HouseAxes(Axes):
         if len(args) < 2:  # the second is the place
             look["loc"] = "left"
         title = super().set_title(label, *args, **look | options)
-        _wrap(title, lambda: self.bbox.width)
+        _wrap(title, lambda: self._room()[0])
         return title
 
     def get_title(self, loc: Literal["left", "center", "right"] = "left") -> str:
         """The title at the left unless told otherwise."""
         return super().get_title(loc)
 
+    def _room(self) -> tuple[float, float]:
+        return self.room or (self.bbox.width, self.bbox.height)
+
 
 def _wrap(text: Text, room: Callable[[], float]) -> None:
     """Breaks a text into lines of at most so many pixels. Matplotlib itself breaks at the edge of the figure only."""
     text.set_wrap(True)
     text._get_wrap_line_width = room  # type: ignore[attr-defined]
+
+
+class _Layout(ConstrainedLayoutEngine):
+    """Matplotlib's layout, done twice.
+
+    The size of the axes decides how titles and labels break into lines, and these lines decide the size of the axes.
+    So the first time finds how much room there is, and the second keeps to it.
+    """
+
+    def execute(self, fig: Figure) -> Any:
+        house = [ax for ax in fig.axes if isinstance(ax, HouseAxes)]
+        for ax in house:
+            ax.room = None
+        super().execute(fig)
+        for ax in house:
+            ax.room = (ax.bbox.width, ax.bbox.height)
+        return super().execute(fig)
 
 
 class HouseFigure(Figure):
@@ -218,7 +240,7 @@ class HouseFigure(Figure):
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
     """An opaque white figure of this size in inches, without touching pyplot's state."""
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.03, hspace=0.04)
+    layout = _Layout(w_pad=0.08, h_pad=0.08, wspace=0.03, hspace=0.04)
     return HouseFigure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
 
 

@@ -29,7 +29,9 @@ def test_heatmaps_share_one_scale_and_show_each_matrix():
     panels = {"a": torch.tensor([[1.0, 2.0], [3.0, 4.0]]), "b": torch.tensor([[0.0, 8.0], [0.0, 0.0]])}
     first, second, _ = heatmaps.heatmaps(panels, label="variance").axes
     assert first.images[0].get_array().tolist() == panels["a"].tolist()
-    assert second.images[0].get_array().tolist() == panels["b"].tolist()
+    shown = second.images[0].get_array()
+    assert shown.tolist() == [[None, 8.0], [None, None]]  # zeros are pale
+    assert tuple(second.images[0].to_rgba(shown, norm=True)[0, 0]) == pytest.approx(SILENT)
     assert {ax.images[0].get_clim() for ax in (first, second)} == {(0.0, 8.0)}
 
 
@@ -39,6 +41,17 @@ def test_scales_are_diverging_or_logarithmic_if_asked():
     figure = heatmaps.heatmaps({"a": torch.tensor([[0.0, 1.0]])}, label="x", lowest=0.01, stacked=True)
     image = figure.axes[0].images[0]
     assert isinstance(image.norm, LogNorm) and image.get_array().tolist() == [[pytest.approx(0.01), 1.0]]
+
+
+def test_whole_numbers_are_written_into_small_matrices_only():
+    def written(panel, **options):
+        return [text.get_text() for text in heatmaps.heatmaps({"a": panel}, label="x", **options).axes[0].texts]
+
+    assert written(torch.tensor([[0.0, 12.0], [3.0, 99.0]])) == ["0", "12", "3", "99"]
+    unwritten = [torch.tensor([[0.5, 1.0]]), torch.tensor([[100.0]]), torch.tensor([[-1.0]]), torch.ones(11, 2)]
+    assert not any(written(panel) for panel in unwritten)
+    label = heatmaps.heatmaps({"a": torch.tensor([[0.0, 5.0]])}, label="marks").axes[1].get_ylabel()
+    assert label == "marks\n(pale gray: 0)"
 
 
 @pytest.mark.parametrize("panels", [{"a": torch.ones(3)}, {"a": torch.ones(2, 2), "b": torch.ones(2, 3)}, {}])

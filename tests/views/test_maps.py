@@ -91,7 +91,7 @@ def test_groups_share_one_map_and_differ_in_marker_and_color(cloud):
     assert ax.get_aspect() == 1 and to_hex(ax.figure.get_facecolor()) == "#ffffff"
 
 
-def test_labeled_points_have_a_number_and_their_text_below():
+def test_labeled_points_have_a_number_and_their_text_beside_the_map():
     texts = {"cross": ["north", "a $\\price of $6", "a  long\ntext " + "x" * 99, "_left"]}
     ax = embedding_map({"cross": CROSS}, texts=texts, labeled={"cross": [1, 2, 3]})
     assert [(note.get_text(), [round(x, 4) for x in note.xy]) for note in ax.texts] == [
@@ -99,9 +99,35 @@ def test_labeled_points_have_a_number_and_their_text_below():
         ("2", [3.0, 0.0]),
         ("3", [-3.0, 0.0]),
     ]
-    assert legend(ax)[1:] == ["“a $\\price of $6”", f"“a long text {'x' * 57}…”", "“_left”"]
+    assert legend(ax)[1:] == ["“a $\\price of $6”", f"“a long text {'x' * 23}\n{'x' * 34}…”", "“_left”"]
     assert not any(text.get_parse_math() for text in ax.get_legend().get_texts())
     drawn(ax)  # would raise on a formula that is none
+
+
+def test_marks_are_those_given():
+    texts = {"cross": ["north", "south", "east", "west"]}
+    ax = embedding_map({"cross": CROSS}, texts=texts, labeled={"cross": {2: "C", 0: "A"}})
+    assert [(note.get_text(), [round(x, 4) for x in note.xy]) for note in ax.texts] == [
+        ("C", [3.0, 0.0]),
+        ("A", [0.0, 2.0]),
+    ]
+    assert legend(ax)[1:] == ["“east”", "“north”"]
+    with pytest.raises(DataError, match="a mark is letters and digits"):
+        embedding_map({"cross": CROSS}, texts=texts, labeled={"cross": {2: "$"}})
+
+
+def test_points_are_colored_by_subject():
+    subjects = ["food", "others", "food", "animals"]
+    ax = embedding_map({"cross": CROSS}, subjects={"cross": subjects})
+    places, _ = project(CROSS)
+    (food,) = (line for line in ax.lines if len(line.get_xdata()) == 2)
+    np.testing.assert_allclose(food.get_xydata(), places[[0, 2]], atol=1e-6)
+    assert legend(ax) == ["others (1)", "food (2)", "animals (1)"]
+    assert len({line.get_color() for line in ax.lines}) == 3
+    alone = embedding_map({"cross": CROSS}, subjects={"cross": ["food"] * 4}).lines[0]
+    assert alone.get_color() == food.get_color()
+    with pytest.raises(DataError, match="each vector of 'cross' needs its subject; got 3 for 4"):
+        embedding_map({"cross": CROSS}, subjects={"cross": subjects[:3]})
 
 
 def test_numbers_of_points_in_one_place_do_not_lie_on_one_another():
