@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cubelib.data import readers
+from cubelib.data.readers.rows import BadRows
 from cubelib.data.vectors import Array, VectorFile, blocks, check_vectors, take
 from cubelib.errors import DataError
 
@@ -295,6 +296,7 @@ class DialogueDataset(EmbeddingDataset):
         encoder: Encoder | None = None,
         question: str = "question",
         answer: str = "answer",
+        bad_rows: BadRows = "error",
     ) -> DialogueDataset:
         """The questions and answers of a file, or their vectors.
 
@@ -304,6 +306,7 @@ class DialogueDataset(EmbeddingDataset):
             encoder: encodes the texts.
             question: the column, or array of vectors, with the questions.
             answer: the column, or array of vectors, with the answers.
+            bad_rows: "error" raises at the first row of a table that cannot be used, "skip" leaves such rows out.
 
         Raises:
             DataError: the file, a column or a row cannot be used; the message names the line.
@@ -317,7 +320,7 @@ class DialogueDataset(EmbeddingDataset):
         """
         if encoder is None:
             return cls(readers.open_vectors(path, question), readers.open_vectors(path, answer))
-        return cls.from_pairs(readers.read_pairs(path, question, answer), encoder)
+        return cls.from_pairs(readers.read_pairs(path, question, answer, bad_rows=bad_rows), encoder)
 
     @classmethod
     def from_conversations(
@@ -336,17 +339,14 @@ class DialogueDataset(EmbeddingDataset):
             answer_role: only turns of this role are answers, such as "assistant"; None: all but the first are.
 
         Raises:
-            DataError: a conversation of fewer than two turns, a turn without words, a context below 1, or a role that
-                answers nothing.
+            DataError: fewer than two turns, a turn without words, a context below 1, or a role that answers nothing.
 
         Example:
             >>> class Lengths:
             ...     def encode(self, texts):
             ...         return torch.tensor([[1.0, len(text)] for text in texts])
             >>> chats = [["Hello!", "Hi.", "How are you?"], ["Rain?", "No."]]
-            >>> dataset = DialogueDataset.from_conversations(chats, Lengths(), context=2)
-            >>> dataset
-            DialogueDataset(3 items of 2 numbers, with texts, 2 groups)
+            >>> dataset = DialogueDataset.from_conversations(chats, Lengths(), context=2)  # 3 items, 2 groups
             >>> dataset.input_texts[1].splitlines(), dataset.target_texts[1], dataset.groups
             (['Hello!', 'Hi.'], 'How are you?', [0, 0, 1])
         """

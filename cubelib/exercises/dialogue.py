@@ -43,6 +43,12 @@ def _rank_slips(output: Tensor, answers: Tensor) -> dict[str, Tensor]:
         dots: 1 / _ranks(output @ answers.T),
         zeros: 1 / _ranks(undefined),
         tie: 1 / (closer + 1),
+        "Sorting breaks ties by luck. A tie must count against the model: count the answers at least as close (>=).": (
+            1 / (cosines.argsort(1, descending=True).argsort(1).diagonal() + 1)
+        ),
+        "`diagonal()` has the shape (n,) and is compared with the columns. Write `diagonal()[:, None]`.": (
+            1 / (cosines >= cosines.diagonal()).sum(1)
+        ),
     }
 
 
@@ -106,10 +112,10 @@ def _entropy(logits: Tensor) -> Tensor:
 
 def _loss_checks() -> list[list[Case]]:
     output, target = random_vectors(6, 8, seed=6), random_vectors(6, 8, seed=7)
-    perfect = "For two questions answered perfectly, at right angles, the loss is ln(1 + 1/e)"
+    perfect = "For three questions answered perfectly, at right angles, the loss is ln(1 + 2/e)"
     return [
         [Case((random_vectors(4, 5, seed=1), random_vectors(4, 5, seed=2), 0.5), only_shape=True)],
-        [Case((torch.eye(2), torch.eye(2), 1.0), perfect)],
+        [Case((torch.eye(3), torch.eye(3), 1.0), perfect)],
         [Case((normalize(output), normalize(target), 0.2))],
         [Case((random_vectors(16, 8, seed=8), random_vectors(16, 8, seed=9), 0.05), "Rows of different lengths")],
     ]
@@ -133,6 +139,7 @@ def _loss_slips(output: Tensor, target: Tensor, temperature: float) -> dict[str,
         "You add the rows up. Take their mean, or a larger batch has a larger loss.": len(output) * loss,
         side: turned,
         both: (loss + turned) / 2,
+        "You add both directions. Here only outputs choose among answers: leave the second loss out.": loss + turned,
         dots: _entropy(output @ target.T / temperature),
         below: (wrong - logits.diagonal()).mean(),
         "Compare each output with all answers of the batch, not only its own.": 1 - cosines.diagonal().mean(),
@@ -167,7 +174,7 @@ def _copy_checks() -> list[list[Case]]:
     rounded[2] = normalize(rounded[0] + 1e-6, dim=0)  # the same text, encoded in another batch
     close = torch.eye(3, 8)
     close[1] = normalize(close[0] + 0.3 * close[1], dim=0)  # cosine 0.958 with answer 0
-    decimals = "Never compare decimals with == or !=: call it a copy from a cosine of 0.9999 on."
+    decimals = "Rounding makes a cosine of 1 a little more or less, so ==, != and < 1 fail: a copy begins at 0.9999."
     close_ones = "The close ones teach most: leave out only copies, from a cosine of 0.9999 on."
     same_text = "Answers 0 and 2 are the same text, so answer 2 is right for question 0 as well"
     return [
@@ -187,10 +194,12 @@ def _copy_checks() -> list[list[Case]]:
 
 def _copy_slips(target: Tensor) -> dict[str, Tensor]:
     wrong, dots = _wrong(target), target @ target.T
+    one = torch.isclose(dots, torch.ones(()), rtol=0, atol=1e-4)
     return {
         "This is the table of the *right* answers. Turn it round with ~ or with < in place of >.": ~wrong,
         "A question's own answer is not wrong: the diagonal must be False.": torch.ones_like(wrong),
         "These are dot products, large for long answers and small for short ones. Use cosines.": dots < 0.9999,
+        "You look for dot products of 1, which only answers of length 1 have with themselves. Use cosines.": ~one,
     }
 
 

@@ -16,8 +16,9 @@ from cubelib.metrics import bootstrap_mean
 
 
 def _first_rank(cosines: Tensor, right: Tensor) -> Tensor:
+    """The rank of the best right answer; wrong ones that are exactly as close rank before it, as in exercise 5.1."""
     best = cosines.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
-    return (cosines > best).sum(1) + 1
+    return ((cosines >= best) & ~right).sum(1) + 1
 
 
 def _list_checks() -> list[list[Case]]:
@@ -31,10 +32,17 @@ def _list_checks() -> list[list[Case]]:
     right[:, 0] |= ~right.any(1)
     single = row([0.9, 0.5, 0.1], 1), row([0.1, 0.9, 0.5, 0.7], 0)
     several = row([0.3, 0.9, 0.5, 0.7], 0, 3), row([0.2, 0.4, 0.9], 0, 1)
+    against = "A wrong answer that is as close as the right one ranks before it: compare wrong ones with >=."
+    together = "Only wrong answers rank before the right one; right answers that are equally close do not."
     return [
         cases(row([0.9, 0.5, 0.1], 0)),
         cases(*single, *several),
         [Case((cosines, right), hint="Each row has a list of its own: sort along dim=1.")],
+        [
+            Case(row([0.5, 0.5, 0.1], 0), "A wrong answer is as close as the right one", against),
+            Case(row([0.0, 0.0, 0.0], 2), "A model that says nothing has a cosine of 0 with all 3 answers", against),
+            Case(row([0.5, 0.5, 0.1], 0, 1), "Two right answers are equally close", together),
+        ],
     ]
 
 
@@ -43,6 +51,11 @@ def _list_slips(cosines: Tensor, right: Tensor) -> dict[str, Tensor]:
     ranks, count = order.argsort(1) + 1, right.sum(1)
     of_right = ranks.masked_fill(~right, 0)
     once = (order + 1).masked_fill(~right, cosines.shape[1]).amin(1)
+    best = cosines.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+    lucky, counts_itself = (cosines > best).sum(1) + 1, (cosines >= best).sum(1)
+    tie = (
+        "A tie must count against the model, or silence wins: of the wrong answers count those at least as close (>=)."
+    )
     smallest = "The list begins with the largest cosine: sort from large to small (descending=True)."
     place = "This is the entry's place in the bank; its rank is the place in the list sorted by cosine."
     argsort = "argsort says which entry stands where; for the rank of an entry you need it the other way round."
@@ -59,6 +72,8 @@ def _list_slips(cosines: Tensor, right: Tensor) -> dict[str, Tensor]:
         "This is R@1: a right answer in second place is worth 1/2, not 0.": (first == 1).float(),
         place: 1 / (right.float().argmax(1) + 1),
         argsort: 1 / once,
+        tie: 1 / lucky,
+        "Right answers that are equally close do not rank before one another: count wrong ones.": 1 / counts_itself,
     }
 
 
@@ -68,7 +83,7 @@ reciprocal_rank = Exercise(
     right=lambda cosines, right: 1 / _first_rank(cosines, right),
     checks=_list_checks,
     slips=_list_slips,
-    hint="One number for each row: of the right answers take the closest. How many answers are closer still?",
+    hint="One number for each row: of the right answers take the closest. How many wrong ones are at least as close?",
 )
 
 

@@ -15,70 +15,74 @@ from cubelib.metrics import bootstrap_mean
 # --- 7.1 -------------------------------------------------------------------------------------------------------------
 
 
-def _sorted_lines(value: Any) -> list[int]:
-    lines = numbers(list(value) if isinstance(value, Iterable) else value)
-    if lines.ndim != 1 or (len(lines) and lines.is_floating_point()):
-        raise Mistake("expected a list of whole numbers, such as [3, 7].")
-    return sorted(int(line) for line in lines)
+def _sorted_rows(value: Any) -> list[int]:
+    expected = "expected a list of whole numbers, such as [3, 7]."
+    try:
+        found = numbers(list(value) if isinstance(value, Iterable) else value)
+    except Mistake:
+        raise Mistake(expected) from None
+    if found.ndim != 1 or (len(found) and found.is_floating_point()):
+        raise Mistake(expected)
+    return sorted(int(row) for row in found)
 
 
 def _is_empty(text: str | None) -> bool:
     return not (text or "").strip()
 
 
-def _lines(
+def _unusable(
     rows: Sequence[Mapping[str, str | None]],
     unusable: Callable[[list[bool]], bool] = any,
     start: int = 2,
 ) -> list[int]:
-    lines = []
-    for line, row in enumerate(rows, start):
+    found = []
+    for number, row in enumerate(rows, start):
         if unusable([_is_empty(row["question"]), _is_empty(row["answer"])]):
-            lines.append(line)
-    return lines
+            found.append(number)
+    return found
 
 
-def _line_checks() -> list[list[Case]]:
+def _row_checks() -> list[list[Case]]:
     def rows(says: str, hint: str, *pairs: tuple[str | None, str | None]) -> Case:
         return Case(([{"question": question, "answer": answer} for question, answer in pairs],), says, hint)
 
     def blank(text: str | None, name: str) -> Case:
         no_text = "`(text or '').strip()` is empty for all of these."
-        says = f"Lines 3, 4 and 5 hold {name} in place of a text"
+        says = f"Rows 3, 4 and 5 hold {name} in place of a text"
         return rows(says, no_text, good, ("Tea?", text), (text, "Yes."), (text, text))
 
     good = ("Tea?", "Yes.")
-    keep = "Go through the rows and keep the lines with an empty side: an empty text is false, `not row['answer']`."
+    keep = "Keep the number of each row with an empty side: an empty text is false, `not row['answer']`."
     used = "Texts such as '0', 'no' or 'None' have words in them: they can be used."
     texts = (good, (" ", "Yes."), ("0", "0"), ("Tea?", "no"), ("nan", "None"), ("Tea?", None))
     return [
-        [rows("The second of 3 rows, line 3 of the file, is empty", keep, good, ("", ""), good)],
-        [rows("Lines 2, 3 and 4 lack a question, both, and an answer", keep, ("", "Yes."), ("", ""), ("Tea?", ""))],
+        [rows("The second of 3 pairs, row 3 of the table, is empty", keep, good, ("", ""), good)],
+        [rows("Rows 2, 3 and 4 lack a question, both, and an answer", keep, ("", "Yes."), ("", ""), ("Tea?", ""))],
         [blank(" ", "a space"), blank("\t ", "a tab and a space"), blank(None, "nothing at all (None)")],
-        [rows("Of 6 rows, lines 3 and 7 have an empty side", used, *texts), rows("Every row can be used", used, good)],
+        [rows("Of 6 pairs, rows 3 and 7 have an empty side", used, *texts), rows("Every pair can be used", used, good)],
     ]
 
 
-def _line_slips(rows: Sequence[Mapping[str, str | None]]) -> dict[str, list[int]]:
-    twice = [line for line, row in enumerate(rows, 2) for text in row.values() if _is_empty(text)]
-    only_answers, both = _lines(rows, unusable=lambda sides: sides[1]), _lines(rows, unusable=all)
+def _row_slips(rows: Sequence[Mapping[str, str | None]]) -> dict[str, list[int]]:
+    twice = [number for number, row in enumerate(rows, 2) for text in row.values() if _is_empty(text)]
+    only_answers, both = _unusable(rows, unusable=lambda sides: sides[1]), _unusable(rows, unusable=all)
     return {
-        "Line 1 has the names of the columns. Count from 2: enumerate(rows, start=2).": _lines(rows, start=1),
-        "The first row is line 2, not 0. Count from 2: enumerate(rows, start=2).": _lines(rows, start=0),
-        "These are the rows that can be used.": _lines(rows, unusable=lambda sides: not any(sides)),
+        "Row 1 has the names of the columns. Count from 2: enumerate(rows, start=2).": _unusable(rows, start=1),
+        "The first pair is row 2, not 0. Count from 2: enumerate(rows, start=2).": _unusable(rows, start=0),
+        "These are the rows that can be used.": _unusable(rows, unusable=lambda sides: not any(sides)),
         "One empty side is enough to make a pair useless: `or` instead of `and`.": both,
         "An empty question is as useless as an empty answer: `or`.": only_answers,
-        "Name each line once, also where both sides are empty.": twice,
+        "Name each row once, also where both sides are empty.": twice,
     }
 
 
-unusable_lines = Exercise(
+unusable_rows = Exercise(
     "7.1",
-    "unusable_lines(rows) → the lines of a table whose question or answer is empty; line 1 has the column names",
-    returns=_sorted_lines,
-    right=_lines,
-    checks=_line_checks,
-    slips=_line_slips,
+    "unusable_rows(rows) → the numbers of the rows whose question or answer is empty; row 1 has the column names",
+    returns=_sorted_rows,
+    right=_unusable,
+    checks=_row_checks,
+    slips=_row_slips,
 )
 
 
@@ -89,7 +93,7 @@ WORDS = ("better", "worse", "cannot tell")
 
 def _word(value: Any) -> str:
     if not isinstance(value, str) or value not in WORDS:
-        raise Mistake(f"expected one of {', '.join(map(repr, WORDS))}. Every branch needs a return.")
+        raise Mistake(f"expected one of {', '.join(map(repr, WORDS))}.")
     return value
 
 

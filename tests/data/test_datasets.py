@@ -139,3 +139,13 @@ def test_a_cube_trained_from_a_file_is_the_same_cube(tmp_path, mode):
     assert disk.training_history == memory.training_history and disk.trained_on == memory.trained_on
     assert torch.equal(disk.predict(file), memory.predict(source)) and disk.predict(file).shape == (2500, DIM)
     assert disk.evaluate(AutoencoderDataset(file)) == memory.evaluate(AutoencoderDataset(source))
+
+
+def test_what_the_error_of_a_table_advises_works_as_it_is_typed(tmp_path):
+    table = tmp_path / "faq.csv"
+    table.write_text("frage;antwort\nOffen?;Ja.\nWann?;\n", encoding="utf-8")
+    with pytest.raises(DataError, match='bad_rows="skip"'):
+        DialogueDataset.from_file(table, Spelling(), question="frage", answer="antwort")
+    with pytest.warns(match="line 3"), pytest.warns(match="semicolons"):
+        kept = DialogueDataset.from_file(table, Spelling(), question="frage", answer="antwort", bad_rows="skip")
+    assert kept.target_texts == ["Ja."]

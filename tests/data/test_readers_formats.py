@@ -385,6 +385,15 @@ def test_letters_decoded_wrongly_are_told(tmp_path, text):
     assert "1 of 2 lines look like letters decoded wrongly" in messages[SuspectTexts]
 
 
+@pytest.mark.parametrize(
+    "text", ["Ham &amp; eggs.", "He said &quot;no&quot;", "5&nbsp;kg", "Gr&uuml;n", "it&#39;s", "&#x2014;"]
+)
+def test_html_entities_are_told(tmp_path, text):
+    found, messages = read(read_texts, write(tmp_path, "a.txt", f"AT&T; R&D &c; Tom & Jerry\n{text}"))
+    assert found[1] == text
+    assert "1 of 2 lines look like HTML" in messages[SuspectTexts] and "html.unescape" in messages[SuspectTexts]
+
+
 def test_a_cell_that_could_be_several_rows_is_told(tmp_path):
     path = write(tmp_path, "a.csv", 'question,answer\nA?,"b\nC?,d\nE?,f"\n')
     found, messages = read(read_pairs, path)

@@ -46,6 +46,14 @@ def one_by_one(fold, unfold, vector):
     return all(torch.allclose(b, g, rtol=0, atol=1e-6) for b, g in zip(back, given, strict=True))
 
 
+def first_after_sorting(cosines, right):
+    return 1 / (right.gather(1, cosines.argsort(1, True)).float().argmax(1) + 1)
+
+
+def closest_right(cosines, right):
+    return cosines.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+
+
 def lines_by_pandas(rows):
     import pandas
 
@@ -85,10 +93,10 @@ RIGHT = [
     (check.autoencoder.column_lost, lambda p, planes: torch.tensor(1 - (1 - p) ** planes)),
     (check.dialogue.sameness, lambda o: near(o)[~torch.eye(len(o), dtype=torch.bool)].mean().item()),
     (check.dialogue.wrong_answers, lambda target: (near(target).fill_diagonal_(1) < 0.999).tolist()),
-    (check.metrics.reciprocal_rank, lambda c, r: 1 / (r.gather(1, c.argsort(1, True)).float().argmax(1) + 1)),
+    (check.metrics.reciprocal_rank, lambda c, r: first_after_sorting(c - 1e-6 * r, r).tolist()),
     (check.metrics.surely_better, lambda a, b: torch.tensor(bootstrap_mean(a - b).low > 0)),
     (check.metrics.near_copies, lambda *inputs: check.metrics.near_copies.right(*inputs).tolist()),
-    (check.own_data.unusable_lines, lines_by_pandas),
+    (check.own_data.unusable_rows, lines_by_pandas),
     (check.own_data.verdict, by_formula),
     (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g.manual_seed(2))),
     (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g.manual_seed(3), resamples=1_000)),
@@ -155,6 +163,20 @@ def first_letters(rows):
     return [line for line, row in enumerate(rows, 2) if not (row["question"] and row["answer"])]
 
 
+def silent_wins(output, answers):
+    cosines = normalize(output) @ normalize(answers).T
+    return 1 / ((cosines > cosines.diagonal()[:, None]).sum(1) + 1)
+
+
+def places_in_order(output, answers):
+    return (normalize(output) @ normalize(answers).T).argsort(1, descending=True).argsort(1).diagonal()
+
+
+def columnwise(output, answers):
+    cosines = normalize(output) @ normalize(answers).T
+    return 1 / (cosines >= cosines.diagonal()).sum(1)
+
+
 def exact(target):
     unit = normalize(target)
     return unit @ unit.T != 1
@@ -200,8 +222,22 @@ WRONG = [
     (check.autoencoder.latent_dim, lambda size, bottleneck: 64 * bottleneck, "depth only says how many planes"),
     (check.autoencoder.column_lost, lambda p, planes: math.nan, "gives nan, expected 0.488. Is something divided"),
     (check.dialogue.contrastive_loss, symmetric, "You average both directions."),
-    (check.dialogue.wrong_answers, exact, "Never compare decimals with == or !="),
+    (check.dialogue.wrong_answers, exact, "so ==, != and < 1 fail"),
+    (check.dialogue.wrong_answers, lambda target: normalize(target) @ normalize(target).T < 1, "and < 1 fail"),
+    (check.dialogue.contrastive_loss, lambda *inputs: 2 * symmetric(*inputs), "You add both directions."),
+    (check.dialogue.reciprocal_rank, lambda o, a: 1 / (places_in_order(o, a) + 1), "Sorting breaks ties by luck."),
+    (check.dialogue.reciprocal_rank, columnwise, "Write `diagonal()[:, None]`."),
+    (check.own_data.unusable_rows, lambda rows: rows[:1], "expected a list of whole numbers, such as [3, 7]."),
     (check.dialogue.wrong_answers, lambda target: target @ target.T < 0.9999, "These are dot products"),
+    (
+        check.dialogue.wrong_answers,
+        lambda target: ~torch.isclose(target @ target.T, torch.ones(())),
+        "dot products of 1",
+    ),
+    (check.dialogue.reciprocal_rank, silent_wins, "A tie must count against the model, or silence wins"),
+    (check.metrics.reciprocal_rank, first_after_sorting, "A tie must count against the model, or silence wins"),
+    (check.metrics.reciprocal_rank, lambda c, r: 1 / ((c > closest_right(c, r)).sum(1) + 1), "or silence wins"),
+    (check.metrics.reciprocal_rank, lambda c, r: 1 / (c >= closest_right(c, r)).sum(1), "count wrong ones."),
     (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, size=50), "Too wide: you draw fewer"),
     (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, cut=0.05), "That is a 90 % interval"),
     (
@@ -218,7 +254,7 @@ WRONG = [
     ),
     (check.metrics.surely_better, lambda a, b: bootstrap_mean(a - b).low >= 0, "Equal models are not better"),
     (check.metrics.near_copies, lambda a, b, t: (b[:, None] == a).all(2).any(1), "equal is not needed"),
-    (check.own_data.unusable_lines, first_letters, "`(text or '').strip()` is empty for all of these."),
+    (check.own_data.unusable_rows, first_letters, "`(text or '').strip()` is empty for all of these."),
     (check.own_data.verdict, lambda a, b: "better" if a.mean() > b.mean() else "worse", "A higher mean is not enough"),
     (check.own_data.verdict, lambda a, b: "cannot tell", "'better' needs low above 0, 'worse' high below 0."),
     (check.reshaping.is_inverse, not_turned_back, "turn them back before you compare."),

@@ -88,6 +88,12 @@ GARBLED = Look(
     ),
     most=2,
 )
+ENTITIES = Look(
+    "HTML, with entities for letters",
+    "Decode them before the file is read; in Python html.unescape(text) does it.",
+    re.compile(r"&(?:amp|quot|apos|nbsp|lt|gt|[a-z]+uml|#\d{2,5}|#x[\da-f]{2,5});", re.IGNORECASE),
+    most=2,
+)
 CELLS = Look(
     "cells of a table, divided by tabs",
     "To read one column, give its number, counted from 0, as the column (data.text_column: 0); for pairs of two "
@@ -190,6 +196,8 @@ def look_of(text: str) -> Look | None:
     """
     if not text.isascii() and GARBLED.pattern.search(text):
         return GARBLED
+    if "&" in text and ENTITIES.pattern.search(text):
+        return ENTITIES
     if text[:1].isalpha() and " " in text and text[-1:] not in _ENDS_OF_THESE:
         return None  # the common case, which costs no search
     return next((look for look in LOOKS if look.pattern.fullmatch(text)), None)
