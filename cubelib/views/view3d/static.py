@@ -61,7 +61,7 @@ def cubes(
     *,
     dead: Tensor | None = None,
     cone: Mapping[str, range] | None = None,
-    scale: Tensor | None = None,
+    scale: Tensor | Colors | None = None,
     label: str = STRENGTH,
 ) -> Figure:
     """Solid cubes next to each other: silent cells are empty, dead ones black.
@@ -72,7 +72,7 @@ def cubes(
         pictures: title → what each cell holds, `(depth, rows, columns)`.
         dead: cells to draw in black, bool `(depth, rows, columns)`.
         cone: title → planes to outline.
-        scale: values that the colors must span; None for the pictures' own.
+        scale: values that the colors must span, or the colors; None for the pictures' own.
         label: what the colors mean.
 
     Example:
@@ -81,7 +81,8 @@ def cubes(
         >>> figure.axes[0].get_title()
         'a plane'
     """
-    colors = Colors(list(pictures.values()) if scale is None else [scale])
+    values = list(pictures.values()) if scale is None else [scale]
+    colors = scale if isinstance(scale, Colors) else Colors(values)
     figure, all_axes = new_panels(len(pictures), 3.1 * len(pictures) + 0.9, 3.2, subplot_kw={"projection": "3d"})
     for ax, (title, picture) in zip(all_axes, pictures.items(), strict=True):
         black = torch.zeros(picture.shape, dtype=torch.bool) if dead is None else dead
@@ -182,12 +183,17 @@ def png(figure: Figure, dpi: int = 80) -> bytes:
 
 
 def static_mime(draw: Callable[[], Figure | None]) -> dict[str, str]:
-    """What a notebook stores beside an interactive output if CUBELIB_PRINTED is 1: {"image/png": its base64}, or {}.
+    """What a notebook stores beside an interactive output if CUBELIB_PRINTED is 1: as `printed`, else {}.
 
     Args:
         draw: draws the picture; None if there is nothing to draw.
     """
-    figure = draw() if os.environ.get(PRINTED) == "1" else None
+    return printed(draw) if os.environ.get(PRINTED) == "1" else {}
+
+
+def printed(draw: Callable[[], Figure | None]) -> dict[str, str]:
+    """A picture for an output of a notebook: {"image/png": its base64}, or {} if there is nothing to draw."""
+    figure = draw()
     return {} if figure is None else {"image/png": base64.b64encode(png(figure)).decode()}
 
 

@@ -1,0 +1,44 @@
+// The one WebGL context of a page. Browsers allow a page some sixteen; a notebook may have more views than that, so
+// each view has its scene drawn here and copies the picture onto its own canvas.
+
+import { LinearSRGBColorSpace, WebGLRenderer } from "three";
+
+let stage; // undefined: not tried yet; null: this browser has no WebGL
+
+/** The renderer, or null where there is no WebGL. */
+export function theStage() {
+  if (stage === undefined) {
+    try {
+      stage = new Stage();
+    } catch {
+      stage = null;
+    }
+  }
+  return stage;
+}
+
+class Stage {
+  constructor() {
+    const canvas = document.createElement("canvas");
+    const options = { alpha: true, antialias: true, powerPreference: "low-power" };
+    const context = canvas.getContext("webgl2", options); // asked first: three would complain on the console
+    if (!context) throw new Error("no WebGL");
+    this.renderer = new WebGLRenderer({ canvas, context, ...options });
+    this.renderer.outputColorSpace = LinearSRGBColorSpace; // colors are given as those of the screen
+    this.width = this.height = 0;
+  }
+
+  /** Draws a scene and copies it onto a canvas's context, whose units are pixels of the screen there. */
+  draw(scene, camera, pen, width, height) {
+    if (width > this.width || height > this.height) {
+      this.width = Math.max(width, this.width);
+      this.height = Math.max(height, this.height);
+      this.renderer.setSize(this.width, this.height, false);
+    }
+    this.renderer.setViewport(0, this.height - height, width, height);
+    this.renderer.setScissor(0, this.height - height, width, height);
+    this.renderer.setScissorTest(true);
+    this.renderer.render(scene, camera);
+    pen.drawImage(this.renderer.domElement, 0, 0, width, height, 0, 0, width, height);
+  }
+}
