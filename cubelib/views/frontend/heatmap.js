@@ -23,6 +23,13 @@ export class Heatmap extends Panel {
     this.canvas.style.cursor = content.clickable ? "pointer" : "default";
   }
 
+  /** So much that maps beside each other have squares of about one size. */
+  get room() {
+    const columns = this.content.shape[1];
+    const beside = LEFT + (this.content.bar ? BAR : 6);
+    return { weight: columns, least: beside + columns * (columns > 16 ? 9 : 13) };
+  }
+
   /** Squares, as large as there is room for. */
   height(width) {
     const [rows, columns] = this.content.shape;

@@ -58,7 +58,8 @@ class View {
   add(content) {
     if (content.kind === "lattice" && !theStage()) return this.printed(content);
     const panel = content.kind === "lattice" ? new Lattice(this, content, this.pose) : new KINDS[content.kind](this, content);
-    panel.root.style.flex = `${content.weight ?? 1} 1 ${content.least ?? 280}px`;
+    const { weight, least } = panel.room;
+    panel.root.style.flex = `${weight} 1 ${least}px`;
     this.panels.push(panel);
     return panel.root;
   }
@@ -124,7 +125,7 @@ class View {
       notes.push(line);
     };
     const { theme } = theLook();
-    if (lattices.length) note("glass: holds zero", "transparent", theme.line);
+    if (lattices.length) note(`glass: ${lattices[0].silent ?? "holds zero"}`, "transparent", theme.line);
     if (lattices.some((panel) => panel.cone)) note("orange: planes of the light cone", "transparent", ORANGE);
     if (lattices.some((panel) => panel.marked)) note("orange: marked cells", "transparent", ORANGE);
     if (lattices.some((panel) => panel.dead)) note("black: dead", "#000", "#777");

@@ -71,6 +71,15 @@ export class Lattice extends Panel {
     return [APART * (plane - (planes - 1) / 2), (rows - 1) / 2 - row, (columns - 1) / 2 - column];
   }
 
+  isSolid(level, dead) {
+    return dead || level >= (this.content.least ?? 1);
+  }
+
+  /** Of a solid cell. Where size tells as much as color, one can look between the small ones. */
+  side(level, dead) {
+    return this.content.sized && !dead ? SIDE * (0.1 + (0.9 * level) / 255) : SIDE;
+  }
+
   place(cell) {
     const [, , rows, columns] = this.shape;
     return [Math.floor(cell / (columns * rows)), Math.floor(cell / columns) % rows, cell % columns];
@@ -92,8 +101,9 @@ export class Lattice extends Panel {
     this.half = [(APART * (planes - 1)) / 2 + 0.5, rows / 2, columns / 2];
     this.frame = new LineSegments(
       new EdgesGeometry(new BoxGeometry(...this.half.map((half) => 2 * half + 0.1))),
-      new LineBasicMaterial({ transparent: true, opacity: 0.9 }),
+      new LineBasicMaterial({ depthTest: false, depthWrite: false }),
     );
+    this.frame.renderOrder = -1; // behind all cells
     this.pointer = new LineSegments(
       new EdgesGeometry(new BoxGeometry(1.02, 1.02, 1.02)),
       new LineBasicMaterial({ depthTest: false, transparent: true }),
@@ -125,9 +135,10 @@ export class Lattice extends Panel {
     for (let cell = 0; cell < this.cells; cell++) {
       const level = this.levels[tick * this.cells + cell];
       const dead = this.dead?.[cell];
-      const kind = dead || level > 0 ? "solid" : "glass";
-      const [red, green, blue] = dead ? [0, 0, 0] : table[level];
-      at.makeTranslation(...this.middle(cell));
+      const kind = this.isSolid(level, dead) ? "solid" : "glass";
+      const [red, green, blue] = dead ? [0, 0, 0] : table[kind === "glass" ? 0 : level];
+      const side = kind === "solid" ? this.side(level, dead) / SIDE : 1;
+      at.makeScale(side, side, side).setPosition(...this.middle(cell));
       this[kind].setMatrixAt(counts[kind], at);
       this[kind].setColorAt(counts[kind]++, color.setRGB(red / 255, green / 255, blue / 255));
     }
@@ -195,7 +206,7 @@ export class Lattice extends Panel {
   // --- the camera ------------------------------------------------------------------------------------------------
 
   height(width) {
-    return Math.round(Math.max(240, Math.min(this.content.tall ?? 480, width * 0.72)));
+    return Math.round(Math.max(240, Math.min(this.content.tall ?? 480, width * 0.66)));
   }
 
   get drawn() {
@@ -265,12 +276,12 @@ export class Lattice extends Panel {
     const taken = [];
     const labels = axes.map((axis) => this.edge(axis)).filter(Boolean);
     for (const { axis, middle, away } of labels) {
-      write(pen, axis.name, middle, away, axis.name === "row" ? 24 : 38, taken, this.drawn, this.tall, true);
+      write(pen, axis.name, middle, away, axis.name === "row" ? 32 : 38, taken, this.drawn, this.tall, true);
     }
     for (const { axis, spot, length, away } of labels) {
       const step = stride(axis.count, length, 19);
       for (let index = 0; index < axis.count; index += step) {
-        write(pen, String(index), spot(index), away, 11, taken, this.drawn, this.tall, false);
+        write(pen, String(index), spot(index), away, 13, taken, this.drawn, this.tall, false);
       }
     }
   }
@@ -384,7 +395,7 @@ export class Lattice extends Panel {
     this.point((plane * rows + row) * columns + column);
   }
 
-  /** The cell below the mouse: the nearest one that holds something or is dead, else the nearest empty one. */
+  /** The cell below the mouse: the nearest one that holds something or is dead, else the nearest one. */
   under(event) {
     const x = (2 * event.offsetX) / this.drawn - 1;
     const y = 1 - (2 * event.offsetY) / this.tall;
@@ -392,13 +403,17 @@ export class Lattice extends Panel {
     const from = this.camera.position;
     const along = new Vector3(x, y, 0.5).unproject(this.camera).sub(from).normalize();
     const tick = Math.min(this.view.tick, this.shape[0] - 1);
-    const nearest = { solid: [Infinity, null], glass: [Infinity, null] };
-    for (let cell = 0; cell < this.cells; cell++) {
-      const kind = this.dead?.[cell] || this.levels[tick * this.cells + cell] ? "solid" : "glass";
-      const distance = hits(from, along, this.middle(cell), kind === "solid" ? SIDE / 2 : 0.5);
+    const nearest = { solid: [Infinity, null], any: [Infinity, null] };
+    const look = (kind, cell, half) => {
+      const distance = hits(from, along, this.middle(cell), half);
       if (distance < nearest[kind][0]) nearest[kind] = [distance, cell];
+    };
+    for (let cell = 0; cell < this.cells; cell++) {
+      const [level, dead] = [this.levels[tick * this.cells + cell], this.dead?.[cell]];
+      if (this.isSolid(level, dead)) look("solid", cell, this.side(level, dead) / 2);
+      look("any", cell, 0.5);
     }
-    return nearest.solid[1] ?? nearest.glass[1];
+    return nearest.solid[1] ?? nearest.any[1];
   }
 
   point(cell) {

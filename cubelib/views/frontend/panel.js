@@ -22,6 +22,11 @@ export class Panel {
     this.show(content);
   }
 
+  /** Its share of a row, and how many pixels it needs before the row is broken. */
+  get room() {
+    return { weight: 1, least: 330 };
+  }
+
   show(content) {
     this.content = content;
     this.title.textContent = content.title ?? "";
@@ -93,16 +98,18 @@ export function colorBar(pen, panel, left, top, height) {
   pen.textAlign = "left";
   pen.textBaseline = "middle";
   let last = Infinity;
+  let widest = 0;
   for (const [level, text] of scale.ticks) {
     const y = place(level);
     if (last - y < 13) continue;
     pen.fillText(text, left + 17, y);
     pen.fillRect(left + 12, y - 0.5, 3, 1);
     last = y;
+    widest = Math.max(widest, pen.measureText(text).width);
   }
   if (!label) return;
   pen.save();
-  pen.translate(left + 66, top + height / 2);
+  pen.translate(left + Math.min(29 + widest, BAR - 14), top + height / 2);
   pen.rotate(-Math.PI / 2);
   pen.textAlign = "center";
   const lines = wrapped(pen, label, height + 50);

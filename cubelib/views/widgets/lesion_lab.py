@@ -28,6 +28,7 @@ MOST_PERCENT = 30  # of the cells that the slider kills
 ALL = "side by side"
 CHANGE = "change of a cell, as a share of its signal"
 SHARES = Colors([], span=(0.0, 1.0))
+LEAST_LEVEL = 6  # of SHARES: 2 %
 
 
 class LesionLab(FigureWidget):
@@ -35,8 +36,8 @@ class LesionLab(FigureWidget):
 
     A click on a cell kills or revives it, in a lattice or on the single plane below it; the slider kills a share of
     all cells, scattered, as a ball, or as a hole in the chosen plane, from a tick on. Color is what the dead cells
-    change, damaged against unharmed, on one scale for all cubes: 1 is as much as the cell ever holds. The last map
-    shows what changed at the back face at the end. For each cube the table shows the cosine of the output with the
+    change, damaged against unharmed, on one scale for all cubes: 1 is as much as the cell ever holds. Size tells the
+    same, so that one can look between cells that hardly change. The last map shows what changed at the back face at the end. For each cube the table shows the cosine of the output with the
     sentence's own vector, unharmed and damaged, and the nearest known texts.
 
     Args:
@@ -149,11 +150,12 @@ class LesionLab(FigureWidget):
 
     def _lattice(self, name: str) -> Panel:
         scene = Scene(self.spreads[name][None], CHANGE, dead=self.damage, scale=SHARES)
-        return lattice_panel(scene, name=name, title=name, clickable=True, tall=380)
+        looks = {"sized": True, "least": LEAST_LEVEL, "silent": "changed by less than 2 % of its signal", "tall": 380}
+        return lattice_panel(scene, name=name, title=name, clickable=True, **looks)
 
     def _maps(self, name: str) -> list[Panel]:
         plane = self.plane.value
-        title = f"{name}: plane {plane}, click to kill or revive"
+        title = f"{name}: plane {plane}"
         marks = {"crossed": self.damage[plane], "name": f"plane of {name}", "bar": False}
         chosen = Heatmap(title, self.spreads[name][plane], SHARES, **marks)
         title, colors = f"{name}: change at the back face", Colors([torch.ones(1), *self.changes.values()])

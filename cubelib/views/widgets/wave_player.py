@@ -72,7 +72,7 @@ class WavePlayer(FigureWidget):
 
     def content(self) -> Content:
         faces = [heatmap.panel() for heatmap in self._faces()]
-        return new_content([[lattice_panel(self._scene())], faces], ticks=self.tick.max + 1)
+        return new_content([[lattice_panel(self._scene(), tall=430)], faces], ticks=self.tick.max + 1)
 
     def _show_facts(self) -> None:
         self.details.value = self.facts()
