@@ -243,8 +243,8 @@ def lesion_change(cube: CubicCore | Cube, vector: Tensor, damage: Tensor) -> Ten
 
 def face_change(whole: Tensor, damaged: Tensor) -> Tensor:
     """`lesion_change` of states that are known, `(ticks, depth, rows, columns, channels)` each."""
-    change: Tensor = (damaged[-1, -1] - whole[-1, -1]).norm(dim=-1)  # (rows, columns)
-    return change / whole[-1, -1].norm(dim=-1).square().mean().sqrt()
+    change: Tensor = (damaged[-1, -1] - whole[-1, -1]).norm(dim=-1) / whole[-1, -1].norm(dim=-1).square().mean().sqrt()
+    return change
 
 
 def layouts(

@@ -10,7 +10,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from cubelib.views.frontend.page import Content, bundle
+from cubelib.views.frontend.pages import Content, bundle
 
 # The program is sent to a page once, not with each picture, and so it is stored once with a notebook's widgets.
 _ESM = """

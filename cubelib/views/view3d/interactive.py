@@ -4,8 +4,8 @@ A `View` is drawn by the front end (`cubelib.views.frontend`), in JupyterLab or 
 Taught in notebook 03.
 
 Depth goes to the right, the front face is on the left, row 0 is on top. A cell that holds something is a solid cube
-whose color tells how much, a silent one a cube of glass, a dead one a black cube. Orange lines outline the planes of the
-light cone and marked cells.
+whose color tells how much, a silent one is glass, a dead one is black. Orange outlines the planes of the light cone and
+marked cells.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class View:
         except ModuleNotFoundError:  # without anywidget there is the printed twin
             return said | printed(self.picture)
         shown = LivePicture(self.content, lambda: png(self.picture()))._repr_mimebundle_()
-        data: dict[str, Any] = shown[0] if isinstance(shown, tuple) else shown
+        data = shown[0] if isinstance(shown, tuple) else shown or {}
         return data | said | static_mime(self.picture)
 
 

@@ -17,8 +17,8 @@ def lattice_panel(scene: Scene, **options: Any) -> Panel:
 
     Args:
         scene: what it shows.
-        options: further properties of the panel: name, title, clickable, sized (a cell is as large as its level), least (level of a
-            solid cell), silent (what the others are), tall (its largest height in pixels).
+        options: further properties of the panel: name, title, clickable; sized: a cell is as large as its level;
+            least: the level of a solid cell; silent: what the other cells are; tall: the largest height in pixels.
 
     Example:
         >>> import torch

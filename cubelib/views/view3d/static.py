@@ -81,8 +81,8 @@ def cubes(
         >>> figure.axes[0].get_title()
         'a plane'
     """
-    values = list(pictures.values()) if scale is None else [scale]
-    colors = scale if isinstance(scale, Colors) else Colors(values)
+    spanned = [scale] if isinstance(scale, Tensor) else list(pictures.values())
+    colors = scale if isinstance(scale, Colors) else Colors(spanned)
     figure, all_axes = new_panels(len(pictures), 3.1 * len(pictures) + 0.9, 3.2, subplot_kw={"projection": "3d"})
     for ax, (title, picture) in zip(all_axes, pictures.items(), strict=True):
         black = torch.zeros(picture.shape, dtype=torch.bool) if dead is None else dead

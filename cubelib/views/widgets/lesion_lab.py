@@ -35,9 +35,9 @@ class LesionLab(FigureWidget):
     """Cubes in which the same cells die. Taught in notebook 04.
 
     A click on a cell kills or revives it, in a lattice or on the single plane below it; the slider kills a share of
-    all cells, scattered, as a ball, or as a hole in the chosen plane, from a tick on. Color is what the dead cells
-    change, damaged against unharmed, on one scale for all cubes: 1 is as much as the cell ever holds. Size tells the
-    same, so that one can look between cells that hardly change. The last map shows what changed at the back face at the end. For each cube the table shows the cosine of the output with the
+    all cells, scattered, as a ball, or as a hole in the chosen plane, from a tick on. Color and size are what the dead
+    cells change, damaged against unharmed, on one scale for all cubes: 1 is as much as the cell ever holds. The last
+    map shows what changed at the back face at the end. For each cube the table shows the cosine of the output with the
     sentence's own vector, unharmed and damaged, and the nearest known texts.
 
     Args:
@@ -156,8 +156,8 @@ class LesionLab(FigureWidget):
     def _maps(self, name: str) -> list[Panel]:
         plane = self.plane.value
         title = f"{name}: plane {plane}"
-        marks = {"crossed": self.damage[plane], "name": f"plane of {name}", "bar": False}
-        chosen = Heatmap(title, self.spreads[name][plane], SHARES, **marks)
+        values, dead = self.spreads[name][plane], self.damage[plane]
+        chosen = Heatmap(title, values, SHARES, bar=False, crossed=dead, name=f"plane of {name}")
         title, colors = f"{name}: change at the back face", Colors([torch.ones(1), *self.changes.values()])
         back = Heatmap(title, self.changes[name], colors, "1: a cell's strength")
         return [chosen.panel(), back.panel()]
