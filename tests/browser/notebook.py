@@ -9,9 +9,9 @@ from inspect import getsource
 from typing import Any
 
 import letter_cubes
+from browser.drawing import Drawing
 from browser.lab import Lab
 from browser.pictures import SECONDS, until
-from browser.drawing import Drawing
 from nbformat import NotebookNode, v4
 
 # The first cell: the source of the cubes, since the notebooks' kernel finds cubelib and not the tests.

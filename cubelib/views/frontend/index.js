@@ -150,7 +150,10 @@ class View {
   seek(tick) {
     this.tick = tick;
     this.count();
-    this.panels.forEach((panel) => panel.redraw());
+    this.panels.forEach((panel) => {
+      panel.refresh?.();
+      panel.redraw();
+    });
   }
 
   count() {

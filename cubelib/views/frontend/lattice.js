@@ -55,6 +55,7 @@ export class Lattice extends Panel {
     this.marked = numbers(content.marked, Uint8Array);
     if (this.scene && String(this.built) !== String(this.shape)) this.build();
     this.filled = null;
+    this.refresh();
   }
 
   get cells() {
@@ -421,13 +422,18 @@ export class Lattice extends Panel {
     this.at = cell;
     this.pointer.visible = cell !== null;
     if (cell === null) this.say(null);
-    else {
-      this.pointer.position.set(...this.middle(cell));
-      this.aim();
-      const [plane, row, column] = this.place(cell);
-      this.say(`plane ${plane}, row ${row}, column ${column}\n${this.reading(cell)}`, ...this.project(...this.middle(cell)));
-    }
+    else this.pointer.position.set(...this.middle(cell));
+    this.refresh();
     this.redraw();
+  }
+
+  /** The label of the cell that is pointed at: it may hold something else now. */
+  refresh() {
+    if ((this.at ?? null) === null || !this.width) return;
+    this.aim();
+    const [plane, row, column] = this.place(this.at);
+    const text = `plane ${plane}, row ${row}, column ${column}\n${this.reading(this.at)}`;
+    this.say(text, ...this.project(...this.middle(this.at)));
   }
 
   /** What a cell holds, in words. */
