@@ -72,10 +72,13 @@ def test_a_face_has_rows_down_and_columns_across_and_its_numbers_written():
 
 
 def solids(ax):
-    """Corner to corner and color of each face that is drawn of a cell, walls and lines left out."""
+    """Corner to corner and color of each face that is drawn of a cell that is not glass."""
     (cells,) = (part for part in ax.collections if len(part.get_facecolor()))
     corners = torch.as_tensor(np.asarray(cells._vec).T[:, :3]).unflatten(0, (-1, 4))
-    return corners, torch.as_tensor(cells.get_facecolor())
+    colors = torch.as_tensor(cells.get_facecolor())
+    solid = colors[:, 3] == 1
+    assert 0 < colors[~solid, 3].max() < 0.1  # glass
+    return corners[solid], colors[solid]
 
 
 def test_a_cube_shows_its_lit_cells_in_their_places():
@@ -84,8 +87,9 @@ def test_a_cube_shows_its_lit_cells_in_their_places():
     ax = view3d.cubes({"cube": picture}).axes[0]
     corners, colors = solids(ax)
     assert ax.get_title() == "cube" and len(corners) == 3  # the faces that are seen
-    assert corners.amin((0, 1)).tolist() == [1, 0, 2] and corners.amax((0, 1)).tolist() == [2, 1, 3]  # row 0 on top
-    assert (colors[:, 3] == 1).all()
+    assert corners.amin((0, 1)).tolist() == [1, 0, 2]  # row 0 on top
+    assert corners.amax((0, 1)).floor().tolist() == [1, 0, 2]  # it does not touch the next
+    assert {text.get_text() for text in ax.texts} == {"plane", "row", "column", "0", "1", "2", "3"}
 
 
 def test_dead_cells_are_black_whatever_they_hold_and_the_cone_has_a_line():
