@@ -75,7 +75,7 @@ def solids(ax):
     """Corner to corner and color of each face that is drawn of a cell that is not glass."""
     (cells,) = (part for part in ax.collections if len(part.get_facecolor()))
     corners = torch.as_tensor(np.asarray(cells._vec).T[:, :3]).unflatten(0, (-1, 4))
-    colors = torch.as_tensor(cells.get_facecolor())
+    colors = torch.as_tensor(cells._facecolor3d)  # in the order of the corners
     solid = colors[:, 3] == 1
     assert 0 < colors[~solid, 3].max() < 0.1  # glass
     return corners[solid], colors[solid]
@@ -85,7 +85,7 @@ def test_a_cube_shows_its_lit_cells_in_their_places():
     picture = torch.zeros(4, 3, 2)  # depth, rows, columns
     picture[1, 0, 0] = 5.0
     ax = view3d.cubes({"cube": picture}).axes[0]
-    corners, colors = solids(ax)
+    corners, _ = solids(ax)
     assert ax.get_title() == "cube" and len(corners) == 3  # the faces that are seen
     assert corners.amin((0, 1)).tolist() == [1, 0, 2]  # row 0 on top
     assert corners.amax((0, 1)).floor().tolist() == [1, 0, 2]  # it does not touch the next
