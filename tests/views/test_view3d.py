@@ -1,9 +1,11 @@
 """Pictures of a lattice show what is lit, what is silent, what is dead and what breaks out of a line."""
 
 import base64
+import hashlib
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,6 +253,12 @@ def test_the_program_is_small_and_names_the_license_of_what_it_holds():
     assert len(text.encode()) < 700_000
     assert "three.js" in text.lower() or "Three.js Authors" in text
     assert "SPDX-License-Identifier: MIT" in text
+
+
+def test_the_program_was_built_from_the_sources_beside_it():
+    folder = Path(pages.__file__).parent
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.js")) if ".min." not in path.name))
+    assert digest.hexdigest() in pages.bundle()[:300], "in cubelib/views/frontend: npm install && npm run build"
 
 
 def test_an_older_file_stays_whole_and_wrong_endings_are_refused(tmp_path):

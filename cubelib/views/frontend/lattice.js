@@ -418,7 +418,7 @@ export class Lattice extends Panel {
   }
 
   point(cell) {
-    if (cell === (this.at ?? null)) return;
+    if (cell === this.at) return;
     this.at = cell;
     this.pointer.visible = cell !== null;
     if (cell === null) this.say(null);
@@ -429,7 +429,7 @@ export class Lattice extends Panel {
 
   /** The label of the cell that is pointed at: it may hold something else now. */
   refresh() {
-    if ((this.at ?? null) === null || !this.width) return;
+    if (this.at === null || !this.width) return;
     this.aim();
     const [plane, row, column] = this.place(this.at);
     const text = `plane ${plane}, row ${row}, column ${column}\n${this.reading(this.at)}`;

@@ -13,6 +13,7 @@ export class Panel {
    */
   constructor(view, content) {
     this.view = view;
+    this.at = null; // what the mouse or the keys point at
     this.title = element("div", { className: "cubelib-title" });
     this.canvas = element("canvas", { tabIndex: 0, role: "img" });
     this.tip = element("div", { className: "cubelib-tip", hidden: true });

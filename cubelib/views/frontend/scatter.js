@@ -24,7 +24,6 @@ export class Scatter extends Panel {
   show(content) {
     super.show(content);
     this.groups = content.groups.map((group) => ({ ...group, points: numbers(group.points, Float32Array) }));
-    this.at ??= null;
   }
 
   /** The middle of the map and how many units it is wide: all points, and a little room. */

@@ -159,9 +159,13 @@ def answer_table(columns: Mapping[str, Sequence[Answer]], notes: Mapping[int, st
             text = f"<b style='color:{ORANGE}'>{text} ({notes[answer.index]})</b>"
         return f"<td {_CELL}>{answer.score:.3f}</td><td {_CELL}>{text}</td>"
 
+    # Columns of the same width for all questions, so that nothing jumps from one to the next.
+    share = 100 / len(columns)
+    column = f"<col style='width:64px'><col style='width:{share:.0f}%'>"
+    width = "<col style='width:34px'>" + "".join(column for _ in columns)
     head = "".join(f"<th colspan=2 {_CELL}>{title}</th>" for title in columns)
     rows = "".join(
         f"<tr><td {_CELL}>{rank}</td>{''.join(map(cells, answers))}</tr>"
         for rank, answers in enumerate(zip(*columns.values(), strict=True), start=1)
     )
-    return f"<table><tr><th></th>{head}</tr>{rows}</table>"
+    return f"<table style='width:100%; table-layout:fixed'>{width}<tr><th></th>{head}</tr>{rows}</table>"
