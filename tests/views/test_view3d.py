@@ -257,7 +257,9 @@ def test_the_program_is_small_and_names_the_license_of_what_it_holds():
 
 def test_the_program_was_built_from_the_sources_beside_it():
     folder = Path(pages.__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.js")) if ".min." not in path.name))
+    digest = hashlib.sha256(
+        b"".join(path.read_bytes() for path in sorted(folder.glob("*.js")) if ".min." not in path.name)
+    )
     assert digest.hexdigest() in pages.bundle()[:300], "in cubelib/views/frontend: npm install && npm run build"
 
 

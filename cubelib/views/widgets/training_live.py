@@ -120,8 +120,14 @@ class TrainingLive(BaseWidget):
             learning_curve(history, name, ax=ax)
         return figure
 
-    def _progress(self) -> str:
-        return f"epoch {self.trainer.current_epoch} of {self.trainer.config.epochs}"
+    def _progress(self, ahead: int = 0) -> str:
+        return f"epoch {self.trainer.current_epoch + ahead} of {self.trainer.config.epochs}"
+
+    def _ended(self) -> str:
+        """How training ended, and whose weights are kept."""
+        reason, _, kept = (self.trainer.stop_reason or "").partition("; kept: ")
+        early = "" if reason.startswith("epochs:") else f", {reason}"
+        return f"{self._progress()}{early}; kept: {kept}"
 
     def _set_running(self, running: bool) -> None:
         self.running = running
@@ -134,7 +140,7 @@ class TrainingLive(BaseWidget):
             self.trainer.fit(
                 train, validation, progress=False, on_batch_end=self._after_batch, on_epoch_end=self._after_epoch
             )
-            self.status.value = escape(f"{self._progress()}; {self.trainer.stop_reason}")
+            self.status.value = escape(self._ended())
         except Exception as error:  # noqa: BLE001 - shown here, and raised again by wait()
             self._error = error
             self.message.value = escape(f"{type(error).__name__}: {error}")
@@ -148,7 +154,7 @@ class TrainingLive(BaseWidget):
         elif time.monotonic() - self._last_update > PAUSE:
             self._last_update = time.monotonic()
             batch = f"batch {log['batch']} of {log['batches']}, loss {log['loss']:.4f}"
-            self.status.value = f"{self._progress()}, {batch}"
+            self.status.value = f"{self._progress(1)}, {batch}"
 
     def _after_epoch(self, trainer: CubeTrainer, log: EpochLog) -> None:
         self.bar.value = log["epoch"]
