@@ -17,6 +17,7 @@ const SLOPE = Math.tan((9 * Math.PI) / 180); // half of the camera's field of vi
 const [ABOVE, BELOW, BESIDE] = [12, 54, 58]; // pixels kept free around the lattice, for the labels
 const START = { turn: -40, tilt: 20, zoom: 1 }; // degrees; as in print
 const STEP = 8; // degrees for a key
+const RESTS = 250; // milliseconds after which a lattice counts as resting
 
 // The color of a face is that of the color bar, a little darker on the sides; its borders are drawn as thin lines.
 const VERTEX = `
@@ -252,6 +253,18 @@ export class Lattice extends Panel {
     return [((point.x + 1) / 2) * this.drawn, ((1 - point.y) / 2) * this.tall];
   }
 
+  redraw() {
+    if (theStage().slow) {
+      this.moving = true;
+      clearTimeout(this.rest);
+      this.rest = setTimeout(() => {
+        this.moving = false;
+        super.redraw();
+      }, RESTS);
+    }
+    super.redraw();
+  }
+
   // --- drawing ---------------------------------------------------------------------------------------------------
 
   paint(pen) {
@@ -260,7 +273,7 @@ export class Lattice extends Panel {
     pen.save();
     pen.setTransform(1, 0, 0, 1, 0, 0);
     const [width, height] = [this.drawn, this.tall].map((side) => Math.round(side * this.ratio));
-    theStage().draw(this.scene, this.camera, pen, width, height);
+    theStage().draw(this.scene, this.camera, pen, width, height, theStage().slow && !this.moving ? 2 : 1);
     pen.restore();
     this.label(pen);
     const bar = Math.min(280, this.tall - 90);
@@ -449,6 +462,7 @@ export class Lattice extends Panel {
   }
 
   dispose() {
+    clearTimeout(this.rest);
     for (const mesh of [this.solid, this.glass, this.frame, this.pointer, this.bars]) {
       mesh?.geometry.dispose();
       mesh?.material.dispose();

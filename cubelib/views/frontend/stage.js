@@ -20,7 +20,8 @@ export function theStage() {
 class Stage {
   constructor() {
     const canvas = document.createElement("canvas");
-    const options = { alpha: true, antialias: true, powerPreference: "low-power" };
+    this.slow = drawsBySoftware();
+    const options = { alpha: true, antialias: !this.slow, powerPreference: "low-power" };
     const context = canvas.getContext("webgl2", options); // asked first: three would complain on the console
     if (!context) throw new Error("no WebGL");
     this.renderer = new WebGLRenderer({ canvas, context, ...options });
@@ -28,8 +29,12 @@ class Stage {
     this.width = this.height = 0;
   }
 
-  /** Draws a scene and copies it onto a canvas's context, whose units are pixels of the screen there. */
-  draw(scene, camera, pen, width, height) {
+  /**
+   * Draws a scene and copies it onto a canvas's context, whose units are pixels of the screen there. Without a graphics
+   * card smooth edges take too long for a lattice that turns, so they are drawn when it rests: `fine` is 2 then.
+   */
+  draw(scene, camera, pen, wide, tall, fine) {
+    const [width, height] = [fine * wide, fine * tall];
     if (width > this.width || height > this.height) {
       this.width = Math.max(width, this.width);
       this.height = Math.max(height, this.height);
@@ -39,6 +44,15 @@ class Stage {
     this.renderer.setScissor(0, this.height - height, width, height);
     this.renderer.setScissorTest(true);
     this.renderer.render(scene, camera);
-    pen.drawImage(this.renderer.domElement, 0, 0, width, height, 0, 0, width, height);
+    pen.drawImage(this.renderer.domElement, 0, 0, width, height, 0, 0, wide, tall);
   }
+}
+
+function drawsBySoftware() {
+  const context = document.createElement("canvas").getContext("webgl2");
+  if (!context) return true;
+  const names = context.getExtension("WEBGL_debug_renderer_info");
+  const name = context.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : context.RENDERER);
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }
