@@ -17,7 +17,7 @@ const SLOPE = Math.tan((9 * Math.PI) / 180); // half of the camera's field of vi
 const [ABOVE, BELOW, BESIDE] = [12, 54, 58]; // pixels kept free around the lattice, for the labels
 const START = { turn: -40, tilt: 20, zoom: 1 }; // degrees; as in print
 const STEP = 8; // degrees for a key
-const RESTS = 250; // milliseconds after which a lattice counts as resting
+const RESTS = 500; // milliseconds after which a lattice counts as resting
 
 // The color of a face is that of the color bar, a little darker on the sides; its borders are drawn as thin lines.
 const VERTEX = `

@@ -35,14 +35,10 @@ class Stage {
    */
   draw(scene, camera, pen, wide, tall, fine) {
     const [width, height] = [fine * wide, fine * tall];
-    if (width > this.width || height > this.height) {
-      this.width = Math.max(width, this.width);
-      this.height = Math.max(height, this.height);
-      this.renderer.setSize(this.width, this.height, false);
+    if (width !== this.width || height !== this.height) {
+      [this.width, this.height] = [width, height];
+      this.renderer.setSize(width, height, false);
     }
-    this.renderer.setViewport(0, this.height - height, width, height);
-    this.renderer.setScissor(0, this.height - height, width, height);
-    this.renderer.setScissorTest(true);
     this.renderer.render(scene, camera);
     pen.drawImage(this.renderer.domElement, 0, 0, width, height, 0, 0, wide, tall);
   }
