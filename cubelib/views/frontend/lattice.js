@@ -96,7 +96,7 @@ export class Lattice extends Panel {
     this.camera = new PerspectiveCamera((2 * Math.atan(SLOPE) * 180) / Math.PI, 1, 0.1, 1000);
     const box = new BoxGeometry(SIDE, SIDE, SIDE);
     this.solid = this.voxels(box, 1, 0.6);
-    this.glass = this.voxels(box, 0.03, 0.3);
+    this.glass = this.voxels(box, 0.02, 0.25);
     this.glass.material.transparent = true;
     this.glass.material.depthWrite = false;
     this.glass.renderOrder = 1;

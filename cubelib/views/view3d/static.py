@@ -246,22 +246,17 @@ def _name_axes(ax: Any, depth: int, columns: int, rows: int) -> None:
     """The axes' names beside the lattice, with the first and the last number."""
     away = 0.16 * max(columns, rows, depth)
     near, left = -0.6 * away, columns + 0.4 * away
-    ends = {
-        "plane": [(0.3, near, 0.0), (depth - 0.7, near, 0.0), (depth / 2, near - 0.6 * away, -0.3 * away), depth],
-        "column": [
-            (-0.5 * away / _APART, 0.4, -0.1 * away),
-            (-0.5 * away / _APART, columns - 0.6, -0.1 * away),
-            (-away / _APART, columns / 2, -0.4 * away),
-            columns,
-        ],
-        "row": [(0.0, left, rows - 0.6), (0.0, left, 0.4), (0.0, left + 0.8 * away, rows / 2), rows],
-    }
-    for name, (first, last, middle, count) in ends.items():
-        look = {"ha": "center", "va": "center", "fontsize": 7}
-        ax.text(*middle, name, **look)
-        ax.text(*first, "0", **look)
-        if count > 1:
-            ax.text(*last, str(count - 1), **look)
+    beside, below = -0.5 * away / _APART, -0.1 * away
+    look = {"ha": "center", "va": "center", "fontsize": 7}
+    ax.text(depth / 2, near - 0.6 * away, -0.3 * away, "plane", **look)
+    ax.text(-away / _APART, columns / 2, -0.4 * away, "column", **look)
+    ax.text(0, left + 0.8 * away, rows / 2, "row", **look)
+    for plane in {0, depth - 1}:
+        ax.text(plane + 0.3, near, 0, str(plane), **look)
+    for column in {0, columns - 1}:
+        ax.text(beside, column + 0.4, below, str(column), **look)
+    for row in {0, rows - 1}:
+        ax.text(0, left, rows - 0.6 - row, str(row), **look)
 
 
 def _draw_cells(ax: Axes, values: NDArray[Any], outlined: NDArray[Any] | None, colors: Colors) -> None:
