@@ -44,8 +44,8 @@ lab
     cell = drawing.over_a_cell()
     drawing.click()
     notebook.says(1, "1 of 64 cells dead")
-    assert notebook.ask_kernel(2, dead) == [cell]
     until(lambda: drawing.says().endswith("dead"), "a label that says so")
+    assert notebook.ask_kernel(2, dead) == [cell]
     before = drawing.changed(before, "a dead cell", share=0.0005)
     drawing.changed(other, "the same cell dead in the other cube", share=0.0005, panel=1)
 
