@@ -31,10 +31,10 @@ class Stage {
 
   /**
    * Draws a scene and copies it onto a canvas's context, whose units are pixels of the screen there. Without a graphics
-   * card smooth edges take too long for a lattice that turns, so they are drawn when it rests: `fine` is 2 then.
+   * card a lattice that turns is drawn coarsely (`fine` is 0.5), and with smooth edges when it rests (2).
    */
   draw(scene, camera, pen, wide, tall, fine) {
-    const [width, height] = [fine * wide, fine * tall];
+    const [width, height] = [Math.round(fine * wide), Math.round(fine * tall)];
     if (width !== this.width || height !== this.height) {
       [this.width, this.height] = [width, height];
       this.renderer.setSize(width, height, false);
