@@ -273,7 +273,7 @@ export class Lattice extends Panel {
     pen.save();
     pen.setTransform(1, 0, 0, 1, 0, 0);
     const [width, height] = [this.drawn, this.tall].map((side) => Math.round(side * this.ratio));
-    theStage().draw(this.scene, this.camera, pen, width, height, theStage().slow ? (this.moving ? 0.5 : 2) : 1);
+    theStage().draw(this.scene, this.camera, pen, width, height, theStage().slow ? (this.moving ? 0.6 : 2) : 1);
     pen.restore();
     this.label(pen);
     const bar = Math.min(280, this.tall - 90);

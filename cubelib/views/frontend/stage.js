@@ -31,7 +31,7 @@ class Stage {
 
   /**
    * Draws a scene and copies it onto a canvas's context, whose units are pixels of the screen there. Without a graphics
-   * card a lattice that turns is drawn coarsely (`fine` is 0.5), and with smooth edges when it rests (2).
+   * card a lattice that turns is drawn coarsely (`fine` is 0.6), and with smooth edges when it rests (2).
    */
   draw(scene, camera, pen, wide, tall, fine) {
     const [width, height] = [Math.round(fine * wide), Math.round(fine * tall)];
