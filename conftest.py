@@ -5,11 +5,9 @@ faster this way. Set before torch is imported; notebook kernels inherit it.
 """
 
 import os
-from collections.abc import Iterator
 from queue import Empty
 
 import hypothesis
-import pytest
 
 # The same examples in every run, so that a change alone turns a test red; --hypothesis-profile=default draws new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
@@ -17,20 +15,6 @@ hypothesis.settings.load_profile("repeatable")
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collect_file(file_path) -> Iterator[None]:
-    """nbval compares no PNG, but would compare the numbers of a figure that turns, digit by digit.
-
-    They differ in their last digit between processors, as pixels do. What a figure shows is compared all the same: the
-    repr of a `View` counts its cells, and the cells beside it print what is to be seen.
-    """
-    collectors = yield
-    for collector in collectors if file_path.suffix == ".ipynb" else ():
-        if hasattr(collector, "skip_compare"):
-            collector.skip_compare = (*collector.skip_compare, "application/vnd.plotly.v1+json")
-    return collectors
 
 
 def pytest_configure() -> None:

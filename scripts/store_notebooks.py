@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of notebooks/")
     paths = parser.parse_args().notebooks or sorted(FOLDER.glob("*.ipynb"))
     os.environ |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "CUBELIB_PRINTED": "1"}  # the kernels inherit them
-    os.environ.pop("PLOTLY_RENDERER", None)
+    os.environ.pop("CUBELIB_EXPORTED", None)
     failed = []
     for path in paths:
         print(f"{path.name}:")

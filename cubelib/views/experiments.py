@@ -1,7 +1,7 @@
 """What the widgets show, as plain functions: a text through a cube, through damaged cubes, and under all layouts.
 
 text ─teacher→ vector ─cube→ every state and the output                forward_trace
-                      ─cubes with dead cells→ what is left of it       lesion, lesion_change
+                      ─cubes with dead cells→ what is left of it       lesion, lesion_change, compare, spread
                       ─EmbeddingReshaper→ which cell holds which number    layouts, sensitivity
 """
 
@@ -174,11 +174,47 @@ def lesion(
     vector = encode(next(iter(cubes.values())), text)
     lesions = {}
     for name, cube in cubes.items():
-        whole = cube.predict(vector[None])[0]
-        output = cube.predict(vector[None], damage=damage_from_tick(damage, from_tick, steps=cube.core.steps))[0]
-        before, after = ([], []) if bank is None else bank.nearest(torch.stack([whole, output]), k)
-        lesions[name] = Lesion(vector, whole, output, before, after)
+        mask = damage_from_tick(damage, from_tick, steps=cube.core.steps)
+        whole, damaged = forward_trace(cube, vector), forward_trace(cube, vector, damage=mask)
+        lesions[name] = compare(whole, damaged, bank=bank, k=k)
     return lesions
+
+
+def compare(whole: ForwardTrace, damaged: ForwardTrace, *, bank: AnswerBank | None = None, k: int = 5) -> Lesion:
+    """What is left of a vector that crossed a damaged cube.
+
+    Args:
+        whole: its way through the unharmed cube.
+        damaged: its way through the damaged one.
+        bank: known texts to search with the outputs.
+        k: how many of them.
+    """
+    before, after = ([], []) if bank is None else bank.nearest(torch.stack([whole.output, damaged.output]), k)
+    return Lesion(whole.input, whole.output, damaged.output, before, after)
+
+
+def spread(whole: ForwardTrace, damaged: ForwardTrace) -> Tensor:
+    """How much a lesion changes each cell, as a share of the cell's own strongest signal.
+
+    Cells of a trained cube differ much in strength, so that shares can be compared where changes cannot: between the
+    cells of a cube and between cubes.
+
+    Returns:
+        `(depth, rows, columns)`: the largest change at any tick, 0 where nothing ever differs.
+
+    Example:
+        >>> cube = Cube({"embedding_dim": 48, "lattice_size": [4, 4, 4], "mode": "dialogue"})
+        >>> cube.initialize_components()
+        >>> dead = torch.zeros(4, 4, 4, dtype=torch.bool)
+        >>> dead[1, 0, 0] = True
+        >>> change = spread(forward_trace(cube, torch.ones(48)), forward_trace(cube, torch.ones(48), damage=dead))
+        >>> change[:, 0, 0].tolist()                # untrained, a cell only passes on what the one before it held
+        [0.0, 1.0, 1.0, 1.0]
+    """
+    change = (damaged.states - whole.states).norm(dim=-1).amax(0)  # (depth, rows, columns)
+    strongest = whole.strength.amax(0)
+    share: Tensor = change / torch.where(strongest > 0, strongest, 1.0)
+    return share
 
 
 def lesion_change(cube: CubicCore | Cube, vector: Tensor, damage: Tensor) -> Tensor:
@@ -201,11 +237,13 @@ def lesion_change(cube: CubicCore | Cube, vector: Tensor, damage: Tensor) -> Ten
         >>> lesion_change(core, torch.ones(48), hole_damage((4, 4, 4), (2, 2), plane=1)).tolist()[0]
         [1.0, 1.0, 0.0, 0.0]
     """
-    core = cube if isinstance(cube, CubicCore) else cube.core
-    whole, damaged = (
-        trace_states(cube, vector, damage=mask)[-1, -1, ..., : core.in_channels] for mask in (None, damage)
-    )  # (rows, columns, channels)
-    change: Tensor = (damaged - whole).norm(dim=-1) / whole.norm(dim=-1).square().mean().sqrt()
+    channels = (cube if isinstance(cube, CubicCore) else cube.core).in_channels
+    return face_change(*(trace_states(cube, vector, damage=mask)[..., :channels] for mask in (None, damage)))
+
+
+def face_change(whole: Tensor, damaged: Tensor) -> Tensor:
+    """`lesion_change` of states that are known, `(ticks, depth, rows, columns, channels)` each."""
+    change: Tensor = (damaged[-1, -1] - whole[-1, -1]).norm(dim=-1) / whole[-1, -1].norm(dim=-1).square().mean().sqrt()
     return change
 
 

@@ -20,9 +20,9 @@ from torch import Tensor
 from cubelib.data.text import shorten
 from cubelib.errors import DataError
 from cubelib.reshaper import principal_axes
+from cubelib.views.frontend import new_content
 from cubelib.views.labels import wrapped
 from cubelib.views.style import (
-    GRID,
     HEIGHT,
     INK,
     PALE_GRAY,
@@ -34,18 +34,12 @@ from cubelib.views.style import (
     legend_beside,
     styles,
 )
-from cubelib.views.view3d.interactive import View, plain_text, require_plotly
+from cubelib.views.view3d.interactive import View
 
 Texts = Mapping[str, Sequence[str]]
 
 Marked = Sequence[int] | Mapping[int, str]
 
-# The plotly symbols for the markers of `cubelib.views.style`.
-_SYMBOLS = {
-    "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "P": "cross", "v": "triangle-down", "X": "x",
-    "d": "diamond-tall", "p": "pentagon", "h": "hexagon", "H": "hexagon2", "*": "star", "8": "octagon",
-    "<": "triangle-left", ">": "triangle-right",
-}  # fmt: skip
 _OTHERS = "others"  # the subject of what has none
 _FEW = 300  # up to so many points are drawn large
 _LINE, _MOST_LINES = 60, 12  # letters of a line on hover, lines on hover
@@ -195,43 +189,33 @@ def hover_map(groups: Mapping[str, Tensor], texts: Texts, *, onto: Tensor | None
         onto: as in `embedding_map`.
 
     Raises:
-        ModuleNotFoundError: plotly is not installed.
         DataError: groups or texts that do not fit; numbers that are not finite.
 
     Example:
         >>> view = hover_map({"pair": torch.eye(2)}, {"pair": ["1 < 2", "so <b>it is</b>"]})
         >>> view
         View of 2 vectors on two of 2 axes, which hold 100.0 % of their variance
-        >>> view.figure.data[0].hovertext
-        ('<b>pair</b><br>1 &lt; 2', '<b>pair</b><br>so &lt;b&gt;it is&lt;/b&gt;')
+        >>> view.content["rows"][0][0]["groups"][0]["texts"]
+        ['1 < 2', 'so <b>it is</b>']
     """
-    figure = require_plotly().Figure()
     places, words = _project_groups(groups, onto)
     _check_texts(groups, texts, needed=groups)
-    size, opacity = (9, 0.85) if sum(map(len, places.values())) < _FEW else (6, 0.6)
-    for name, style in styles(groups).items():
-        x, y = places[name].T.numpy()
-        look = {"color": style["color"], "symbol": _SYMBOLS[style["marker"]], "size": size, "opacity": opacity}
-        figure.add_scatter(
-            x=x,
-            y=y,
-            mode="markers",
-            name=plain_text(f"{name} ({len(x):,})"),
-            marker=look,
-            hovertext=[f"<b>{plain_text(name)}</b><br>{_wrapped(text)}" for text in texts[name]],
-            hoverinfo="text",
-        )
-    line = {"gridcolor": GRID, "zeroline": False, "linecolor": "black", "mirror": True, "ticks": "outside"}
-    figure.update_layout(
-        template="none", paper_bgcolor="white", plot_bgcolor="white", width=760, height=600, hovermode="closest",
-        font={"color": "black", "size": 13}, title={"text": words["title"], "font": {"size": 15}, "x": 0.5},
-        xaxis={"title": {"text": words["x"]}, **line},
-        yaxis={"title": {"text": words["y"]}, "scaleanchor": "x", **line},
-        showlegend=True, legend={"orientation": "h", "y": -0.14, "x": 0, "yanchor": "top"},
-        modebar={"orientation": "v"},  # beside the map, because on top it covers the title
-        hoverlabel={"bgcolor": "white", "align": "left", "font": {"color": "black"}}, margin={"t": 50, "r": 50},
-    )  # fmt: skip
-    return View(figure, lambda: _figure_of(embedding_map(groups, onto=onto)), words["title"])
+    size, opacity = (4.5, 0.85) if sum(map(len, places.values())) < _FEW else (3.2, 0.6)
+    drawn = [
+        {
+            "name": f"{name} ({len(places[name]):,})",
+            "points": places[name].numpy().astype("<f4").tobytes(),  # (n, 2)
+            "texts": [_wrapped(text) for text in texts[name]],
+            "color": style["color"],
+            "marker": style["marker"],
+            "size": size,
+            "opacity": opacity,
+        }
+        for name, style in styles(groups).items()
+    ]
+    panel = {"kind": "scatter", "groups": drawn, "x": words["x"], "y": words["y"], "summary": words["title"]}
+    content = new_content([[panel]], title=words["title"])
+    return View(content, lambda: _figure_of(embedding_map(groups, onto=onto)), words["title"])
 
 
 def _project_groups(groups: Mapping[str, Tensor], onto: Tensor | None) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -292,6 +276,6 @@ def _mark_points(ax: Axes, marks: Sequence[tuple[Any, str]]) -> None:
 
 
 def _wrapped(text: str) -> str:
-    """Lines of about sixty letters for plotly; a very long text is cut."""
+    """Lines of about sixty letters; a very long text is cut."""
     lines = textwrap.wrap(" ".join(text.split()), _LINE, max_lines=_MOST_LINES, placeholder=" …")
-    return "<br>".join(map(plain_text, lines))
+    return "\n".join(lines)

@@ -62,7 +62,7 @@ class Lab:
             f"--ServerApp.port={port}",
             f"--IdentityProvider.token={self.token}",
         ]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PLOTLY"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "CUBELIB_"))}
         kept |= {name: str(folder / place) for name, place in FOLDERS.items()}
         kept |= {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
         self._process = psutil.Popen(

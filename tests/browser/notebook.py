@@ -9,9 +9,9 @@ from inspect import getsource
 from typing import Any
 
 import letter_cubes
+from browser.drawing import Drawing
 from browser.lab import Lab
 from browser.pictures import SECONDS, until
-from browser.plot import Plot
 from nbformat import NotebookNode, v4
 
 # The first cell: the source of the cubes, since the notebooks' kernel finds cubelib and not the tests.
@@ -82,9 +82,9 @@ class Notebook:
         """What is below a cell, as a locator."""
         return self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{cell}'] .jp-Cell-outputArea")
 
-    def plot(self, cell: int) -> Plot:
-        """The figure below a cell."""
-        return Plot(self.page, self.output(cell).locator(".js-plotly-plot"))
+    def drawing(self, cell: int) -> Drawing:
+        """The picture below a cell."""
+        return Drawing(self.page, self.output(cell).locator(".cubelib"))
 
     def text(self, cell: int) -> str:
         """What a learner reads below a cell."""

@@ -1,5 +1,12 @@
 """Pictures of a lattice show what is lit, what is silent, what is dead and what breaks out of a line."""
 
+import base64
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +15,9 @@ from cubelib import CubeTrainer, CubicCore, EmbeddingReshaper
 from cubelib.errors import DataError, UserError
 from cubelib.lattice import light_cone
 from cubelib.views import view3d
+from cubelib.views.frontend import pages
 from cubelib.views.style import SILENT
-from cubelib.views.view3d.interactive import CELLS, DEAD, LINES, plain_text, player, scene_traces
+from cubelib.views.view3d.panels import lattice_panel
 from cubelib.views.view3d.scene import Colors, Scene, trace_states
 
 PALE = torch.tensor(SILENT, dtype=torch.float64)
@@ -66,20 +74,24 @@ def test_a_face_has_rows_down_and_columns_across_and_its_numbers_written():
 
 
 def solids(ax):
-    """Corner to corner and color of each face that is drawn of a cell, walls and lines left out."""
+    """Corner to corner and color of each face that is drawn of a cell that is not glass."""
     (cells,) = (part for part in ax.collections if len(part.get_facecolor()))
     corners = torch.as_tensor(np.asarray(cells._vec).T[:, :3]).unflatten(0, (-1, 4))
-    return corners, torch.as_tensor(cells.get_facecolor())
+    colors = torch.as_tensor(cells._facecolor3d)  # in the order of the corners
+    solid = colors[:, 3] == 1
+    assert 0 < colors[~solid, 3].max() < 0.1  # glass
+    return corners[solid], colors[solid]
 
 
 def test_a_cube_shows_its_lit_cells_in_their_places():
     picture = torch.zeros(4, 3, 2)  # depth, rows, columns
     picture[1, 0, 0] = 5.0
     ax = view3d.cubes({"cube": picture}).axes[0]
-    corners, colors = solids(ax)
+    corners, _ = solids(ax)
     assert ax.get_title() == "cube" and len(corners) == 3  # the faces that are seen
-    assert corners.amin((0, 1)).tolist() == [1, 0, 2] and corners.amax((0, 1)).tolist() == [2, 1, 3]  # row 0 on top
-    assert (colors[:, 3] == 1).all()
+    assert corners.amin((0, 1)).tolist() == [1, 0, 2]  # row 0 on top
+    assert corners.amax((0, 1)).floor().tolist() == [1, 0, 2]  # it does not touch the next
+    assert {text.get_text() for text in ax.texts} == {"plane", "row", "column", "0", "1", "2", "3"}
 
 
 def test_dead_cells_are_black_whatever_they_hold_and_the_cone_has_a_line():
@@ -100,10 +112,9 @@ def test_dead_cells_are_black_whatever_they_hold_and_the_cone_has_a_line():
 @pytest.mark.parametrize("values", [[0.5, 2.0], [1e-5, 1.0], [-3.0, 2.0], [5e3, 9e4], [0.0]])
 def test_the_color_bar_says_the_values_of_its_levels(values):
     colors = Colors([torch.tensor(values)])
-    bar = colors.plotly_scale()["colorbar"]
-    places, labels = bar["tickvals"], bar["ticktext"]
-    assert len(places) >= 2 and len(places) == len(labels)
-    for place, label in zip(places, labels, strict=True):
+    scale = colors.scale()
+    assert scale["kind"] == ("signed" if min(values) < 0 else "sequential") and len(scale["ticks"]) >= 2
+    for place, label in scale["ticks"]:
         value = np.array([float(label.replace(",", ""))])
         # One level is a 254th of the scale, and labels have three digits.
         assert value == 0 or abs(float(colors.levels(value)[0]) - place) <= 1.5
@@ -125,8 +136,9 @@ def test_show_draws_strength_the_planes_worth_computing_and_the_title():
     core, vector = talking(steps=4), torch.randn(18)
     view = view3d.show(core, vector, title="a walk")
     strength = trace_states(core, vector).norm(dim=-1)
-    expected = Scene(strength, cone=light_cone(4, 4), title="a walk")
-    assert view.figure == player(expected)
+    ((panel,),) = view.content["rows"]
+    assert panel == lattice_panel(Scene(strength, cone=light_cone(4, 4)))
+    assert view.content["title"] == "a walk" and view.content["ticks"] == 5
     assert repr(view).endswith("tick by tick: 6, 12, 18, 24, 24")
 
 
@@ -165,92 +177,90 @@ def film():
     return Scene(strength, cone=core.cone, dead=dead)
 
 
-def cell_of(mesh, corner):
-    """The (plane, row, column) of a corner of a cube."""
-    return round(float(mesh["x"][corner])), round(float(mesh["z"][corner])), round(float(mesh["y"][corner]))
-
-
-def test_each_tick_has_a_cube_for_each_active_cell_with_its_value():
+def test_each_tick_has_the_level_and_the_value_of_each_cell():
     shown = film()
-    figure = player(shown)
-    assert [frame.name for frame in figure.frames] == [str(tick) for tick in range(6)]
-    for tick, frame in enumerate(figure.frames):
-        assert frame.traces == (CELLS, LINES)
-        mesh = frame.data[0]
-        cells = [cell_of(mesh, corner) for corner in range(len(mesh.x))]
-        expected = ((shown.values[tick] != 0) & ~shown.dead).nonzero().tolist()
-        assert sorted(set(cells)) == sorted(map(tuple, expected)) and len(cells) == 8 * len(expected)
-        for cell, value in zip(cells, mesh.customdata, strict=True):
-            assert value == pytest.approx(float(shown.values[tick][cell]))
-        triangles = np.stack([mesh.i, mesh.j, mesh.k], 1)
-        assert (triangles // 8 == triangles[:, :1] // 8).all() and len(triangles) == 12 * len(expected)
-    dead = figure.data[DEAD]
-    assert {cell_of(dead, corner) for corner in range(8)} == {(2, 1, 0)} and dead.color == "black"
+    panel = lattice_panel(shown, name="walk")
+    values = np.frombuffer(panel["values"], np.float32).reshape(panel["shape"])
+    levels = np.frombuffer(panel["levels"], np.uint8).reshape(panel["shape"])
+    assert panel["shape"] == [6, 4, 3, 2] and panel["name"] == "walk"
+    np.testing.assert_array_equal(values, shown.values.numpy())
+    np.testing.assert_array_equal(levels == 0, shown.values.numpy() == 0)
+    order = np.argsort(values, axis=None)
+    assert (np.diff(levels.ravel()[order].astype(int)) >= 0).all()  # stronger is never darker
+    assert np.frombuffer(panel["dead"], np.uint8).nonzero()[0].tolist() == [2 * 6 + 1 * 2 + 0]
+    assert panel["cone"] == [list(planes) for planes in light_cone(4, 5)]
 
 
-def test_a_cube_is_closed_and_its_faces_look_outward():
-    mesh = scene_traces(Scene(torch.ones(1, 1, 1, 1)), 0)[CELLS]
-    corners = np.stack([mesh["x"], mesh["y"], mesh["z"]], 1)
-    triangles = corners[np.stack([mesh["i"], mesh["j"], mesh["k"]], 1)]  # (12, 3 corners, 3 axes)
-    volume = np.linalg.det(triangles).sum() / 6  # of a closed surface with all faces the same way round
-    assert abs(volume) == pytest.approx(np.ptp(corners, axis=0).prod(), rel=1e-5)
-
-
-def test_the_planes_of_the_cone_and_marked_cells_are_outlined():
-    shown = film()
-    for tick, planes in enumerate(light_cone(4, 5)):
-        outline = scene_traces(shown, tick)[LINES]
-        assert sorted(set(outline["x"][~np.isnan(outline["x"])])) == list(planes)
+def test_marked_cells_are_sent_and_printed_as_a_film():
     marked = torch.zeros(1, 2, 3, 3, dtype=torch.bool)
     marked[0, 1, 0, 2] = True
-    scene = Scene(torch.zeros(1, 2, 3, 3), marked=marked)
-    outline = scene_traces(scene, 0)[LINES]
-    points = {point for point in zip(outline["x"], outline["y"], outline["z"], strict=True) if not np.isnan(point[0])}
-    assert points == {(1, column, row) for column in (1.5, 2.5) for row in (-0.5, 0.5)}
-    assert view3d.play(scene.values, marked=marked).picture().axes[0].collections  # printed as a film
+    view = view3d.play(torch.zeros(1, 2, 3, 3), marked=marked)
+    ((panel,),) = view.content["rows"]
+    assert panel["marked"] == marked.numpy().tobytes() and panel["dead"] is None and panel["cone"] is None
+    assert view.picture().axes[0].collections
 
 
-@pytest.fixture
-def renderers():
-    """Plotly's renderers, as they were when the test has ended."""
-    import plotly.io
-
-    before = plotly.io.renderers.default
-    yield plotly.io.renderers
-    plotly.io.renderers.default = before
+def test_a_scale_of_its_own_ends_where_it_is_told_to():
+    colors = Colors([], span=(0.0, 1.0))
+    assert colors.levels(np.array([0.0, 1e-9, 0.5, 1.0, 7.0])).tolist() == [0, 1, 128, 255, 255]
+    assert colors.scale()["ticks"][-1] == [255.0, "≥ 1"]
 
 
-def test_a_view_is_for_jupyter_for_paper_and_for_the_reader_of_a_terminal(tmp_path, monkeypatch, renderers):
+def test_a_view_is_for_jupyter_for_paper_and_for_the_reader_of_a_terminal(tmp_path, monkeypatch):
     view = view3d.show(talking(), torch.randn(18), title="a walk")
-    renderers.default = "plotly_mimetype"
     alive = view._repr_mimebundle_()
+    assert set(alive) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
     monkeypatch.setenv("CUBELIB_PRINTED", "1")
     bundle = view._repr_mimebundle_()
-    assert set(alive) == set(bundle) - {"image/png"}
-    assert set(bundle) == {"application/vnd.plotly.v1+json", "image/png", "text/plain"}
-    assert bundle["text/plain"] == repr(view)
+    assert set(bundle) == set(alive) | {"image/png"} and bundle["text/plain"] == repr(view)
     assert view.save(tmp_path / "new" / "view.png").read_bytes().startswith(b"\x89PNG")
     assert [ax.get_title() for ax in view.picture().axes[:4]] == ["tick 0", "tick 1", "tick 2", "tick 3"]
 
 
-def test_an_exported_notebook_gets_the_script_once_and_asks_no_network(monkeypatch, renderers):
-    from plotly.io import _base_renderers
+def test_without_anywidget_a_view_is_its_printed_twin(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cubelib.views.frontend.live", None)
+    bundle = view3d.show(talking(), torch.randn(18))._repr_mimebundle_()
+    assert set(bundle) == {"image/png", "text/plain"}
 
-    said = []
-    monkeypatch.setattr(_base_renderers.ipython_display, "display_html", lambda text, raw: said.append(text))
-    renderers.default = "plotly_mimetype+notebook"
-    bundles = [view3d.show(talking(), torch.randn(18))._repr_mimebundle_() for _ in range(2)]
-    assert len(said) == 1 and "plotly.js v" in said[0]
-    for bundle in bundles:
-        assert set(bundle) == {"application/vnd.plotly.v1+json", "text/html", "text/plain"}
-        assert "Plotly.newPlot" in bundle["text/html"] and len(bundle["text/html"]) < 100_000
-        assert "http" not in bundle["text/html"].replace("https://plot.ly", "")
+
+def test_an_exported_notebook_gets_the_program_once_and_asks_no_network(monkeypatch):
+    monkeypatch.setenv("CUBELIB_EXPORTED", "1")
+    monkeypatch.setattr(pages, "_program_is_out", False)
+    first, second = (view3d.show(talking(), torch.randn(18))._repr_mimebundle_()["text/html"] for _ in range(2))
+    assert pages.bundle() in first and pages.bundle() not in second and "mountPage()" in second
+    assert len(second) < 200_000
+    for text in (first, second):
+        assert not re.search(r"""(src|href)=["']?http|import\(["']http|from ?["']http""", text)
+
+
+def page_content(text):
+    """What a page tells its program to draw."""
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)[1])
 
 
 def test_a_page_holds_all_it_needs_and_is_small(tmp_path):
-    core = CubicCore((8, 8, 8), in_channels=12, steps=12)
-    text = view3d.show(core, torch.randn(768)).save(tmp_path / "view.html").read_text(encoding="utf-8")
-    assert len(text) < 5_300_000 and "plotly.js v" in text and '<script src="http' not in text
+    core = CubicCore((8, 8, 8), in_channels=12, steps=11)
+    path = view3d.show(core, torch.randn(768)).save(tmp_path / "view.html")
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 2_000_000 and pages.bundle() in text and "http-equiv" not in text
+    content = page_content(text)
+    assert content["rows"][0][0]["shape"] == [12, 8, 8, 8] and content["ticks"] == 12
+    assert base64.b64decode(content["twin"]).startswith(b"\x89PNG")  # for a browser without WebGL
+
+
+def test_the_program_is_small_and_names_the_license_of_what_it_holds():
+    text = pages.bundle()
+    assert len(text.encode()) < 700_000
+    assert "three.js" in text.lower() or "Three.js Authors" in text
+    assert "SPDX-License-Identifier: MIT" in text
+
+
+def test_the_program_was_built_from_the_sources_beside_it():
+    folder = Path(pages.__file__).parent
+    digest = hashlib.sha256(
+        b"".join(path.read_bytes() for path in sorted(folder.glob("*.js")) if ".min." not in path.name)
+    )
+    assert digest.hexdigest() in pages.bundle()[:300], "in cubelib/views/frontend: npm install && npm run build"
 
 
 def test_an_older_file_stays_whole_and_wrong_endings_are_refused(tmp_path):
@@ -266,17 +276,8 @@ def test_an_older_file_stays_whole_and_wrong_endings_are_refused(tmp_path):
 
 
 def test_markup_in_a_title_stays_text():
-    title = '<script>alert(1)</script> <a href="javascript:alert(2)">&</a>'
-    figure = view3d.show(talking(), torch.randn(18), title=title).figure
-    assert figure.layout.title.text == plain_text(title) and "<" not in figure.layout.title.text
-    assert "<script>alert" not in figure.to_html(include_plotlyjs=False)
+    title = '</script><script>alert(1)</script> <a href="javascript:alert(2)">&</a>'
+    text = view3d.show(talking(), torch.randn(18), title=title).html()
+    assert page_content(text)["title"] == title and "<script>alert" not in text
     printed = view3d.show(talking(), torch.randn(18), title="$x^2$ <b>").picture()
     assert printed.get_suptitle() == "$x^2$ <b>" and not printed._suptitle.get_parse_math()
-
-
-def test_without_plotly_the_command_is_named(monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
-    with pytest.raises(ModuleNotFoundError, match=r"python -m pip install 'plotly>=7'"):
-        view3d.show(talking(), torch.randn(18))

@@ -1,6 +1,7 @@
 """The widgets without a browser: a control is moved, and what is shown is what the plain functions say."""
 
 import html
+import itertools
 import time
 
 import numpy as np
@@ -12,19 +13,25 @@ from cubelib import AnswerBank, AutoencoderDataset, CubeTrainer, DialogueDataset
 from cubelib.errors import DataError
 from cubelib.inference.ask import ask
 from cubelib.lattice import damage_from_tick, hole_damage, random_damage
-from cubelib.views.experiments import encode, forward_trace, lesion, lesion_change, sensitivity
-from cubelib.views.view3d.interactive import CELLS, DEAD, POINTS
-from cubelib.views.widgets import AskTheCube, Knobs, LayoutExplorer, LesionLab, TrainingLive, WavePlayer
+from cubelib.views.experiments import encode, forward_trace, lesion, lesion_change, sensitivity, spread
+from cubelib.views.widgets import AskTheCube, Knobs, LayoutExplorer, LesionLab, TrainingLive, WavePlayer, lesion_lab
 from cubelib.views.widgets.layout_explorer import CHANNEL, TOUCH
 
 
-def shown(figure):
-    """What each cell of a lattice of 4×4×4 shows, `(64,)`; 0 for cells without a cube."""
-    mesh, values = figure.data[CELLS], torch.zeros(4, 4, 4)
-    corners = np.stack([mesh.x, mesh.z, mesh.y], 1).round().astype(int)
-    for (plane, row, column), value in zip(corners, mesh.customdata, strict=True):
-        values[plane, row, column] = float(value)
-    return values.flatten()
+def panels(board):
+    """What the picture of a widget holds: name or title → panel."""
+    together = itertools.chain.from_iterable(board.figure.content["rows"])
+    return {panel.get("name") or panel.get("title", "lattice"): panel for panel in together}
+
+
+def values(panel):
+    """The numbers of a panel, as the mouse reads them."""
+    return torch.tensor(np.frombuffer(panel["values"], np.float32).reshape(panel["shape"]))
+
+
+def click(board, panel, *cell):
+    """What the browser says of a click."""
+    board.figure._receive(board.figure, {"kind": "click", "panel": panel, "cell": list(cell)}, [])
 
 
 # --- WavePlayer ------------------------------------------------------------------------------------------------------
@@ -34,14 +41,18 @@ def test_the_wave_player_shows_each_tick_of_the_forward_trace():
     cube = trainer()
     player = WavePlayer(cube, "Hello")
     found = forward_trace(cube, "Hello")
-    for tick in (0, 2, 3):
+    torch.testing.assert_close(values(panels(player)["lattice"]), found.strength, rtol=1e-6, atol=0)
+    for tick in (2, 3):
         player.tick.value = tick
-        torch.testing.assert_close(shown(player.figure), found.strength[tick].flatten(), rtol=1e-6, atol=0)
+        assert player.figure.tick == tick
         assert f"tick {tick} of 3" in player.details.value and f"{found.cosine:.4f}" in player.details.value
+    player.figure.tick = 1  # chosen in the browser
+    assert player.tick.value == 1 and "tick 1 of 3" in player.details.value
     player.channel.value = 1
-    torch.testing.assert_close(shown(player.figure), found.states[3, ..., 1].flatten())
-    for face, expected in zip(player.figure.data[-2:], (found.states[0, 0], found.states[-1, -1]), strict=True):
-        torch.testing.assert_close(torch.tensor(face.customdata).float(), expected[..., :3].flatten(0, 1).T)
+    torch.testing.assert_close(values(panels(player)["lattice"]), found.states[..., 1])
+    faces = {"in: front face, tick 0": found.states[0, 0], "out: back face, tick 3": found.states[-1, -1]}
+    for title, expected in faces.items():
+        torch.testing.assert_close(values(panels(player)[title]), expected[..., :3].flatten(0, 1).T)
 
 
 def test_another_sentence_is_sent_and_a_mistake_gets_a_message_and_leaves_the_picture():
@@ -49,9 +60,9 @@ def test_another_sentence_is_sent_and_a_mistake_gets_a_message_and_leaves_the_pi
     player = WavePlayer(cube, "Hello")
     player.sentence.value = "something quite different"
     assert torch.equal(player.trace.output, forward_trace(cube, "something quite different").output)
-    before = shown(player.figure)
+    before = player.figure.content
     player.sentence.value = "  "
-    assert "nothing to send" in player.message.value and torch.equal(shown(player.figure), before)
+    assert "nothing to send" in player.message.value and player.figure.content == before
     player.sentence.value = "better"
     assert player.message.value == ""
     with pytest.raises(DataError, match="nothing to send"):
@@ -76,35 +87,47 @@ def test_the_slider_kills_a_share_and_all_cubes_are_asked():
     expected = lesion(cubes, "hello", dead, bank=bank, k=3)
     for name, one in expected.items():
         assert torch.equal(board.lesions[name].output, one.output) and board.lesions[name].after == one.after
+        torch.testing.assert_close(one.whole, cubes[name].predict(encode(cubes[name], "hello")[None])[0])
         assert f"{one.cosine:.3f}</b> damaged" in board.details.value
     assert "16 of 64 cells dead (25.0%)" in board.details.value
-    assert len(board.figure.data[DEAD].x) == 16 * 8  # a cube of eight corners for each dead cell
+    assert panels(board)["plain"]["dead"] == dead.numpy().tobytes()
 
 
 def test_a_click_kills_and_a_second_one_revives():
     _, _, board = lab()
-    points, cubes = (board.figure.data[number] for number in (POINTS, CELLS))
-    from plotly.callbacks import InputDeviceState, Points
-
-    def click(trace, index, **place):
-        trace._dispatch_on_click(Points(point_inds=[index], trace_name=trace.name, **place), InputDeviceState())
-
-    click(points, 16 * 2 + 4 * 1 + 3)  # plane 2, row 1, column 3
+    click(board, "plain", 2, 1, 3)
     assert board.damage.nonzero().tolist() == [[2, 1, 3]]
-    click(board.figure.data[DEAD], 5)
+    click(board, "other", 2, 1, 3)
     assert not board.damage.any()
-    corner = int(np.argmax((np.round(cubes.x) == 2) & (np.round(cubes.z) == 1) & (np.round(cubes.y) == 3)))
-    click(cubes, corner)
-    assert board.damage.nonzero().tolist() == [[2, 1, 3]]
+    click(board, "other", 2, 1, 3)
     board.plane.value = 1
-    sheet = board.figure.data[-2]
-    click(sheet, None, xs=[0], ys=[3])
+    click(board, "plane of plain", 3, 0)
     assert board.damage.nonzero().tolist() == [[1, 3, 0], [2, 1, 3]]
-    assert sheet.text[3][0] == "×" and sum(mark == "×" for row in sheet.text for mark in row) == 1
-    click(sheet, None, xs=[0], ys=[3])
+    assert panels(board)["plane of plain"]["crossed"] == board.damage[1].numpy().tobytes()
+    click(board, "plane of other", 3, 0)
     assert board.damage.nonzero().tolist() == [[2, 1, 3]]
     board.revive.click()
     assert not board.damage.any() and board.lesions["plain"].kept == 3
+
+
+def test_all_alive_puts_the_slider_back_too():
+    _, _, board = lab()
+    board.percent.value = 25
+    board.kill([(0, 0, 0)])
+    board.revive.click()
+    assert not board.damage.any() and board.percent.value == 0 and "0 of 64 cells dead" in board.details.value
+
+
+def test_the_unharmed_cubes_are_run_once_for_each_sentence(monkeypatch):
+    runs = []
+    trace = lesion_lab.forward_trace
+    monkeypatch.setattr(
+        lesion_lab, "forward_trace", lambda *args, **options: runs.append(options) or trace(*args, **options)
+    )
+    _, _, board = lab()
+    assert runs == [{}] * 2 + runs[2:] and len(runs) == 4
+    click(board, "plain", 2, 1, 3)
+    assert len(runs) == 6 and all("damage" in options for options in runs[2:])
 
 
 def test_a_lesion_has_a_shape_a_tick_and_a_map_of_what_it_changed():
@@ -117,21 +140,22 @@ def test_a_lesion_has_a_shape_a_tick_and_a_map_of_what_it_changed():
         board.tick.value = tick
         masks = damage_from_tick(hole, tick, steps=3)
         for name, cube in cubes.items():
-            change = lesion_change(cube, board._vector, masks)
+            change = lesion_change(cube, encode(cube, "hello"), masks)
             assert torch.equal(board.changes[name], change) and bool(change.any()) == dies
-        assert board.figure.data[-1].customdata.max() == pytest.approx(float(board.changes["other"].max()))
+        torch.testing.assert_close(values(panels(board)["other: change at the back face"]), board.changes["other"])
         assert (board.lesions["plain"].output != board.lesions["plain"].whole).any() == dies
 
 
-def test_the_picture_is_of_the_chosen_cube():
+def test_the_lattices_show_what_the_dead_cells_change_side_by_side_or_one_of_them():
     cubes, _, board = lab()
     board.kill([(1, 0, 0), (1, 0, 1)])
-    for name in ("other", "plain"):
-        board.shown.value = name
-        states = forward_trace(cubes[name], "hello", damage=board.damage).states
-        loudest = states.norm(dim=-1).amax(0) * ~board.damage
-        torch.testing.assert_close(shown(board.figure), loudest.flatten(), rtol=1e-5, atol=0)
+    for name, cube in cubes.items():
+        expected = spread(forward_trace(cube, "hello"), forward_trace(cube, "hello", damage=board.damage))
+        torch.testing.assert_close(values(panels(board)[name])[0], expected)
+        assert float(expected[1, 0, 0]) > 0.5 and float(expected.mean()) < 0.3  # most where the cells are dead
     assert [ax.get_title() for ax in board.picture().axes[:2]] == ["plain", "other"]
+    board.shown.value = "other"
+    assert "plain" not in panels(board) and "other" in panels(board)
 
 
 def test_cubes_of_different_lattices_are_refused():
@@ -228,8 +252,9 @@ def test_the_explorer_shows_strength_channels_and_who_notices():
     board = LayoutExplorer(cube, vectors(), "hello")
     vector = encode(cube, "hello")
     folded = {name: reshaper.fold(vector[None])[0] for name, reshaper in board.reshapers.items()}
-    for trace, (name, face) in zip(board.figure.data, folded.items(), strict=True):
-        torch.testing.assert_close(torch.tensor(trace.customdata).float(), face.norm(dim=-1), msg=name)
+    assert list(panels(board)) == list(folded)
+    for name, face in folded.items():
+        torch.testing.assert_close(values(panels(board)[name]), face.norm(dim=-1), msg=name)
     board.what.value, board.channel.value = CHANNEL, 2
     assert not board.channel.disabled and board.number.disabled
     torch.testing.assert_close(board.faces["random"], folded["random"][..., 2], rtol=0, atol=1e-5)
@@ -298,3 +323,15 @@ def test_each_widget_has_a_printed_twin_and_a_repr_that_says_what_is_seen(monkey
         assert "application/vnd.jupyter.widget-view+json" in bundle and bundle["image/png"].startswith("iVBOR")
         assert board.picture().get_facecolor() == (1, 1, 1, 1)
     assert "image/png" not in Knobs(lambda a: str(a), a=True)._repr_mimebundle_()
+
+
+def test_a_widget_is_drawn_in_an_exported_page_and_its_twin_comes_when_it_is_asked_for(monkeypatch):
+    player = WavePlayer(trainer(), "hello")
+    assert "text/html" not in player._repr_mimebundle_()
+    monkeypatch.setenv("CUBELIB_EXPORTED", "1")
+    assert "data-cubelib" in player._repr_mimebundle_()["text/html"]
+    sent = []
+    monkeypatch.setattr(player.figure, "send", lambda message, buffers: sent.append((message, buffers)))
+    player.figure._receive(player.figure, {"kind": "twin"}, [])
+    ((message, (png,)),) = sent
+    assert message == {"kind": "twin"} and png.startswith(b"\x89PNG")

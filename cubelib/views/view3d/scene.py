@@ -1,6 +1,6 @@
 """What a picture of a lattice shows: a number for each cell at each tick, its color, and what is outlined or dead.
 
-core, vector ─trace_states→ every state of every cell ─Scene→ to_plotly, to turn; to_matplotlib, to print
+core, vector ─trace_states→ every state of every cell ─Scene→ lattice_panel, to turn; to_matplotlib, to print
 
 Colors are the same in printed and in interactive pictures. Zero is silence, and pale gray. Strengths, 0 or more, run
 through viridis; if they differ much the scale is logarithmic, so that weak signals are visible beside strong ones.
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm, Normalize, to_hex
+from matplotlib.colors import LogNorm, Normalize
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -38,6 +38,7 @@ class Colors:
 
     Args:
         values: everything that the scale must span, any shapes; silence, 0, is not on it.
+        span: (lowest, highest) for an even scale of its own; values above it get the last color.
 
     Example:
         >>> import torch
@@ -46,7 +47,12 @@ class Colors:
         [0, 1, 128, 255]
     """
 
-    def __init__(self, values: Sequence[Tensor]) -> None:
+    def __init__(self, values: Sequence[Tensor], span: tuple[float, float] | None = None) -> None:
+        self._span = span
+        if span is not None:
+            self._low, self._high = span
+            self.map, self.norm = colormaps["viridis"], Normalize(*span)
+            return
         flat = np.concatenate([np.asarray(part.detach().cpu(), dtype=np.float64).ravel() for part in values])
         sizes = np.abs(flat[np.isfinite(flat) & (flat != 0)])
         low, high = (float(sizes.min()), float(sizes.max())) if sizes.size else (0.1, 1.0)
@@ -72,19 +78,15 @@ class Colors:
         """The place of each value on the scale, 1 … 255; 0 for silence."""
         return np.where(values == 0, 0, 1 + np.rint(self._positions(values) * (LEVELS - 1))).astype(np.uint8)
 
-    def plotly_scale(self) -> dict[str, Any]:
-        """The scale for a plotly trace of levels: colors, and a color bar with the values."""
-        first = 0.5 / LEVELS  # halfway between silence and the weakest signal
-        places = np.linspace(0, 1, 17)
-        stops = [(0.0, SILENT), (first, SILENT), *((first + (1 - first) * place, self.map(place)) for place in places)]
-        values = self._tick_values()
-        return {
-            "colorscale": [(place, to_hex(color)) for place, color in stops],
-            "colorbar": {
-                "tickvals": [float(1 + self.norm(value) * (LEVELS - 1)) for value in values],
-                "ticktext": [f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}" for value in values],
-            },
-        }
+    def scale(self) -> dict[str, Any]:
+        """The scale for the front end: which palettes it may be drawn in, and a color bar's [level, value]."""
+        ticks = []
+        for value in self._tick_values():
+            text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+            ticks.append([float(1 + self.norm(value) * (LEVELS - 1)), text])
+        if self._span is not None:
+            ticks[-1][1] = f"≥ {ticks[-1][1]}"
+        return {"kind": "signed" if self._low < 0 else "sequential", "ticks": ticks}
 
     def _tick_values(self) -> list[float]:
         low, high = self._low, self._high
@@ -110,6 +112,7 @@ class Scene:
         marked: cells to outline at each tick, bool, the shape of values; None for none.
         dead: dead cells, bool `(planes, rows, columns)`; None for none.
         title: shown above, as it is.
+        scale: of the colors; None for one that spans all ticks.
 
     Raises:
         DataError: values, masks or planes that do not fit together.
@@ -121,6 +124,7 @@ class Scene:
     marked: Tensor | None = None
     dead: Tensor | None = None
     title: str = ""
+    scale: Colors | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.values.shape)
@@ -145,7 +149,7 @@ class Scene:
     @cached_property
     def colors(self) -> Colors:
         """One scale for all ticks."""
-        return Colors([self.values])
+        return self.scale or Colors([self.values])
 
     def __repr__(self) -> str:
         size = "×".join(map(str, self.values.shape[1:]))

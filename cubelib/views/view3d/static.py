@@ -1,6 +1,6 @@
 """The lattice in matplotlib: as solid cubes, plane by plane, tick by tick.
 
-Silent cells, which hold exactly zero, are empty or pale gray.
+Silent cells, which hold exactly zero, are glass in a cube and pale gray in a plane.
 """
 
 from __future__ import annotations
@@ -29,14 +29,19 @@ from cubelib.views.view3d.scene import STRENGTH, Colors, Scene
 PRINTED = "CUBELIB_PRINTED"
 PRINTED_TICKS = 4  # of a scene
 
-# The visible faces of a unit cube, front, left and top: corners (depth, columns, rows from below).
-_VISIBLE = np.array(
+# As in the front end (lattice.js): planes stand apart by more than rows and columns, and there is room between cells.
+_APART = 1.5
+_SIDE = np.array([0.88 / _APART, 0.88, 0.88])
+# The visible faces of a cell, front, left and top: corners (depth, columns, rows from below).
+_VISIBLE = _SIDE * np.array(
     [
         [(0, 0, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1)],
         [(0, 0, 0), (1, 0, 0), (1, 0, 1), (0, 0, 1)],
         [(0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)],
     ]
 )
+_SHADES = (0.94, 0.84, 1.0)  # of these faces
+_GLASS = (0.5, 0.55, 0.6, 0.035)
 
 
 def to_matplotlib(scene: Scene) -> Figure:
@@ -61,10 +66,10 @@ def cubes(
     *,
     dead: Tensor | None = None,
     cone: Mapping[str, range] | None = None,
-    scale: Tensor | None = None,
+    scale: Tensor | Colors | None = None,
     label: str = STRENGTH,
 ) -> Figure:
-    """Solid cubes next to each other: silent cells are empty, dead ones black.
+    """Solid cubes next to each other: silent cells are glass, dead ones black.
 
     The front face is on the left, depth goes to the right, row 0 is on top, column 0 is nearest.
 
@@ -72,7 +77,7 @@ def cubes(
         pictures: title → what each cell holds, `(depth, rows, columns)`.
         dead: cells to draw in black, bool `(depth, rows, columns)`.
         cone: title → planes to outline.
-        scale: values that the colors must span; None for the pictures' own.
+        scale: values that the colors must span, or the colors; None for the pictures' own.
         label: what the colors mean.
 
     Example:
@@ -81,7 +86,8 @@ def cubes(
         >>> figure.axes[0].get_title()
         'a plane'
     """
-    colors = Colors(list(pictures.values()) if scale is None else [scale])
+    spanned = [scale] if isinstance(scale, Tensor) else list(pictures.values())
+    colors = scale if isinstance(scale, Colors) else Colors(spanned)
     figure, all_axes = new_panels(len(pictures), 3.1 * len(pictures) + 0.9, 3.2, subplot_kw={"projection": "3d"})
     for ax, (title, picture) in zip(all_axes, pictures.items(), strict=True):
         black = torch.zeros(picture.shape, dtype=torch.bool) if dead is None else dead
@@ -182,12 +188,17 @@ def png(figure: Figure, dpi: int = 80) -> bytes:
 
 
 def static_mime(draw: Callable[[], Figure | None]) -> dict[str, str]:
-    """What a notebook stores beside an interactive output if CUBELIB_PRINTED is 1: {"image/png": its base64}, or {}.
+    """What a notebook stores beside an interactive output if CUBELIB_PRINTED is 1: as `printed`, else {}.
 
     Args:
         draw: draws the picture; None if there is nothing to draw.
     """
-    figure = draw() if os.environ.get(PRINTED) == "1" else None
+    return printed(draw) if os.environ.get(PRINTED) == "1" else {}
+
+
+def printed(draw: Callable[[], Figure | None]) -> dict[str, str]:
+    """A picture for an output of a notebook: {"image/png": its base64}, or {} if there is nothing to draw."""
+    figure = draw()
     return {} if figure is None else {"image/png": base64.b64encode(png(figure)).decode()}
 
 
@@ -205,37 +216,47 @@ def _upright(cells: Tensor) -> NDArray[Any]:
     return cells.numpy().transpose(0, 2, 1)[:, :, ::-1]
 
 
-def _grid(depth: int, columns: int, rows: int) -> list[Any]:
-    """Lines on the three walls behind the cells: right, far and below."""
-    lines: list[Any] = []
-    for d in range(depth + 1):
-        lines += [[(d, columns, 0), (d, columns, rows)], [(d, 0, 0), (d, columns, 0)]]
-    for c in range(columns + 1):
-        lines += [[(depth, c, 0), (depth, c, rows)], [(0, c, 0), (depth, c, 0)]]
-    for r in range(rows + 1):
-        lines += [[(depth, 0, r), (depth, columns, r)], [(0, columns, r), (depth, columns, r)]]
-    return lines
-
-
 def _draw_cube(ax: Any, cells: NDArray[Any], black: NDArray[np.bool_], outlined: Iterable[int], colors: Colors) -> None:
     """Cells `(depth, columns, rows from below)` as solids on three-dimensional axes, and a line around some planes."""
     depth, columns, rows = cells.shape
     paint = colors(cells)
     paint[black] = (0, 0, 0, 1)
-    visible = (cells != 0) | black
-    corners = (np.argwhere(visible)[:, None, None, :] + _VISIBLE).reshape(-1, 4, 3)
-    paint = np.repeat(paint[visible], len(_VISIBLE), axis=0)
-    ax.add_collection3d(Line3DCollection(_grid(depth, columns, rows), colors=(0, 0, 0, 0.12), linewidths=0.4, zorder=0))
-    ax.add_collection3d(Poly3DCollection(corners, facecolors=paint, edgecolors="#222222", linewidths=0.3))
+    paint[(cells == 0) & ~black] = _GLASS
+    corners = (np.indices(cells.shape).reshape(3, -1).T[:, None, None, :] + _VISIBLE).reshape(-1, 4, 3)
+    paint = np.repeat(paint.reshape(-1, 4), len(_VISIBLE), axis=0)  # (faces, red green blue opacity)
+    paint[:, :3] *= np.tile(_SHADES, len(paint) // len(_SHADES))[:, None]
+    edges = np.where(paint[:, 3:] == 1, (0.13, 0.13, 0.13, 1.0), (0.5, 0.55, 0.6, 0.12))
+    ax.add_collection3d(Poly3DCollection(corners, facecolors=paint, edgecolors=edges, linewidths=0.3))
+    middle = _SIDE[0] / 2
     for plane in outlined:
-        outline = [(plane, 0, 0), (plane, columns, 0), (plane, columns, rows), (plane, 0, rows), (plane, 0, 0)]
+        across, up = columns - 1 + _SIDE[1] + 0.1, rows - 1 + _SIDE[2] + 0.1
+        ends = [(-0.1, -0.1), (across, -0.1), (across, up), (-0.1, up), (-0.1, -0.1)]
+        outline = [(plane + middle, column, row) for column, row in ends]
         ax.add_collection3d(Line3DCollection([outline], colors=ORANGE, linewidths=1.8, zorder=10))
     ax.set(xlim=(0, depth), ylim=(0, columns), zlim=(0, rows))
-    ax.set_box_aspect((1.5, 1, 1), zoom=1.05)
-    ax.computed_zorder = False  # the grid is behind all cells, outlines are in front
+    ax.set_box_aspect((_APART * depth, columns, rows), zoom=0.98)
+    ax.computed_zorder = False  # outlines are in front
     ax.view_init(elev=20, azim=-130)
     ax.set_proj_type("persp", focal_length=0.6)
     ax.set_axis_off()
+    _name_axes(ax, depth, columns, rows)
+
+
+def _name_axes(ax: Any, depth: int, columns: int, rows: int) -> None:
+    """The axes' names beside the lattice, with the first and the last number."""
+    away = 0.16 * max(columns, rows, depth)
+    near, left = -0.6 * away, columns + 0.4 * away
+    beside, below = -0.5 * away / _APART, -0.1 * away
+    look = {"ha": "center", "va": "center", "fontsize": 7}
+    ax.text(depth / 2, near - 0.6 * away, -0.3 * away, "plane", **look)
+    ax.text(-away / _APART, columns / 2, -0.4 * away, "column", **look)
+    ax.text(0, left + 0.8 * away, rows / 2, "row", **look)
+    for plane in {0, depth - 1}:
+        ax.text(plane + 0.3, near, 0, str(plane), **look)
+    for column in {0, columns - 1}:
+        ax.text(beside, column + 0.4, below, str(column), **look)
+    for row in {0, rows - 1}:
+        ax.text(0, left, rows - 0.6 - row, str(row), **look)
 
 
 def _draw_cells(ax: Axes, values: NDArray[Any], outlined: NDArray[Any] | None, colors: Colors) -> None:

@@ -14,7 +14,7 @@ from cubelib.inference.answers import Answer, AnswerBank
 from cubelib.inference.ask import Reply, ask
 from cubelib.training.trainer import CubeTrainer
 from cubelib.views.style import GRAY, new_panels
-from cubelib.views.widgets.base import WIDE, BaseWidget, answer_table, sentence_box
+from cubelib.views.widgets.base import BaseWidget, answer_table, sentence_box
 
 
 class AskTheCube(BaseWidget):
@@ -62,7 +62,7 @@ class AskTheCube(BaseWidget):
                 self._right.setdefault(normalize_text(asked), set()).add(normalize_text(answer))
         self.reply: Reply = ask(trainer, question, bank, k)
         self.question = sentence_box(question, self._ask, "question")
-        self.table = ipywidgets.HTML(self._table(), layout=WIDE)
+        self.table = ipywidgets.HTML(self._table(), layout={"width": "100%"})
         super().__init__(self.question, self.table)
 
     def summary(self) -> str:

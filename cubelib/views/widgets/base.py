@@ -1,36 +1,31 @@
-"""What widgets share: a printed twin, messages, interactive figures, tables of answers, and text that stays text."""
+"""What widgets share: a printed twin, messages, live pictures, tables of answers, and text that stays text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from cubelib.inference.answers import Answer
+from cubelib.views.frontend import Content, exported, part_of_page
 from cubelib.views.style import ORANGE
-from cubelib.views.view3d.interactive import CELLS, to_plotly
-from cubelib.views.view3d.scene import LEVELS, Colors, Scene
-from cubelib.views.view3d.static import static_mime
+from cubelib.views.view3d.static import png, static_mime
 
 try:
-    import anywidget  # noqa: F401 - plotly's figures need it
     import ipywidgets
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
+
+    from cubelib.views.frontend.live import LivePicture
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        "The widgets need this: python -m pip install 'ipywidgets>=8' 'plotly>=7' 'anywidget>=0.9'. What they show is "
-        "also available as plain functions: see cubelib.views.experiments, cubelib.inference.ask and "
-        "CubeTrainer.fit."
+        "The widgets need this: python -m pip install 'ipywidgets>=8' 'anywidget>=0.9'. What they show is also "
+        "available as plain functions: see cubelib.views.experiments, cubelib.inference.ask and CubeTrainer.fit."
     ) from error
 
 WIDE = ipywidgets.Layout(width="100%", max_width="760px")
+WRAPPED = ipywidgets.Layout(width="100%", flex_flow="row wrap")
 # Of a cell in a table of texts; its own line height, because it would get that of a button.
 _CELL = "style='text-align:left; vertical-align:top; padding:3px 8px; line-height:1.35'"
 
@@ -80,47 +75,44 @@ class BaseWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
 
 class FigureWidget(BaseWidget):
-    """A line to type in, rows of controls, an interactive figure, and facts about it.
+    """A line to type in, rows of controls, a live picture, and facts about it.
 
-    A subclass says in `set_sentence` what a sentence changes, in `traces` what the figure shows now, and in `facts`
+    A subclass says in `set_sentence` what a sentence changes, in `content` what the picture shows now, and in `facts`
     what is written below it. Its controls call `show`.
 
     Args:
         sentence: to begin with; it has been sent.
-        figure: with the traces to begin with.
         rows: of controls.
     """
 
-    def __init__(self, sentence: str, figure: go.Figure, *rows: Sequence[ipywidgets.Widget]) -> None:
+    def __init__(self, sentence: str, *rows: Sequence[ipywidgets.Widget]) -> None:
         self.sentence = sentence_box(sentence, self._respond)
-        self.figure = go.FigureWidget(figure)
+        self.figure = LivePicture(self.content(), lambda: png(self.picture()), self.clicked)
         self.details = ipywidgets.HTML(self.facts())
-        controls = [ipywidgets.HBox(row, layout=WIDE) for row in rows]
+        controls = [ipywidgets.HBox(row, layout=WRAPPED) for row in rows]
         super().__init__(self.sentence, *controls, self.figure, self.details)
 
     def set_sentence(self, sentence: str) -> None:
         """Encodes a sentence and keeps what is to be shown of it."""
         raise NotImplementedError
 
-    def traces(self) -> list[dict[str, Any]]:
-        """What the figure shows now: plotly's properties of each trace."""
+    def content(self) -> Content:
+        """What the picture shows now."""
         raise NotImplementedError
 
     def facts(self) -> str:
-        """What is written below the figure, as HTML."""
+        """What is written below the picture, as HTML."""
         raise NotImplementedError
 
-    def show(self) -> None:
-        """Shows the traces and the facts as they are now; what is turned stays turned.
+    def picture(self) -> Figure:
+        raise NotImplementedError
 
-        Plotly sends what changed to the pictures that are shown already. The state for a picture in another cell, or
-        for the first one, it sends only if the figure itself is displayed and not a box around it: hence the line
-        below the block.
-        """
-        with self.figure.batch_update():
-            for shown, trace in zip(self.figure.data, self.traces(), strict=True):
-                shown.update(trace)
-        self.figure._repr_mimebundle_()
+    def clicked(self, panel: str, cell: tuple[int, ...]) -> None:
+        """Responds to a click on a cell of a panel."""
+
+    def show(self) -> None:
+        """Shows the content and the facts as they are now; what is turned stays turned."""
+        self.figure.content = self.content()
         self.details.value = self.facts()
 
     def _respond(self) -> None:
@@ -128,75 +120,12 @@ class FigureWidget(BaseWidget):
             self.set_sentence(self.sentence.value)
             self.show()
 
-
-@dataclass(frozen=True, eq=False)
-class Heatmap:
-    """Numbers as colored squares.
-
-    Args:
-        title: shown above.
-        values: `(rows, columns)`.
-        colors: their scale.
-        label: what the values are, for a color bar.
-        across: what runs to the right.
-        down: what runs down.
-        crossed: squares to cross out, bool, the shape of values; None for none.
-    """
-
-    title: str
-    values: Tensor
-    colors: Colors
-    label: str = ""
-    across: str = "column"
-    down: str = "row"
-    crossed: Tensor | None = None
-
-    def trace(self) -> dict[str, Any]:
-        """The properties of a plotly trace."""
-        values = self.values.double().numpy()
-        crosses = np.full(values.shape, "")
-        if self.crossed is not None:
-            crosses[self.crossed.numpy()] = "×"
-        scale = self.colors.plotly_scale()
-        scale["colorbar"] |= {"title": {"text": self.label, "side": "right"}}
-        squares = {"z": self.colors.levels(values), "zmin": 0, "zmax": LEVELS, "xgap": 1, "ygap": 1}
-        hover = f"{self.across} %{{x}}, {self.down} %{{y}}<br>%{{customdata:.4g}}<extra></extra>"
-        texts = {"customdata": values, "text": crosses, "texttemplate": "%{text}", "hovertemplate": hover}
-        return {"type": "heatmap", **squares, **texts, **scale}
-
-    def add_to(self, figure: go.Figure, row: int, column: int, color_bar: dict[str, Any] | None) -> None:
-        """Adds the trace to a figure of `plotly.subplots.make_subplots`; color_bar None leaves the bar out."""
-        figure.add_trace(self.trace(), row=row, col=column)
-        figure.data[-1].update(showscale=color_bar is not None, colorbar=color_bar or {})
-        rows, columns = self.values.shape
-        across = {"title": {"text": self.across, "standoff": 2}, "dtick": max(1, round(columns / 8))}
-        down = {"title": {"text": self.down}, "dtick": max(1, round(rows / 8)), "autorange": "reversed"}
-        figure.update_xaxes(**across, zeroline=False, row=row, col=column)
-        figure.update_yaxes(**down, zeroline=False, row=row, col=column)
-
-
-def lattice_figure(scene: Scene, heatmaps: Sequence[Heatmap], color_bar: bool = True) -> go.Figure:
-    """A scene at tick 0, and heat maps beside it from top to bottom, with a common color bar or none."""
-    figure = to_plotly(scene)
-    below: list[list[Any]] = [[None, {}] for _ in heatmaps[1:]]
-    make_subplots(
-        rows=len(heatmaps),
-        cols=2,
-        figure=figure,
-        specs=[[{"type": "scene", "rowspan": len(heatmaps)}, {}], *below],
-        subplot_titles=["", *(heatmap.title for heatmap in heatmaps)],
-        column_widths=[0.56, 0.44],
-        horizontal_spacing=0.2,
-        vertical_spacing=0.3,
-    )
-    eye = figure.layout.scene.camera.eye  # farther away, or the narrower picture would cut off an axis's title
-    eye.update({axis: 1.3 * eye[axis] for axis in "xyz"})
-    figure.update_annotations(font_size=12)
-    figure.data[CELLS].colorbar.x = 0.48
-    for row, heatmap in enumerate(heatmaps, start=1):
-        bar = {"thickness": 10, "len": 1.0, "x": 1.0} if color_bar and row == 1 else None
-        heatmap.add_to(figure, row, 2, bar)
-    return figure.update_layout(width=860, margin={"t": 40, "r": 10, "b": 45})
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if exported():
+            data = bundle[0] if isinstance(bundle, tuple) else bundle
+            data["text/html"] = part_of_page(self.content(), repr(self), png(self.picture()))
+        return bundle
 
 
 def sentence_box(value: str, on_sentence: Callable[[], None], description: str = "sentence") -> ipywidgets.Text:
@@ -230,9 +159,13 @@ def answer_table(columns: Mapping[str, Sequence[Answer]], notes: Mapping[int, st
             text = f"<b style='color:{ORANGE}'>{text} ({notes[answer.index]})</b>"
         return f"<td {_CELL}>{answer.score:.3f}</td><td {_CELL}>{text}</td>"
 
+    # Columns of the same width for all questions, so that nothing jumps from one to the next.
+    share = 100 / len(columns)
+    column = f"<col style='width:64px'><col style='width:{share:.0f}%'>"
+    width = "<col style='width:34px'>" + "".join(column for _ in columns)
     head = "".join(f"<th colspan=2 {_CELL}>{title}</th>" for title in columns)
     rows = "".join(
         f"<tr><td {_CELL}>{rank}</td>{''.join(map(cells, answers))}</tr>"
         for rank, answers in enumerate(zip(*columns.values(), strict=True), start=1)
     )
-    return f"<table><tr><th></th>{head}</tr>{rows}</table>"
+    return f"<table style='width:100%; table-layout:fixed'>{width}<tr><th></th>{head}</tr>{rows}</table>"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ipywidgets
-import plotly.graph_objects as go
 import torch
 from matplotlib.figure import Figure
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from cubelib.data.vectors import VectorFile
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import encode, layouts, sensitivity
+from cubelib.views.frontend import Content, new_content
+from cubelib.views.view3d.panels import Heatmap
 from cubelib.views.view3d.scene import Colors
 from cubelib.views.view3d.static import faces as draw_faces
-from cubelib.views.widgets.base import FigureWidget, Heatmap, on_change
+from cubelib.views.widgets.base import FigureWidget, on_change
 
 STRENGTH, CHANNEL, TOUCH = "strength of a cell", "one channel", "who notices one number"
 CHANGE = 0.01  # of the number
@@ -60,7 +58,7 @@ class LayoutExplorer(FigureWidget):
         self.channel = ipywidgets.IntSlider(max=channels - 1, description="channel", disabled=True)
         self.number = ipywidgets.IntSlider(max=len(self.vector) - 1, description="number", disabled=True)
         on_change(self.show, self.what, self.channel, self.number)
-        super().__init__(sentence, self._new_figure(), [self.what, self.channel, self.number])
+        super().__init__(sentence, [self.what, self.channel, self.number])
 
     def set_sentence(self, sentence: str) -> None:
         self.vector = encode(self.cube, sentence)
@@ -83,24 +81,12 @@ class LayoutExplorer(FigureWidget):
         self.channel.disabled = self.what.value != CHANNEL
         self.number.disabled = self.what.value != TOUCH
 
-    def traces(self) -> list[dict[str, Any]]:
-        return [heatmap.trace() for heatmap in self._heatmaps()]
-
-    def _heatmaps(self) -> list[Heatmap]:
+    def content(self) -> Content:
         self.faces = self._faces()
         colors = Colors(list(self.faces.values()))
-        return [Heatmap(name, face, colors, self._label()) for name, face in self.faces.items()]
-
-    def _new_figure(self) -> go.Figure:
-        names = list(self.reshapers)
-        figure = make_subplots(rows=1, cols=len(names), subplot_titles=names, horizontal_spacing=0.035)
-        for column, heatmap in enumerate(self._heatmaps(), start=1):
-            heatmap.add_to(figure, 1, column, {"thickness": 12, "x": 1.01} if column == 1 else None)
-        figure.update_yaxes(title_text="").update_yaxes(title_text="row", col=1)
-        figure.update_annotations(font_size=12)
-        return figure.update_layout(
-            template="none", width=860, height=250, margin={"l": 45, "r": 10, "t": 35, "b": 45}, paper_bgcolor="white"
-        )
+        last = list(self.faces)[-1]
+        heatmaps = [Heatmap(name, face, colors, self._label(), name == last) for name, face in self.faces.items()]
+        return new_content([[heatmap.panel() for heatmap in heatmaps]])
 
     def _faces(self) -> dict[str, Tensor]:
         """What each cell shows under each layout, `(rows, columns)`."""

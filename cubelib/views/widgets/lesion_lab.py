@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import Any
 
 import ipywidgets
 import torch
@@ -16,25 +15,30 @@ from cubelib.inference.answers import AnswerBank
 from cubelib.lattice import damage_from_tick, make_damage
 from cubelib.lattice.damage import SHAPES
 from cubelib.training.cube import Cube
-from cubelib.views.experiments import Lesion, encode, lesion, lesion_change
-from cubelib.views.view3d.interactive import scene_traces
-from cubelib.views.view3d.scene import STRENGTH, Colors, Scene, trace_states
+from cubelib.views.experiments import Lesion, compare, encode, face_change, forward_trace, spread
+from cubelib.views.frontend import Content, Panel, new_content
+from cubelib.views.view3d.panels import Heatmap, lattice_panel
+from cubelib.views.view3d.scene import Colors, Scene
 from cubelib.views.view3d.static import cubes as draw_cubes
-from cubelib.views.widgets.base import FigureWidget, Heatmap, answer_table, lattice_figure, on_change
+from cubelib.views.widgets.base import FigureWidget, answer_table, on_change
 
 Cell = tuple[int, int, int]
 
 MOST_PERCENT = 30  # of the cells that the slider kills
-LOUDEST = f"{STRENGTH}, at its loudest tick"
+ALL = "side by side"
+CHANGE = "change of a cell, as a share of its signal"
+SHARES = Colors([], span=(0.0, 1.0))
+LEAST_LEVEL = 6  # of SHARES: 2 %
 
 
 class LesionLab(FigureWidget):
     """Cubes in which the same cells die. Taught in notebook 04.
 
-    A click on a cell kills or revives it, in the lattice or on the single plane beside it; the slider kills a share of
-    all cells, scattered, as a ball, or as a hole in the chosen plane, from a tick on. The lower map shows what changed
-    at the back face against the unharmed cube, on one scale for all cubes. For each cube the table shows the cosine of
-    the output with the sentence's own vector, unharmed and damaged, and the nearest known texts.
+    A click on a cell kills or revives it, in a lattice or on the single plane below it; the slider kills a share of
+    all cells, scattered, as a ball, or as a hole in the chosen plane, from a tick on. Color and size are what the dead
+    cells change, damaged against unharmed, on one scale for all cubes: 1 is as much as the cell ever holds. The last
+    map shows what changed at the back face at the end. For each cube the table shows the cosine of the output with the
+    sentence's own vector, unharmed and damaged, and the nearest known texts.
 
     Args:
         cubes: name → Cube or CubeTrainer, all of one lattice and one teacher, such as a plain one beside one that was
@@ -45,10 +49,11 @@ class LesionLab(FigureWidget):
 
     Attributes:
         lesions: what `cubelib.views.experiments.lesion` returned, by name.
+        spreads: what `cubelib.views.experiments.spread` returned, by name.
         damage: the dead cells, bool `(depth, rows, columns)`.
         sentence, shape, percent, draw, tick, plane, shown: the controls, each with a `value`: the line, the shape of
             the lesion, the percentage of dead cells, the number of the random draw, the tick at which they die, the
-            plane beside the lattice, the name of the cube in the pictures.
+            plane below the lattice, the name of the cube in the pictures or "side by side".
 
     Raises:
         DataError: cubes of different lattices, or as in `lesion`; later mistakes get a message.
@@ -81,18 +86,16 @@ class LesionLab(FigureWidget):
         self.percent = ipywidgets.IntSlider(max=MOST_PERCENT, description="dead, %", continuous_update=False)
         self.draw = ipywidgets.BoundedIntText(max=9999, description="draw", layout={"width": "150px"})
         self.plane = ipywidgets.IntSlider(size[0] // 2, max=size[0] - 1, description="plane")
-        self.shown = ipywidgets.Dropdown(options=list(self.cubes), description="picture", layout={"width": "240px"})
+        names = [ALL, *self.cubes] if len(self.cubes) > 1 else list(self.cubes)
+        self.shown = ipywidgets.Dropdown(options=names, description="picture", layout={"width": "240px"})
         self.revive = ipywidgets.Button(description="all alive", layout={"width": "90px"})
+        super().__init__(
+            sentence, [self.shape, self.percent, self.draw, self.tick], [self.plane, self.shown, self.revive]
+        )
         on_change(self._draw_cells, self.shape, self.percent, self.draw)
         on_change(self._update, self.tick)
         on_change(self.show, self.plane, self.shown)
         self.revive.on_click(lambda _: self.heal())
-        scene = self._scene()
-        figure = lattice_figure(scene, [self._slice(scene), self._change()], color_bar=False)
-        rows = [self.shape, self.percent, self.draw], [self.tick, self.plane], [self.shown, self.revive]
-        super().__init__(sentence, figure, *rows)
-        for trace in self.figure.data[:-1]:  # all but the back face
-            trace.on_click(self._click)
 
     # --- what a click does, and a cell of a notebook can do too -----------------------------------------------------
 
@@ -110,18 +113,13 @@ class LesionLab(FigureWidget):
     def heal(self) -> None:
         """Revives all cells."""
         self.damage = torch.zeros_like(self.damage)
-        self._update()
+        if self.percent.value:
+            self.percent.value = 0  # draws none, and shows it
+        else:
+            self._update()
 
-    def _click(self, trace: Any, points: Any, _: Any) -> None:
-        if trace.type == "heatmap":
-            cells = [
-                (self.plane.value, int(row), int(column)) for column, row in zip(points.xs, points.ys, strict=True)
-            ]
-        else:  # a silent cell's middle, or a corner of a cube
-            corners = [(trace.x[index], trace.z[index], trace.y[index]) for index in points.point_inds]
-            cells = [(round(float(plane)), round(float(row)), round(float(column))) for plane, row, column in corners]
-        for cell in cells:
-            self.toggle(cell)
+    def clicked(self, panel: str, cell: tuple[int, ...]) -> None:
+        self.toggle(cell if len(cell) == 3 else (self.plane.value, *cell))
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 
@@ -130,8 +128,7 @@ class LesionLab(FigureWidget):
         return f"“{self.sentence.value}”, {self._dead()}; {'; '.join(cosines)}"
 
     def picture(self) -> Figure:
-        loudest = {name: self._loudest(cube) for name, cube in self.cubes.items()}
-        return draw_cubes(loudest, dead=self.damage, label=LOUDEST)
+        return draw_cubes(self.spreads, dead=self.damage, scale=SHARES, label=CHANGE)
 
     def facts(self) -> str:
         parts = [f"<p>{self._dead()} ({self.damage.double().mean():.1%})</p>"]
@@ -145,38 +142,33 @@ class LesionLab(FigureWidget):
                 parts.append(answer_table(columns, dict.fromkeys(lost, "lost")))
         return "".join(parts)
 
-    def traces(self) -> list[dict[str, Any]]:
-        scene = self._scene()
-        return [*scene_traces(scene, 0), self._slice(scene).trace(), self._change().trace()]
+    def content(self) -> Content:
+        names = list(self.cubes) if self.shown.value == ALL else [self.shown.value]
+        lattices = [self._lattice(name) for name in names]
+        maps = [panel for name in names for panel in self._maps(name)]
+        return new_content([lattices, maps])
 
-    def _scene(self) -> Scene:
-        return Scene(self._loudest(self.cubes[self.shown.value])[None], LOUDEST, dead=self.damage)
+    def _lattice(self, name: str) -> Panel:
+        scene = Scene(self.spreads[name][None], CHANGE, dead=self.damage, scale=SHARES)
+        looks = {"sized": True, "least": LEAST_LEVEL, "silent": "changed by less than 2 % of its signal", "tall": 380}
+        return lattice_panel(scene, name=name, title=name, clickable=True, **looks)
 
-    def _slice(self, scene: Scene) -> Heatmap:
+    def _maps(self, name: str) -> list[Panel]:
         plane = self.plane.value
-        title = "the chosen plane: click to kill or revive"
-        return Heatmap(title, scene.values[0, plane], scene.colors, crossed=self.damage[plane])
-
-    def _change(self) -> Heatmap:
-        colors = Colors([torch.ones(1), *self.changes.values()])
-        title = "change at the back face (1: a cell's strength)"
-        return Heatmap(title, self.changes[self.shown.value], colors)
+        title = f"{name}: plane {plane}"
+        values, dead = self.spreads[name][plane], self.damage[plane]
+        chosen = Heatmap(title, values, SHARES, bar=False, crossed=dead, name=f"plane of {name}")
+        title, colors = f"{name}: change at the back face", Colors([torch.ones(1), *self.changes.values()])
+        back = Heatmap(title, self.changes[name], colors, "1: a cell's strength")
+        return [chosen.panel(), back.panel()]
 
     def set_sentence(self, sentence: str) -> None:
-        self._vector = encode(next(iter(self.cubes.values())), sentence)
+        vector = encode(next(iter(self.cubes.values())), sentence)
+        self._whole = {name: forward_trace(cube, vector) for name, cube in self.cubes.items()}
         self._measure()
 
     def _dead(self) -> str:
         return f"{int(self.damage.sum())} of {self.damage.numel()} cells dead"
-
-    def _loudest(self, cube: Cube) -> Tensor:
-        """The strongest signal that each cell ever holds, `(depth, rows, columns)`."""
-        strength: Tensor = trace_states(cube, self._vector, damage=self._masks(cube)).norm(dim=-1)
-        return strength.amax(0)
-
-    def _masks(self, cube: Cube) -> Tensor:
-        """The dead cells tick by tick, `(steps + 1, depth, rows, columns)`."""
-        return damage_from_tick(self.damage, self.tick.value, steps=cube.core.steps)
 
     def _draw_cells(self) -> None:
         planes, rows, columns = self.damage.shape
@@ -189,6 +181,13 @@ class LesionLab(FigureWidget):
         self.show()
 
     def _measure(self) -> None:
-        options = {"from_tick": self.tick.value, "bank": self.bank, "k": self.k}
-        self.lesions: dict[str, Lesion] = lesion(self.cubes, self._vector, self.damage, **options)
-        self.changes = {name: lesion_change(cube, self._vector, self._masks(cube)) for name, cube in self.cubes.items()}
+        self.lesions: dict[str, Lesion] = {}
+        self.spreads: dict[str, Tensor] = {}  # name → (depth, rows, columns)
+        self.changes: dict[str, Tensor] = {}  # name → (rows, columns)
+        for name, cube in self.cubes.items():
+            mask = damage_from_tick(self.damage, self.tick.value, steps=cube.core.steps)
+            whole, damaged = self._whole[name], forward_trace(cube, self._whole[name].input, damage=mask)
+            self.lesions[name] = compare(whole, damaged, bank=self.bank, k=self.k)
+            self.spreads[name] = spread(whole, damaged)
+            channels = cube.core.in_channels
+            self.changes[name] = face_change(whole.states[..., :channels], damaged.states[..., :channels])

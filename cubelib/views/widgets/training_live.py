@@ -15,7 +15,7 @@ from cubelib.training.trainer import CubeTrainer, Data
 from cubelib.views.plots import learning_curve
 from cubelib.views.style import new_panels
 from cubelib.views.view3d.static import png
-from cubelib.views.widgets.base import WIDE, BaseWidget
+from cubelib.views.widgets.base import WRAPPED, BaseWidget
 
 PAUSE = 0.25  # seconds between two updates within an epoch; the curve is drawn after epochs only
 
@@ -57,12 +57,12 @@ class TrainingLive(BaseWidget):
         self._last_update = 0.0
         self.start_button = ipywidgets.Button(description="▶ train", layout={"width": "100px"})
         self.stop_button = ipywidgets.Button(description="■ stop", layout={"width": "100px"}, disabled=True)
-        self.bar = ipywidgets.IntProgress(max=max(1, trainer.config.epochs), description="epoch 0")
-        self.status = ipywidgets.HTML()
-        self.curve = ipywidgets.Image(layout={"max_width": "720px", "object_fit": "contain"})
+        self.bar = ipywidgets.IntProgress(max=max(1, trainer.config.epochs), layout={"width": "160px"})
+        self.status = ipywidgets.HTML(self._progress())
+        self.curve = ipywidgets.Image(layout={"width": "auto", "max_width": "100%", "align_self": "flex-start"})
         self.start_button.on_click(lambda _: self.start())
         self.stop_button.on_click(lambda _: self.stop())
-        controls = ipywidgets.HBox([self.start_button, self.stop_button, self.bar, self.status], layout=WIDE)
+        controls = ipywidgets.HBox([self.start_button, self.stop_button, self.bar, self.status], layout=WRAPPED)
         super().__init__(controls, self.curve)
 
     def start(self) -> TrainingLive:
@@ -120,6 +120,15 @@ class TrainingLive(BaseWidget):
             learning_curve(history, name, ax=ax)
         return figure
 
+    def _progress(self, ahead: int = 0) -> str:
+        return f"epoch {self.trainer.current_epoch + ahead} of {self.trainer.config.epochs}"
+
+    def _ended(self) -> str:
+        """How training ended, and whose weights are kept."""
+        reason, _, kept = (self.trainer.stop_reason or "").partition("; kept: ")
+        early = "" if reason.startswith("epochs:") else f", {reason}"
+        return f"{self._progress()}{early}; kept: {kept}"
+
     def _set_running(self, running: bool) -> None:
         self.running = running
         self.stop_button.disabled = not running  # first: never are both buttons enabled
@@ -131,7 +140,7 @@ class TrainingLive(BaseWidget):
             self.trainer.fit(
                 train, validation, progress=False, on_batch_end=self._after_batch, on_epoch_end=self._after_epoch
             )
-            self.status.value = escape(self.trainer.stop_reason or "")
+            self.status.value = escape(self._ended())
         except Exception as error:  # noqa: BLE001 - shown here, and raised again by wait()
             self._error = error
             self.message.value = escape(f"{type(error).__name__}: {error}")
@@ -144,11 +153,13 @@ class TrainingLive(BaseWidget):
             trainer.stop()
         elif time.monotonic() - self._last_update > PAUSE:
             self._last_update = time.monotonic()
-            self.status.value = f"batch {log['batch']} of {log['batches']}, loss {log['loss']:.4f}"
+            batch = f"batch {log['batch']} of {log['batches']}, loss {log['loss']:.4f}"
+            self.status.value = f"{self._progress(1)}, {batch}"
 
     def _after_epoch(self, trainer: CubeTrainer, log: EpochLog) -> None:
-        self.bar.value, self.bar.description = log["epoch"], f"epoch {log['epoch']}"
-        self.status.value = ", ".join(f"{name} {value}" for name, value in progress_metrics(log).items())
+        self.bar.value = log["epoch"]
+        metrics = ", ".join(f"{name} {value}" for name, value in progress_metrics(log).items())
+        self.status.value = f"{self._progress()}: {metrics}"
         figure = self.picture()
         if figure is not None:
             self.curve.value = png(figure)

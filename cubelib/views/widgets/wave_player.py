@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import ipywidgets
 from matplotlib.figure import Figure
 
 from cubelib.training.cube import Cube
 from cubelib.views.experiments import ForwardTrace, forward_trace
-from cubelib.views.view3d.interactive import INTERVAL, scene_traces
+from cubelib.views.frontend import Content, new_content
+from cubelib.views.view3d.panels import Heatmap, lattice_panel
 from cubelib.views.view3d.scene import STRENGTH, Colors, Scene
 from cubelib.views.view3d.static import to_matplotlib
-from cubelib.views.widgets.base import FigureWidget, Heatmap, lattice_figure, on_change
+from cubelib.views.widgets.base import FigureWidget, on_change
 
 ALL = "strength"
 
@@ -28,7 +28,7 @@ class WavePlayer(FigureWidget):
     Attributes:
         trace: what `cubelib.views.experiments.forward_trace` returned for the sentence that is shown.
         sentence: the line to type in; like all controls it has a `value`.
-        tick: the slider.
+        tick: what is shown, also if it is played or chosen below the picture.
         channel: what the colors show: "strength", or the number of a channel.
 
     Raises:
@@ -51,13 +51,12 @@ class WavePlayer(FigureWidget):
         self.set_sentence(sentence)
         steps, _, _, _, channels = self.trace.states.shape
         self.tick = ipywidgets.IntSlider(max=steps - 1, description="tick")
-        self.play = ipywidgets.Play(max=steps - 1, interval=INTERVAL)
-        ipywidgets.jslink((self.play, "value"), (self.tick, "value"))
         choices = [(ALL, ALL), *((f"channel {channel}", channel) for channel in range(channels))]
         self.channel = ipywidgets.Dropdown(options=choices, description="color", layout={"width": "210px"})
-        on_change(self.show, self.tick, self.channel)
-        figure = lattice_figure(self._scene(), self._faces())
-        super().__init__(sentence, figure, [self.play, self.tick, self.channel])
+        super().__init__(sentence, [self.channel])
+        ipywidgets.link((self.tick, "value"), (self.figure, "tick"))  # the picture has its own slider
+        on_change(self._show_facts, self.tick)
+        on_change(self.show, self.channel)
 
     def set_sentence(self, sentence: str) -> None:
         self.trace: ForwardTrace = forward_trace(self.cube, sentence)
@@ -71,8 +70,12 @@ class WavePlayer(FigureWidget):
     def facts(self) -> str:
         return escape(f"{self._where()}. Cosine of output and input: {self.trace.cosine:.4f}")
 
-    def traces(self) -> list[dict[str, Any]]:
-        return scene_traces(self._scene(), self.tick.value) + [heatmap.trace() for heatmap in self._faces()]
+    def content(self) -> Content:
+        faces = [heatmap.panel() for heatmap in self._faces()]
+        return new_content([[lattice_panel(self._scene(), tall=430)], faces], ticks=self.tick.max + 1)
+
+    def _show_facts(self) -> None:
+        self.details.value = self.facts()
 
     def _faces(self) -> list[Heatmap]:
         """The numbers of each cell of the front face at the start, and of the back face at the end."""
@@ -80,7 +83,8 @@ class WavePlayer(FigureWidget):
         faces = {"in: front face, tick 0": states[0, 0], f"out: back face, tick {self.tick.max}": states[-1, -1]}
         colors = Colors(list(faces.values()))
         return [
-            Heatmap(title, face.flatten(0, 1).T, colors, across="cell", down="number") for title, face in faces.items()
+            Heatmap(title, face.flatten(0, 1).T, colors, "a cell's numbers", across="cell", down="number")
+            for title, face in faces.items()
         ]
 
     def _scene(self) -> Scene:
