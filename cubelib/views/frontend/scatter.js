@@ -12,6 +12,16 @@ const MARKERS = {
   v: (pen, x, y, r) => polygon(pen, x, y, r, [[0, 1.1], [1, -0.8], [-1, -0.8]]),
   D: (pen, x, y, r) => polygon(pen, x, y, r, [[0, -1.2], [1.2, 0], [0, 1.2], [-1.2, 0]]),
   P: (pen, x, y, r) => { pen.rect(x - r, y - 0.35 * r, 2 * r, 0.7 * r); pen.rect(x - 0.35 * r, y - r, 0.7 * r, 2 * r); },
+  X: (pen, x, y, r) => polygon(pen, x, y, r, [[-1, -0.6], [-0.6, -1], [0, -0.4], [0.6, -1], [1, -0.6], [0.4, 0],
+    [1, 0.6], [0.6, 1], [0, 0.4], [-0.6, 1], [-1, 0.6], [-0.4, 0]]),
+  d: (pen, x, y, r) => polygon(pen, x, y, r, [[0, -1.3], [0.8, 0], [0, 1.3], [-0.8, 0]]),
+  "<": (pen, x, y, r) => polygon(pen, x, y, r, [[-1.1, 0], [0.8, -1], [0.8, 1]]),
+  ">": (pen, x, y, r) => polygon(pen, x, y, r, [[1.1, 0], [-0.8, -1], [-0.8, 1]]),
+  p: (pen, x, y, r) => polygon(pen, x, y, r, corners(5)),
+  h: (pen, x, y, r) => polygon(pen, x, y, r, corners(6)),
+  H: (pen, x, y, r) => polygon(pen, x, y, r, corners(6, 0.5)),
+  8: (pen, x, y, r) => polygon(pen, x, y, r, corners(8)),
+  "*": (pen, x, y, r) => polygon(pen, x, y, r, corners(10).map(([a, b], n) => (n % 2 ? [a / 2, b / 2] : [a, b]))),
 };
 
 export class Scatter extends Panel {
@@ -213,6 +223,14 @@ export class Scatter extends Panel {
 function polygon(pen, x, y, r, corners) {
   corners.forEach(([right, down], index) => pen[index ? "lineTo" : "moveTo"](x + r * right, y + r * down));
   pen.closePath();
+}
+
+/** The corners of a regular polygon, the first on top; `turn` is a share of the angle between two. */
+function corners(count, turn = 0) {
+  return Array.from({ length: count }, (_, n) => {
+    const angle = (2 * Math.PI * (n + turn)) / count;
+    return [1.15 * Math.sin(angle), -1.15 * Math.cos(angle)];
+  });
 }
 
 /** 1, 2 or 5 times a power of ten, at least so much. */
