@@ -6,44 +6,58 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from cubelib.exercises.exercise import Case, Exercise, cases, cosines_of, random_vectors
+from cubelib.exercises.exercise import Case, Exercise, cases, cosines_of, random_vectors, tie_slips
+from cubelib.metrics.retrieval import Retrieval
 
 # --- 5.1 -------------------------------------------------------------------------------------------------------------
 
 
-def _ranks(table: Tensor) -> Tensor:
-    """The rank of the right answer of each question, which is on the diagonal; ties count against it."""
-    return (table >= table.diagonal()[:, None]).sum(1)
+def _places(table: Tensor) -> tuple[Tensor, Tensor]:
+    """How many answers are closer than the right one, on the diagonal; how many tie with it, itself included."""
+    right = table.diagonal()[:, None]
+    return (table > right).sum(1), (table == right).sum(1)
+
+
+def _reciprocal_ranks(table: Tensor) -> Tensor:
+    """1 / rank of the right answer of each question, which is on the diagonal; the mean over the places of a tie."""
+    closer, tied = _places(table)
+    question = torch.arange(len(table))
+    return Retrieval(question, closer, tied, torch.ones_like(tied), len(table)).reciprocal_rank
 
 
 def _rank_checks() -> list[list[Case]]:
-    places = torch.tensor([[0.8, 0.6, 0.0], [0.8, 0.6, 0.1], [0.8, 0.6, 0.0]])
+    places = torch.tensor([[0.8, 0.6, 0.0], [0.7, 0.5, 0.1], [0.9, 0.65, 0.05]])
+    tie = "For an answer that is as close as the right one, at places 1 and 2"
     return [
         [Case((random_vectors(4, 5, seed=1), random_vectors(4, 5, seed=2)), only_shape=True)],
         [Case((places, torch.eye(3)), "For right answers at places 1, 2 and 3")],
         cases((random_vectors(40, 6, seed=3), random_vectors(40, 6, seed=4))),
-        [Case((torch.zeros(3, 4), torch.eye(4)[:3]), "A model that says nothing has a cosine of 0 with all 3 answers")],
+        [
+            Case((torch.tensor([[1.0, 1.0, 0.0]] * 3), torch.eye(3)), tie),
+            Case(
+                (torch.zeros(3, 4), torch.eye(4)[:3]), "A model that says nothing has a cosine of 0 with all 3 answers"
+            ),
+        ],
     ]
 
 
 def _rank_slips(output: Tensor, answers: Tensor) -> dict[str, Tensor]:
     cosines = cosines_of(output, answers)
-    ranks, closer = _ranks(cosines), (cosines > cosines.diagonal()[:, None]).sum(1)
-    undefined = output / output.norm(dim=1, keepdim=True) @ normalize(answers).T
+    closer, tied = _places(cosines)
+    right = _reciprocal_ranks(cosines)
     column = "You ask which output is closest to the answer. A row of the table belongs to a question: use dim=1."
     zeros = "You divide by the length of zeros. torch.nn.functional.normalize leaves zeros as they are."
-    tie = "A tie must count against the model, or silence wins: count (>=), the right answer among them."
     dots = "You compare dot products, so long answers win. Compare cosines: give all answers length 1."
     return {
-        "These are the ranks. Return one divided by each.": ranks,
-        "The mean comes later: give one number for each output.": (1 / ranks).mean().expand(len(output)),
-        column: 1 / _ranks(cosines.T),
-        "You count from the wrong end: the best answer has the *largest* cosine.": 1 / _ranks(-cosines),
-        "A rank counts from 1: the number of closer answers, plus one.": 1 / (ranks - 1),
-        dots: 1 / _ranks(output @ answers.T),
-        zeros: 1 / _ranks(undefined),
-        tie: 1 / (closer + 1),
-        "Sorting breaks ties by luck. A tie must count against the model: count the answers at least as close (>=).": (
+        "These are the ranks. Return one divided by each.": closer + 1,
+        "The mean comes later: give one number for each output.": right.mean().expand(len(output)),
+        column: _reciprocal_ranks(cosines.T),
+        "You count from the wrong end: the best answer has the *largest* cosine.": _reciprocal_ranks(-cosines),
+        "A rank counts from 1: the number of closer answers, plus one.": 1 / closer,
+        dots: _reciprocal_ranks(output @ answers.T),
+        zeros: right.where(output.norm(dim=1) > 0, torch.nan),
+        **tie_slips(closer, tied),
+        "Sorting breaks ties by luck. Count the closer answers and the tied ones, then average over the tied places.": (
             1 / (cosines.argsort(1, descending=True).argsort(1).diagonal() + 1)
         ),
         "`diagonal()` has the shape (n,) and is compared with the columns. Write `diagonal()[:, None]`.": (
@@ -55,10 +69,11 @@ def _rank_slips(output: Tensor, answers: Tensor) -> dict[str, Tensor]:
 reciprocal_rank = Exercise(
     "5.1",
     "reciprocal_rank(output, answers) → one over the rank of answer i for output i; both (n, dim) → (n,)",
-    right=lambda output, answers: 1 / _ranks(cosines_of(output, answers)),
+    right=lambda output, answers: _reciprocal_ranks(cosines_of(output, answers)),
     checks=_rank_checks,
     slips=_rank_slips,
-    hint="For each output count the answers at least as close as its own, whose cosine you read from the same table.",
+    hint="For each output count the answers closer than its own, and those as close, itself included. If c are closer "
+    "and t as close, average 1/place over the places c + 1 to c + t.",
 )
 
 

@@ -218,3 +218,31 @@ def random_vectors(rows: int, columns: int, seed: int) -> Tensor:
 def cosines_of(left: Tensor, right: Tensor) -> Tensor:
     """The cosine of each row of `left` `(n, dim)` with each row of `right` `(m, dim)` → `(n, m)`."""
     return (normalize(left.double()) @ normalize(right.double()).T).float()
+
+
+# --- ties, counted one way in notebooks 05 and 06 ---------------------------------------------------------------------
+
+
+def tie_slips(closer: Tensor, tied: Tensor) -> dict[str, Tensor]:
+    """The wrong reciprocal ranks of answers that tie with others, by what there is to say about them.
+
+    Args:
+        closer: `(n,)`, answers before the tied ones.
+        tied: `(n,)`, answers that are equally close, the right one among them.
+
+    Returns:
+        Diagnosis → `(n,)`.
+
+    Example:
+        >>> slips = tie_slips(torch.tensor([0]), torch.tensor([3]))
+        >>> [round(answer.item(), 2) for answer in slips.values()]     # right is (1 + 1/2 + 1/3) / 3
+        [1.0, 0.33, 0.5]
+    """
+    each = "Each of the tied places is as likely: average 1/place over them."
+    return {
+        f"You count ties for the model, so silence wins. {each}": 1 / (closer + 1),
+        f"You count ties against the model, so silence is worse than guessing. {each}": 1 / (closer + tied),
+        "You average the tied places, then divide. Divide first: average their reciprocals.": (
+            1 / (closer + (tied + 1) / 2)
+        ),
+    }

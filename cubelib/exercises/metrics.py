@@ -8,17 +8,24 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cubelib.exercises.exercise import Case, Exercise, cases, cosines_of
+from cubelib.exercises.exercise import Case, Exercise, cases, cosines_of, tie_slips
 from cubelib.exercises.verdict import Mistake, numbers
 from cubelib.metrics import bootstrap_mean
+from cubelib.metrics.retrieval import Retrieval
 
 # --- 6.1 -------------------------------------------------------------------------------------------------------------
 
 
-def _first_rank(cosines: Tensor, right: Tensor) -> Tensor:
-    """The rank of the best right answer; wrong ones that are exactly as close rank before it, as in exercise 5.1."""
-    best = cosines.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
-    return ((cosines >= best) & ~right).sum(1) + 1
+def _best(cosines: Tensor, right: Tensor) -> Tensor:
+    """The cosine of the closest right answer, `(n, 1)`."""
+    return cosines.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+
+
+def _first_reciprocal(cosines: Tensor, right: Tensor) -> Tensor:
+    """1 / rank of the first right answer, the mean over all orders of the answers that are equally close."""
+    tied = cosines == _best(cosines, right)
+    query, closer = torch.arange(len(cosines)), (cosines > _best(cosines, right)).sum(1)
+    return Retrieval(query, closer, tied.sum(1), (tied & right).sum(1), cosines.shape[1]).reciprocal_rank
 
 
 def _list_checks() -> list[list[Case]]:
@@ -32,39 +39,38 @@ def _list_checks() -> list[list[Case]]:
     right[:, 0] |= ~right.any(1)
     single = row([0.9, 0.5, 0.1], 1), row([0.1, 0.9, 0.5, 0.7], 0)
     several = row([0.3, 0.9, 0.5, 0.7], 0, 3), row([0.2, 0.4, 0.9], 0, 1)
-    against = "A wrong answer that is as close as the right one ranks before it: compare wrong ones with >=."
+    tie = "Count the wrong answers that are as close: with the right one they share places. Average 1/place over them."
     together = "Only wrong answers rank before the right one; right answers that are equally close do not."
     return [
         cases(row([0.9, 0.5, 0.1], 0)),
         cases(*single, *several),
         [Case((cosines, right), hint="Each row has a list of its own: sort along dim=1.")],
         [
-            Case(row([0.5, 0.5, 0.1], 0), "A wrong answer is as close as the right one", against),
-            Case(row([0.0, 0.0, 0.0], 2), "A model that says nothing has a cosine of 0 with all 3 answers", against),
+            Case(row([0.5, 0.5, 0.1], 0), "A wrong answer is as close as the right one", tie),
+            Case(row([0.0, 0.0, 0.0], 2), "A model that says nothing has a cosine of 0 with all 3 answers", tie),
             Case(row([0.5, 0.5, 0.1], 0, 1), "Two right answers are equally close", together),
         ],
     ]
 
 
 def _list_slips(cosines: Tensor, right: Tensor) -> dict[str, Tensor]:
-    order, first = cosines.argsort(1, descending=True), _first_rank(cosines, right)
+    order, first = cosines.argsort(1, descending=True), _first_reciprocal(cosines, right)
     ranks, count = order.argsort(1) + 1, right.sum(1)
     of_right = ranks.masked_fill(~right, 0)
     once = (order + 1).masked_fill(~right, cosines.shape[1]).amin(1)
-    best = cosines.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
-    lucky, counts_itself = (cosines > best).sum(1) + 1, (cosines >= best).sum(1)
-    tie = (
-        "A tie must count against the model, or silence wins: of the wrong answers count those at least as close (>=)."
-    )
+    best = _best(cosines, right)
+    closer, tied = (cosines > best).sum(1), (cosines == best).sum(1)
+    tied_wrong = ((cosines == best) & ~right).sum(1)
+    itself_only = Retrieval(torch.arange(len(cosines)), closer, tied, torch.ones_like(tied), cosines.shape[1])
     smallest = "The list begins with the largest cosine: sort from large to small (descending=True)."
     place = "This is the entry's place in the bank; its rank is the place in the list sorted by cosine."
     argsort = "argsort says which entry stands where; for the rank of an entry you need it the other way round."
     return {
         "You have a number for each answer. Give one for each question.": 1 / ranks,
-        "The right answer is the first of the list: its rank is 1, not 0. Return 1 / rank.": first - 1.0,
-        "These are the ranks. Return one divided by each.": first,
-        "You count from 0: the best place is rank 1, not 0, or 1 / rank is not defined.": 1 / (first - 1),
-        smallest: 1 / _first_rank(-cosines, right),
+        "The right answer is the first of the list: its rank is 1, not 0. Return 1 / rank.": closer.double(),
+        "These are the ranks. Return one divided by each.": closer + 1,
+        "You count from 0: the best place is rank 1, not 0, or 1 / rank is not defined.": 1 / closer,
+        smallest: _first_reciprocal(-cosines, right),
         "This is the worst of the right answers; the first one that you meet counts.": 1 / of_right.amax(1),
         "This is the mean over all right answers; only the first one counts.": (right / ranks).sum(1) / count,
         "This is the sum over all right answers; only the first one counts.": (right / ranks).sum(1),
@@ -72,18 +78,21 @@ def _list_slips(cosines: Tensor, right: Tensor) -> dict[str, Tensor]:
         "This is R@1: a right answer in second place is worth 1/2, not 0.": (first == 1).float(),
         place: 1 / (right.float().argmax(1) + 1),
         argsort: 1 / once,
-        tie: 1 / lucky,
-        "Right answers that are equally close do not rank before one another: count wrong ones.": 1 / counts_itself,
+        **tie_slips(closer, tied_wrong + 1),
+        "Right answers that are equally close share the first of their places: count wrong ones.": (
+            itself_only.reciprocal_rank
+        ),
     }
 
 
 reciprocal_rank = Exercise(
     "6.1",
     "reciprocal_rank(cosines, right) → 1 / rank of the first right answer, both (n, m), right of truth values → (n,)",
-    right=lambda cosines, right: 1 / _first_rank(cosines, right),
+    right=_first_reciprocal,
     checks=_list_checks,
     slips=_list_slips,
-    hint="One number for each row: of the right answers take the closest. How many wrong ones are at least as close?",
+    hint="One number for each row: of the right answers take the closest. How many wrong ones are closer, "
+    "and how many as close?",
 )
 
 

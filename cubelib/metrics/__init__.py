@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from cubelib.metrics import intervals, retrieval, structure, vectors
 from cubelib.metrics.intervals import Interval, bootstrap_mean
-from cubelib.metrics.retrieval import retrieval_ranks
 
-__all__ = ["EmbeddingMetrics", "Interval", "bootstrap_mean", "retrieval_ranks"]
+__all__ = ["EmbeddingMetrics", "Interval", "bootstrap_mean"]
 
 
 class EmbeddingMetrics:
@@ -34,7 +33,7 @@ class EmbeddingMetrics:
         neighbor_overlap, neighbor_overlap_per_item   the nearest
     Answers in a bank:
         retrieval   R@k, MRR, nDCG@k and rank at once, with several right answers and ties
-        calculate_mrr, retrieval_ranks   one right answer, ties against the model
+        calculate_mrr   the MRR alone, of each item's own target among all targets
         hubness, k_occurrence   entries that are everybody's neighbor
     How certain:
         bootstrap_mean, bootstrap_means   interval of the mean of one value per item
@@ -71,7 +70,6 @@ class EmbeddingMetrics:
     k_occurrence = staticmethod(structure.k_occurrence)
 
     calculate_mrr = staticmethod(retrieval.calculate_mrr)
-    retrieval_ranks = staticmethod(retrieval_ranks)
     retrieval = staticmethod(retrieval.retrieval)
 
     bootstrap_mean = staticmethod(bootstrap_mean)

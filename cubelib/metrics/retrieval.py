@@ -1,14 +1,14 @@
 """Is the right answer found among many? Ranks of relevant entries in a bank, and the metrics made of them.
 
 Ties are not broken by luck. If bank entries are exactly as close as a relevant one, a metric is its mean over all
-orders of the tied entries (`retrieval`) or its worst case (`retrieval_ranks`).
+orders of the tied entries.
 
 Taught in notebook 05.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,6 @@ from cubelib.metrics.rows import (
     concat_blocks,
     l2_normalize,
     row_blocks,
-    similarity_rows,
 )
 
 SAME = 1 - COSINE_TOLERANCE  # the cosine from which two bank entries are the same answer
@@ -184,49 +183,8 @@ def retrieval(output: Embeddings, bank: Embeddings, relevant: Relevant) -> Retri
     return Retrieval(query, better, (at_least_tied - better).maximum(relevant_tied), relevant_tied, len(bank))
 
 
-def retrieval_ranks(output: Embeddings, bank: Embeddings, relevant: Tensor | NDArray[Any]) -> Tensor:
-    """Rank of the right answer when the bank is sorted by cosine with the output, `(n,)`, 1 … m.
-
-    Args:
-        output: `(n, dim)`.
-        bank: known answers, `(m, dim)`.
-        relevant: index of each output's right answer in the bank, `(n,)`.
-
-    Returns:
-        The ranks. Ties count against the model: an entry with the same cosine as the right answer ranks before it,
-        unless it is the same vector. (`retrieval` averages over ties, and takes several right answers.)
-
-    Raises:
-        DataError: shapes or indices that do not fit, or numbers that are not finite.
-
-    Example:
-        >>> bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
-        >>> retrieval_ranks(torch.tensor([[0.8, 0.6]]), bank, torch.tensor([0])).tolist()
-        [2]
-    """
-    relevant = torch.as_tensor(relevant).cpu()
-    if tuple(getattr(output, "shape", ()))[:1] == (0,) == relevant.shape:
-        return torch.empty(0, dtype=torch.long)
-    output, bank = check_rows("outputs", output), check_rows("bank entries", bank)
-    if output.shape[1] != bank.shape[1] or relevant.shape != output.shape[:1]:
-        raise DataError(
-            f"retrieval_ranks: takes outputs (n, dim), a bank (m, dim) and n indices; got {tuple(output.shape)}, "
-            f"{tuple(bank.shape)} and {tuple(relevant.shape)}."
-        )
-    _check_indices(relevant, bank)
-
-    def ranks() -> Iterator[Tensor]:
-        blocks = zip(similarity_rows(output, bank), similarity_rows(bank[relevant], bank), strict=True)
-        for (start, cosines), (_, with_answer) in blocks:
-            answer = relevant[start : start + len(cosines), None]  # (b, 1)
-            same_answer = (with_answer > SAME).scatter_(1, answer, True)
-            yield ((cosines >= cosines.gather(1, answer)) & ~same_answer).sum(1) + 1
-
-    return concat_blocks(len(output), ranks())
-
-
 def calculate_mrr(output: Embeddings, target: Embeddings) -> float:
-    """Mean reciprocal rank of each item's own target among all targets, 0 … 1; ties as in `retrieval_ranks`.
+    """Mean reciprocal rank of each item's own target among all targets, 0 … 1; ties as in `retrieval`.
 
     It depends on the number of targets: compare values of the same set only.
 
@@ -235,9 +193,11 @@ def calculate_mrr(output: Embeddings, target: Embeddings) -> float:
     Example:
         >>> calculate_mrr(torch.eye(3), torch.eye(3))
         1.0
+        >>> round(calculate_mrr(torch.zeros(3, 3), torch.eye(3)), 4)    # says nothing: (1 + 1/2 + 1/3) / 3, a guess
+        0.6111
     """
     output, target = check_pair(output, target)
-    return retrieval_ranks(output, target, torch.arange(len(target))).double().reciprocal().mean().item()
+    return retrieval(output, target, torch.arange(len(target))).reciprocal_rank.mean().item()
 
 
 def _first_ranks(better: int, tied: int, relevant: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -50,6 +50,19 @@ def first_after_sorting(cosines, right):
     return 1 / (right.gather(1, cosines.argsort(1, True)).float().argmax(1) + 1)
 
 
+def near_both(output, answers):
+    return normalize(output) @ normalize(answers).T
+
+
+def by_harmonic_sums(cosines, right, rivals=False):
+    """Ties without a loop; with `rivals` right answers that are equally close rank before one another."""
+    best = closest_right(cosines, right)
+    closer = (cosines > best).sum(1)
+    last = closer + ((cosines == best) & (~right | torch.tensor(rivals))).sum(1) + (0 if rivals else 1)
+    sums = torch.cat([torch.zeros(1), (1 / torch.arange(1, cosines.shape[1] + 1)).cumsum(0)])
+    return (sums[last] - sums[closer]) / (last - closer)
+
+
 def closest_right(cosines, right):
     return cosines.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
 
@@ -93,7 +106,8 @@ RIGHT = [
     (check.autoencoder.column_lost, lambda p, planes: torch.tensor(1 - (1 - p) ** planes)),
     (check.dialogue.sameness, lambda o: near(o)[~torch.eye(len(o), dtype=torch.bool)].mean().item()),
     (check.dialogue.wrong_answers, lambda target: (near(target).fill_diagonal_(1) < 0.999).tolist()),
-    (check.metrics.reciprocal_rank, lambda c, r: first_after_sorting(c - 1e-6 * r, r).tolist()),
+    (check.dialogue.reciprocal_rank, lambda o, a: by_harmonic_sums(near_both(o, a), torch.eye(len(a)).bool())),
+    (check.metrics.reciprocal_rank, lambda c, r: by_harmonic_sums(c, r).tolist()),
     (check.metrics.surely_better, lambda a, b: torch.tensor(bootstrap_mean(a - b).low > 0)),
     (check.metrics.near_copies, lambda *inputs: check.metrics.near_copies.right(*inputs).tolist()),
     (check.own_data.unusable_rows, lines_by_pandas),
@@ -168,6 +182,15 @@ def silent_wins(output, answers):
     return 1 / ((cosines > cosines.diagonal()[:, None]).sum(1) + 1)
 
 
+def silent_is_last(output, answers):
+    cosines = near_both(output, answers)
+    return 1 / (cosines >= cosines.diagonal()[:, None]).sum(1)
+
+
+def mean_place(output, answers):
+    return 2 / (1 / silent_wins(output, answers) + 1 / silent_is_last(output, answers))
+
+
 def places_in_order(output, answers):
     return (normalize(output) @ normalize(answers).T).argsort(1, descending=True).argsort(1).diagonal()
 
@@ -234,10 +257,13 @@ WRONG = [
         lambda target: ~torch.isclose(target @ target.T, torch.ones(())),
         "dot products of 1",
     ),
-    (check.dialogue.reciprocal_rank, silent_wins, "A tie must count against the model, or silence wins"),
-    (check.metrics.reciprocal_rank, first_after_sorting, "A tie must count against the model, or silence wins"),
-    (check.metrics.reciprocal_rank, lambda c, r: 1 / ((c > closest_right(c, r)).sum(1) + 1), "or silence wins"),
-    (check.metrics.reciprocal_rank, lambda c, r: 1 / (c >= closest_right(c, r)).sum(1), "count wrong ones."),
+    (check.dialogue.reciprocal_rank, silent_wins, "You count ties for the model, so silence wins."),
+    (check.dialogue.reciprocal_rank, silent_is_last, "ties against the model, so silence is worse than guessing."),
+    (check.dialogue.reciprocal_rank, mean_place, "average their reciprocals."),
+    (check.metrics.reciprocal_rank, first_after_sorting, "You count ties for the model, so silence wins."),
+    (check.metrics.reciprocal_rank, lambda c, r: 1 / ((c > closest_right(c, r)).sum(1) + 1), "so silence wins."),
+    (check.metrics.reciprocal_rank, lambda c, r: 1 / (c >= closest_right(c, r)).sum(1), "worse than guessing."),
+    (check.metrics.reciprocal_rank, lambda c, r: by_harmonic_sums(c, r, rivals=True), "places: count wrong ones."),
     (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, size=50), "Too wide: you draw fewer"),
     (check.metrics.bootstrap_interval, lambda v, g: bootstrap(v, g, cut=0.05), "That is a 90 % interval"),
     (

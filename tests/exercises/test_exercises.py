@@ -12,8 +12,8 @@ import torch
 
 from cubelib import CubicCore, EmbeddingReshaper, check
 from cubelib.evaluation.baselines import PCA
-from cubelib.exercises.exercise import Exercise, random_vectors
-from cubelib.metrics import retrieval_ranks
+from cubelib.exercises.exercise import Exercise, cosines_of, random_vectors
+from cubelib.metrics import EmbeddingMetrics
 from cubelib.training.losses import contrastive
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -184,6 +184,14 @@ def test_vectors_are_folded_and_rebuilt_as_in_the_library():
 
 def test_ranks_and_losses_are_those_of_the_library(capsys):
     output, answers = random_vectors(40, 6, seed=4), random_vectors(40, 6, seed=5)
-    ranks = 1 / check.dialogue.reciprocal_rank.right(output, answers)
-    assert ranks.round().tolist() == retrieval_ranks(output, answers, torch.arange(40)).tolist()
+    output[:3] = 0  # says nothing: all 40 answers tie
+    answers[5:9] = torch.eye(6)[:4]
+    output[5:9] = torch.ones(6)  # between four answers
+    found = EmbeddingMetrics.retrieval(output, answers, torch.arange(40)).reciprocal_rank
+    torch.testing.assert_close(check.dialogue.reciprocal_rank.right(output, answers), found)
+    assert EmbeddingMetrics.calculate_mrr(output, answers) == found.mean().item()
+    relevant = torch.rand(40, 40, generator=torch.Generator().manual_seed(6)) < 0.1
+    relevant |= torch.eye(40, dtype=torch.bool)
+    found = EmbeddingMetrics.retrieval(output, answers, relevant).reciprocal_rank
+    torch.testing.assert_close(check.metrics.reciprocal_rank.right(cosines_of(output, answers), relevant), found)
     assert verdict("5.3", contrastive, capsys) == "Exercise 5.3: all 4 checks passed."

@@ -23,43 +23,13 @@ def cosine(a: list[float], b: list[float]) -> float:
     return sum(x * y for x, y in zip(a, b, strict=True)) / lengths if lengths else 0.0
 
 
-def ranks_in_plain_python(output: list[float], bank: list[list[float]], right: int) -> tuple[int, int]:
-    """1 + entries closer than the right one, and 1 + those at least as close, copies of the right one left out."""
-    best = cosine(output, bank[right])
-    wrong = [row for i, row in enumerate(bank) if i != right and cosine(row, bank[right]) < 1 - 1e-9]
-    closer, as_close = (sum(cosine(output, row) > best + hair for row in wrong) for hair in (1e-9, -1e-9))
-    return 1 + closer, 1 + as_close
+def rank_in_plain_python(output: list[float], bank: list[list[float]], right: int) -> int:
+    """1 + entries closer than the right one."""
+    return 1 + sum(cosine(output, row) > cosine(output, bank[right]) for row in bank)
 
 
 # Whole numbers from few: ties, copies (also in other lengths) and zero vectors are frequent.
 rows = st.lists(st.integers(-1, 1), min_size=3, max_size=3)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.lists(rows, min_size=1, max_size=8), st.lists(rows, min_size=1, max_size=12), st.randoms(use_true_random=False)
-)
-def test_ranks_equal_the_plain_loop_s(outputs, bank, chooser):
-    right = [chooser.randrange(len(bank)) for _ in outputs]
-    ranks = EmbeddingMetrics.retrieval_ranks(
-        torch.tensor(outputs).double(), torch.tensor(bank).double(), torch.tensor(right)
-    )
-    for rank, output, place in zip(ranks.tolist(), outputs, right, strict=True):
-        first, last = ranks_in_plain_python(output, bank, place)
-        assert first <= rank <= last <= len(bank)  # between, where rounding makes ties of three terms unequal
-
-
-def test_ties_count_against_the_model_and_copies_of_the_right_answer_do_not():
-    bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0], [-1.0, 0.0]])
-    between, away, nothing = torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, -1.0]]), torch.zeros(1, 2)
-    rank = EmbeddingMetrics.retrieval_ranks
-    # The second is as close, the third is the same answer.
-    assert rank(between, bank, torch.tensor([0])).tolist() == [2]
-    assert rank(between, bank, torch.tensor([1])).tolist() == [3]
-    assert rank(away, bank, torch.tensor([1])).tolist() == [4]
-    assert rank(nothing, bank, torch.tensor([1])).tolist() == [4]
-    assert rank(between, torch.zeros(3, 2), torch.tensor([1])).tolist() == [3]
-    assert rank(torch.empty(0, 2), bank, torch.empty(0, dtype=torch.long)).tolist() == []
 
 
 def known(queries: int = 50, entries: int = 70, dim: int = 5, seed: int = 0):
@@ -70,27 +40,20 @@ def known(queries: int = 50, entries: int = 70, dim: int = 5, seed: int = 0):
 
 def test_without_ties_ranks_are_the_plain_loop_s():
     output, bank, right = known()
-    ranks = EmbeddingMetrics.retrieval_ranks(output, bank, right)
+    ranks = EmbeddingMetrics.retrieval(output, bank, right).rank
     assert ranks.unique().numel() > 20
     cases = zip(output.tolist(), right.tolist(), strict=True)
-    expected = [ranks_in_plain_python(one, bank.tolist(), place) for one, place in cases]
-    assert [(rank, rank) for rank in ranks.tolist()] == expected
-    assert EmbeddingMetrics.retrieval(output, bank, right).rank.tolist() == ranks.tolist()
-    mrr = EmbeddingMetrics.calculate_mrr(output, bank[:50])
-    own = EmbeddingMetrics.retrieval_ranks(output, bank[:50], torch.arange(50))
-    assert mrr == pytest.approx(np.mean(1 / own.double().numpy()))
+    assert ranks.tolist() == [rank_in_plain_python(one, bank.tolist(), place) for one, place in cases]
+    own = [rank_in_plain_python(one, bank[:50].tolist(), place) for place, one in enumerate(output.tolist())]
+    assert EmbeddingMetrics.calculate_mrr(output, bank[:50]) == pytest.approx(np.mean(1 / np.array(own)))
 
 
-@pytest.mark.parametrize(
-    ("bank", "right", "message"),
-    [
-        (torch.ones(4, 2), torch.tensor([0, 0]), "got (2, 3), (4, 2) and (2,)."),
-        (torch.ones(4, 3), torch.tensor([0, 4]), "indices must be 0 … 3."),
-    ],
-)
-def test_what_cannot_be_ranked_is_named(bank, right, message):
-    with pytest.raises(DataError, match=re.escape(message)):
-        EmbeddingMetrics.retrieval_ranks(torch.ones(2, 3), bank, right)
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(rows, rows), min_size=1, max_size=6))
+def test_the_mrr_is_the_mean_of_retrieval_s_reciprocal_ranks_with_ties_and_copies(pairs):
+    output, target = torch.tensor(pairs).double().unbind(1)
+    found = EmbeddingMetrics.retrieval(output, target, torch.arange(len(pairs)))
+    assert EmbeddingMetrics.calculate_mrr(output, target) == found.reciprocal_rank.mean().item()
 
 
 def figures_of_an_order(order: tuple[int, ...], right: set[int]) -> list[float]:
@@ -177,6 +140,10 @@ def test_saying_nothing_scores_what_guessing_scores():
     assert found.hit(7).tolist() == pytest.approx([0.1] * 50)
     assert found.rank.tolist() == pytest.approx([35.5] * 50)
     assert found.reciprocal_rank[0].item() == pytest.approx(sum(1 / rank for rank in range(1, 71)) / 70)
+    one_answer_for_all = bank[:1].expand(70, 5)
+    for output in (torch.zeros(70, 5), one_answer_for_all):
+        mrr = EmbeddingMetrics.calculate_mrr(output, bank)
+        assert mrr == pytest.approx(sum(1 / rank for rank in range(1, 71)) / 70)
 
 
 @pytest.mark.parametrize(
