@@ -135,7 +135,7 @@ def test_one_changed_bit_is_noticed_wherever_it_is(saved, name):
         changed = bytearray(whole)
         changed[bit // 8] ^= 1 << bit % 8
         (saved / name).write_bytes(changed)
-        with pytest.raises(CheckpointError, match=rf"^Loading the checkpoint .*({name} is cut short or damaged|format)"):
+        with pytest.raises(CheckpointError, match=rf"^Loading the checkpoint .*({name} is cut short|it has format)"):
             load_checkpoint(saved)
 
 
