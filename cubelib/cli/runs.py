@@ -95,7 +95,7 @@ def _train(trainer: CubeTrainer, folder: Path | None) -> None:
 
 
 def _report_folder(run: Path, epochs: int) -> Path:
-    """A folder of the run for the report: `report`, or one with another name where a resumed run has a report already."""
+    """`report` in the folder of the run, or another name where a resumed run has a report already."""
     report_folder, number = run / "report", 0
     while report_folder.exists():
         number += 1
