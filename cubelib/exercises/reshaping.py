@@ -216,5 +216,5 @@ is_inverse = Exercise(
     "is_inverse(fold, unfold, vector) → True if unfold brings back the vector (dim,) and any small change of it",
     right=_undoes,
     checks=_inverse_checks,
-    errors={ValueError: "If fold refuses: it takes a batch of vectors. Give it vector[None], of shape (1, dim)."},
+    errors={ValueError: "If fold refuses: it takes vectors as rows. Give it vector[None], of shape (1, dim)."},
 )
