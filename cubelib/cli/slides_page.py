@@ -16,6 +16,7 @@ from cubelib.cli.slides import Slide
 
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\w$`])\$([^$\n]+)\$(?![\w$])", re.DOTALL)
 WIDTH, HEIGHT = 1190, 600  # of a slide of 1280 × 720 without its margins
+ARROWS = 100  # pixels at the right of the last lines
 CAPTION = 24  # the largest letters below a picture, in pixels
 DENSE, VERY_DENSE = 55, 110  # words on a slide from which the letters get smaller
 STYLE = """
@@ -119,7 +120,7 @@ def _letters(slide: Slide) -> int:
         return 0
     height = HEIGHT - 60 * len(programs) - HEIGHT * (len(slide.blocks) > len(programs)) // 2
     if slide.kind == "picture":
-        return int(min(CAPTION, WIDTH / (0.61 * max(map(len, lines)))))
+        return int(min(CAPTION, (WIDTH - ARROWS) / (0.61 * max(map(len, lines)))))
     return int(min(34, WIDTH / (0.61 * max(map(len, lines))), height / (1.4 * len(lines))))
 
 
