@@ -97,10 +97,9 @@ def new_target(target: Path, task: str) -> Iterator[Path]:
     try:
         with written_aside(target) as aside:
             yield aside
-    except FileExistsError:
-        check_new(target, task)
-        raise
     except (OSError, SafetensorError) as error:  # safetensors wraps what the system says
+        if isinstance(error, FileExistsError):
+            check_new(target, task)
         raise UserError(
             f"{task}: cannot write {target} ({reason(error)}). Free the disk, or choose a place that you may write to."
         ) from error
