@@ -7,16 +7,20 @@ disk, and only then renamed.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
 from cubelib.errors import DataError, UserError
+
+SEAL = "sha256"  # the key of a sealed file's own checksum
 
 
 @contextmanager
@@ -93,10 +97,9 @@ def new_target(target: Path, task: str) -> Iterator[Path]:
     try:
         with written_aside(target) as aside:
             yield aside
-    except FileExistsError:
-        check_new(target, task)
-        raise
     except (OSError, SafetensorError) as error:  # safetensors wraps what the system says
+        if isinstance(error, FileExistsError):
+            check_new(target, task)
         raise UserError(
             f"{task}: cannot write {target} ({reason(error)}). Free the disk, or choose a place that you may write to."
         ) from error
@@ -109,6 +112,57 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+class OtherFormat(ValueError):
+    """A file of another version of its format."""
+
+
+def write_sealed(path: Path, format: int, contents: Mapping[str, Any]) -> None:
+    """Writes a JSON object with the number of its format and a checksum of its own, which `read_sealed` compares.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     index = Path(folder, "index.json")
+        ...     write_sealed(index, 1, {"name": "a"})
+        ...     _ = read_sealed(index, 1)
+        ...     _ = index.write_text(index.read_text().replace('"a"', '"e"'))  # one bit
+        ...     read_sealed(index, 1)
+        Traceback (most recent call last):
+        ...
+        ValueError: it is not as it was written: its checksum differs
+    """
+    contents = {"format": format, **contents}
+    text = json.dumps({**contents, SEAL: _seal(contents)}, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_sealed(path: Path, format: int) -> dict[str, Any]:
+    """Reads what `write_sealed` wrote.
+
+    Raises:
+        OSError: it cannot be read, or is no file.
+        OtherFormat: it has another format.
+        ValueError: it is no such object, or has another checksum than its contents.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be read for ever
+        raise OSError(22, "it is a device or a pipe, not a file", str(path))
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(contents, dict) or "format" not in contents:
+        raise ValueError("it is no object with a format")
+    if contents["format"] != format:
+        raise OtherFormat(f"it has format {str(contents['format'])[:20]}, this cubelib reads {format}")
+    if contents.pop(SEAL, None) != _seal(contents):
+        raise ValueError("it is not as it was written: its checksum differs")
+    del contents["format"]
+    return contents
+
+
+def _seal(contents: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 
 def reason(error: Exception) -> str:

@@ -297,7 +297,7 @@ def test_vectors_with_texts_are_asked_and_exported(tmp_path, monkeypatch, capsys
     )
     monkeypatch.chdir(tmp_path)
     assert main(["train", "job.yaml"]) == 0
-    assert "found first: “" in Path("runs/dialogue-001/report.md").read_text(encoding="utf-8")
+    assert "found first: “" in Path("runs/dialogue-001/report/report.md").read_text(encoding="utf-8")
     capsys.readouterr()
     np.save("question.npy", np.random.default_rng(0).normal(size=16))
     assert main(["ask", "runs/dialogue-001", "question.npy", "--k", "16"]) == 0

@@ -263,6 +263,8 @@ def course(
         raise ConfigError("give a new folder OUT, or --progress, or --reset-progress.")
     if out is None and (student or slides):
         raise ConfigError("--student and --slides need a new folder OUT.")
+    if student and slides:
+        raise ConfigError("give --student or --slides, and each its own folder OUT. Slides never hold solutions.")
     if out is not None:
         from cubelib.cli.course import write_course
 

@@ -71,11 +71,14 @@ def find_course() -> Path:
 
 
 def refuse_existing(out: Path) -> None:
-    """Refuses a name that is taken.
+    """Refuses a name that is taken, or that is below a file.
 
     Raises:
         DataError: says what is there.
     """
+    for parent in out.parents:
+        if parent.is_file():
+            raise DataError(f"{parent} is a file, so {out} cannot be in it. Give the name of a new folder.")
     if not out.exists() and not out.is_symlink():
         return
     held = "is a file"

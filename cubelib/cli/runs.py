@@ -54,10 +54,9 @@ def find_data(trainer: CubeTrainer, files: Sequence[str] | None, task: str) -> N
 def train_further(folder: Path, files: Sequence[str] | None = None, **changes: int) -> None:
     """Continues the run in a folder; `files` is where its data are now, `changes` are settings that decide its end."""
     trainer = CubeTrainer.resume(folder, **changes)
-    if trainer.stop_reason is not None and not changes and (folder / "report.json").exists():
-        print(
-            f"There is nothing left to train in {folder}: {trainer.stop_reason}. Its report is {folder / 'report.md'}."
-        )
+    if trainer.stop_reason is not None and not changes and (folder / "report").exists():
+        report = folder / "report" / "report.md"
+        print(f"There is nothing left to train in {folder}: {trainer.stop_reason}. Its report is {report}.")
         print("To train it longer: --epochs, and --early-stopping-patience if that ended it.")
         return
     find_data(trainer, files, f"Resuming {folder}")
@@ -95,12 +94,12 @@ def _train(trainer: CubeTrainer, folder: Path | None) -> None:
     print(f"Took {time.perf_counter() - started:.0f} s" + (f" and {memory:.2f} GB of memory" if memory else ""))
 
 
-def _report_folder(folder: Path, epochs: int) -> Path:
-    """The folder of the run, or one inside it where a resumed run has a report already."""
-    report_folder, number = folder, 0
-    while (report_folder / "report.json").exists():
+def _report_folder(run: Path, epochs: int) -> Path:
+    """`report` in the folder of the run, or another name where a resumed run has a report already."""
+    report_folder, number = run / "report", 0
+    while report_folder.exists():
         number += 1
-        report_folder = folder / f"report_{epochs}_epochs{f'_{number}' if number > 1 else ''}"
+        report_folder = run / f"report_{epochs}_epochs{f'_{number}' if number > 1 else ''}"
     return report_folder
 
 

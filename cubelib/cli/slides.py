@@ -21,11 +21,13 @@ PREDICT = re.compile(r"\*\*(Predict|Choose|Decide|Before you (read|go|open))\b")
 BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 DEFINITION = re.compile(r"^def ", re.MULTILINE)
 REPR = re.compile(r"[A-Z]\w+\(")
+YOU_WILL = "**You will**"
 LAST = ("summary",)
 LEFT_OUT = ("links",)
 LEAD_WORDS, TASK_WORDS, LIST_WORDS, CONCLUSION_WORDS = 45, 80, 90, 4
 CODE_LINES, CODE_COLUMNS = 8, 100
-TEXT_LINES, TEXT_COLUMNS = 16, 120
+TEXT_LINES, TEXT_COLUMNS = 16, 92
+CAPTION_LINES = 3  # of text below a picture
 
 
 @dataclass
@@ -103,12 +105,13 @@ def _add_block(sections: list[list[Slide]], kind: str, text: str) -> None:
     elif kind == "list" and (slide.kind == "summary" or (slide.kind == "section" and not slide.blocks)):
         slide.blocks.append(("markdown", text, ""))  # what was learned, or the questions at the end
     elif kind == "list" and slide.kind == "title":
-        section.append(Slide("list", slide.header, [("markdown", text, "")]))
+        lead_in = slide.notes.pop() if slide.notes and slide.notes[-1] == YOU_WILL else ""
+        section.append(Slide("list", slide.header, [("markdown", f"{lead_in}\n\n{text}".strip(), "")]))
     elif kind == "formula" or (kind in ("list", "table") and len(text.split()) <= LIST_WORDS):
         section.append(Slide("list", section[0].header, [("markdown", text, "")]))
     else:
         slide.notes.append(text)
-        if kind == "paragraph" and slide.kind != "summary" and not text.startswith(("**You will", "**Before you")):
+        if kind == "paragraph" and slide.kind != "summary" and not text.startswith((YOU_WILL, "**Before you")):
             for bold in filter(_is_sentence, BOLD.findall(text)):
                 section.append(Slide("conclusion", section[0].header, [("markdown", bold, "")]))
 
@@ -134,7 +137,7 @@ def _is_sentence(text: str) -> bool:
 
 
 def _add_code(section: list[Slide], cell: Cell) -> None:
-    """Adds the slides of a code cell: its code with a short output, and one for each picture."""
+    """Adds the slides of a code cell: its code with a short output, or one for each picture and what it printed."""
     code, before = "".join(cell["source"]).strip(), section[-1]
     if "NotImplementedError" in code:
         before.blocks.append(("code", re.sub(r"\n *raise NotImplementedError\(.*", "\n    ...", code), ""))
@@ -142,17 +145,24 @@ def _add_code(section: list[Slide], cell: Cell) -> None:
     if re.match(r"\w+ = check\.", code):
         return
     texts, pictures = _outputs(cell)
-    blocks = [("code", code, "")] if _is_short(code) else []
-    shown = "\n".join(textwrap.fill(line, TEXT_COLUMNS, tabsize=4) for text in texts for line in text.splitlines())
+    blocks = [("code", code, "")] if _is_short(code) and not pictures else []  # it would only say how to draw
+    wrapper = textwrap.TextWrapper(TEXT_COLUMNS, tabsize=4, subsequent_indent="    ")
+    shown = "\n".join(wrapper.fill(line) for text in texts for line in text.splitlines())
     if 0 < len(shown.splitlines()) <= TEXT_LINES:
         blocks.append(("text", shown, ""))
-    continues = before.kind == "code" and not before.notes and before.blocks[-1][0] == "code"
-    if blocks and continues and not pictures and len(blocks) + len(before.blocks) <= 3:
-        before.blocks += blocks
-    elif blocks and (blocks[-1][0] == "text" or (DEFINITION.search(code) and not pictures)):
-        section.append(Slide("code", section[0].header, blocks))
     for picture, words in pictures:
         section.append(Slide("picture", section[0].header, [("picture", picture, words)]))
+    continues = before.kind == "code" and not before.notes and before.blocks[-1][0] == "code"
+    if blocks and len(pictures) == 1 and len(shown.splitlines()) <= CAPTION_LINES:
+        section[-1].blocks += blocks
+    elif blocks and continues and not pictures and _fit_together(before.blocks + blocks):
+        before.blocks += blocks
+    elif blocks and (blocks[-1][0] == "text" or DEFINITION.search(code)):
+        section.append(Slide("code", section[0].header, blocks))
+
+
+def _fit_together(blocks: list[tuple[str, str, str]]) -> bool:
+    return len(blocks) <= 3 and sum(len(content.splitlines()) for _, content, _ in blocks) <= TEXT_LINES
 
 
 def _is_short(code: str) -> bool:

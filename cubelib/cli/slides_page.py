@@ -16,6 +16,8 @@ from cubelib.cli.slides import Slide
 
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\w$`])\$([^$\n]+)\$(?![\w$])", re.DOTALL)
 WIDTH, HEIGHT = 1190, 600  # of a slide of 1280 × 720 without its margins
+ARROWS = 100  # pixels at the right of the last lines
+CAPTION = 24  # the largest letters below a picture, in pixels
 DENSE, VERY_DENSE = 55, 110  # words on a slide from which the letters get smaller
 STYLE = """
 :root { --ink: #1b1b1f; --soft: #5f6368; --line: #d9dce1; --accent: #0b62a4; }
@@ -39,6 +41,7 @@ pre { margin: 0; padding: 16px 22px; font-family: ui-monospace, Consolas, "DejaV
   line-height: 1.4; white-space: pre; overflow: hidden; border-radius: 8px; }
 pre.code { background: #f4f5f7; }
 pre.text { border: 2px solid var(--line); }
+.picture pre { margin-right: 100px; }  /* not below the arrows */
 :not(pre) > code { font: .88em ui-monospace, Consolas, "DejaVu Sans Mono", monospace; background: #f0f1f4;
   padding: 0 .2em; border-radius: 4px; }
 figure { margin: 0; flex: 1; min-height: 0; display: flex; align-items: center; justify-content: center; }
@@ -110,12 +113,14 @@ def _section(slide: Slide) -> str:
 
 
 def _letters(slide: Slide) -> int:
-    """The size of letters at which all code and text of a slide fit, in pixels."""
+    """The size of letters at which all code and text of a slide fit, in pixels; below a picture they stay small."""
     programs = [content for form, content, _ in slide.blocks if form in ("code", "text")]
     lines = [line for content in programs for line in content.splitlines()]
     if not lines:
         return 0
     height = HEIGHT - 60 * len(programs) - HEIGHT * (len(slide.blocks) > len(programs)) // 2
+    if slide.kind == "picture":
+        return int(min(CAPTION, (WIDTH - ARROWS) / (0.61 * max(map(len, lines)))))
     return int(min(34, WIDTH / (0.61 * max(map(len, lines))), height / (1.4 * len(lines))))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
+from torch.nn.utils import skip_init
 
 from cubelib.data.vectors import blocks
 from cubelib.errors import ConfigError, DataError
@@ -58,15 +59,16 @@ class Trained(Baseline):
         self._choices, self.seed, self._training = choices, seed, training
 
     @abstractmethod
-    def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module: ...
+    def _network(
+        self, input: Vectors, target_dim: int, choice: dict[str, Any], generator: torch.Generator
+    ) -> nn.Module: ...
 
     def _fit(self, input: Vectors, target: Vectors, validation: Validation | None, score: Score) -> None:
         choices = [dict(zip(self._choices, values, strict=True)) for values in product(*self._choices.values())]
         candidates = []
         for choice in choices:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.seed)
-                network = self._network(input, target.shape[1], choice)
+            generator = torch.Generator().manual_seed(self.seed)
+            network = self._network(input, target.shape[1], choice, generator)
             candidates.append(Candidate(network, choice["learning_rate"]))
         best = train(candidates, input, target, validation, score, loss=self.loss, seed=self.seed, **self._training)
         self.network, self.validation_score = best.network, best.score
@@ -138,8 +140,10 @@ class LowRankAdapter(Trained):
         self.residual = self.same_width = residual
         super().__init__(loss, {"rank": ranks, "learning_rate": learning_rates}, seed)
 
-    def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module:
-        return Adapter(input.shape[1], choice["rank"], target_dim, self.residual)
+    def _network(
+        self, input: Vectors, target_dim: int, choice: dict[str, Any], generator: torch.Generator
+    ) -> nn.Module:
+        return Adapter(input.shape[1], choice["rank"], target_dim, self.residual, generator)
 
 
 class MLP(Trained):
@@ -176,7 +180,9 @@ class MLP(Trained):
         self.residual = self.same_width = residual
         super().__init__(loss, {"learning_rate": learning_rates}, seed)
 
-    def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+    def _network(
+        self, input: Vectors, target_dim: int, choice: dict[str, Any], generator: torch.Generator
+    ) -> nn.Module:
         dim = input.shape[1]
         hidden = (self.budget - target_dim) // (dim + target_dim + 1)
         if hidden < 1:
@@ -184,7 +190,8 @@ class MLP(Trained):
                 f"{self.name}: a hidden unit between {dim} and {target_dim} numbers takes "
                 f"{dim + 2 * target_dim + 1:,} parameters, the budget is {self.budget:,}. Give more."
             )
-        return HiddenLayer(dim, hidden, target_dim, self.residual, scale=HIDDEN_INPUT * _unit_scale(input))
+        scale = HIDDEN_INPUT * _unit_scale(input)
+        return HiddenLayer(dim, hidden, target_dim, generator, self.residual, scale)
 
 
 class AutoencoderMLP(Trained):
@@ -235,16 +242,19 @@ class AutoencoderMLP(Trained):
         training = {"batch": AUTOENCODER_BATCH, "rounds": rounds, "weight_decay": weight_decay, "halvings": ()}
         super().__init__(loss, {"start": starts, "learning_rate": learning_rates}, seed, **training)
 
-    def _network(self, input: Vectors, target_dim: int, choice: dict[str, Any]) -> nn.Module:
+    def _network(
+        self, input: Vectors, target_dim: int, choice: dict[str, Any], generator: torch.Generator
+    ) -> nn.Module:
         dim, code, from_pca = input.shape[1], self.code, choice["start"] == "pca"
         if not self.hidden:
-            linear = nn.Linear(dim, code), nn.Linear(code, target_dim)
+            linear = new_linear(dim, code, generator), new_linear(code, target_dim, generator)
             if from_pca:
                 _start_linear_as_pca(*linear, input)
             return nn.Sequential(*linear)
         # A random hidden layer needs numbers of about size 1; the PCA start sets the sizes itself.
-        encoder = HiddenLayer(dim, self.hidden, code, scale=1.0 if from_pca else _unit_scale(input))
-        decoder = HiddenLayer(code, self.hidden, target_dim)
+        scale = 1.0 if from_pca else _unit_scale(input)
+        encoder = HiddenLayer(dim, self.hidden, code, generator, scale=scale)
+        decoder = HiddenLayer(code, self.hidden, target_dim, generator)
         if from_pca:
             _start_as_pca(encoder, decoder, input)
         return nn.Sequential(encoder, decoder)
@@ -253,11 +263,13 @@ class AutoencoderMLP(Trained):
 class Adapter(nn.Module):
     """e + B A e, or B A e if not residual."""
 
-    def __init__(self, dim: int, rank: int, target_dim: int, residual: bool) -> None:
+    def __init__(self, dim: int, rank: int, target_dim: int, residual: bool, generator: torch.Generator) -> None:
         super().__init__()
         self.residual = residual
-        self.down = nn.Parameter(torch.randn(rank, dim) / dim**0.5)
-        up = torch.zeros(target_dim, rank) if residual else torch.randn(target_dim, rank) / rank**0.5
+        self.down = nn.Parameter(torch.randn(rank, dim, generator=generator) / dim**0.5)
+        up = torch.zeros(target_dim, rank)
+        if not residual:
+            up = torch.randn(target_dim, rank, generator=generator) / rank**0.5
         self.up = nn.Parameter(up)
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -269,10 +281,18 @@ class Adapter(nn.Module):
 class HiddenLayer(nn.Module):
     """A hidden layer of GELU units between two linear ones."""
 
-    def __init__(self, dim: int, hidden: int, output_dim: int, residual: bool = False, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        hidden: int,
+        output_dim: int,
+        generator: torch.Generator,
+        residual: bool = False,
+        scale: float = 1.0,
+    ) -> None:
         super().__init__()
         self.hidden, self.residual, self.scale = hidden, residual, scale
-        self.into, self.out = nn.Linear(dim, hidden), nn.Linear(hidden, output_dim)
+        self.into, self.out = new_linear(dim, hidden, generator), new_linear(hidden, output_dim, generator)
         if residual:
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)
@@ -281,6 +301,14 @@ class HiddenLayer(nn.Module):
         """`(batch, dim)` → `(batch, output_dim)`."""
         output: Tensor = self.out(gelu(self.into(vectors * self.scale)))
         return vectors + output if self.residual else output
+
+
+def new_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer that begins as torch's own would, with numbers of a generator."""
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)
+    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+    nn.init.uniform_(layer.bias, -(inputs**-0.5), inputs**-0.5, generator=generator)
+    return layer
 
 
 def _unit_scale(input: Vectors) -> float:

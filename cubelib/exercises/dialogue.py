@@ -96,11 +96,13 @@ def _sameness_checks() -> list[list[Case]]:
 def _sameness_slips(output: Tensor) -> dict[str, Tensor]:
     cosines, dots, pairs = cosines_of(output, output), output @ output.T, len(output) * (len(output) - 1)
     to_mean = cosines_of(output, output.mean(0)[None]).mean()
+    half = "Sum and count do not fit: n outputs make n · (n − 1) pairs, or half as many if you count each pair once."
     with_own = "You divide by the pairs but also count each output with itself: subtract the diagonal first."
     return {
         "That is a table of all pairs. Take its mean, without the diagonal.": cosines,
         "Each output meets itself too, with a cosine of 1: leave the diagonal out.": cosines.mean(),
         with_own: cosines.sum() / pairs,
+        half: _mean_of_others(cosines) / 2,
         "This is the dot product: give the outputs length 1 first.": _mean_of_others(dots),
         "Keep the sign: opposite outputs are not the same.": _mean_of_others(cosines.abs()),
         "You compare each output only with the next one. Take all pairs.": cosines.diagonal(1).mean(),
@@ -145,6 +147,7 @@ def _loss_slips(output: Tensor, target: Tensor, temperature: float) -> dict[str,
     side = "You take the share along the wrong side: each *output* chooses among the answers, along dim=1."
     both = "You average both directions. Here only outputs choose among answers: leave the second loss out."
     below = "The right answer is missing below the line: the share is of *all* answers, the right one among them."
+    whole = "You average the whole table. Only the right answer of each row counts: .diagonal()."
     dots = "These are dot products: give outputs and answers length 1 first."
     return {
         "The loss of the batch is the mean over its rows.": -shares.log(),
@@ -158,6 +161,7 @@ def _loss_slips(output: Tensor, target: Tensor, temperature: float) -> dict[str,
         dots: _entropy(output @ target.T / temperature),
         below: (wrong - logits.diagonal()).mean(),
         "Compare each output with all answers of the batch, not only its own.": 1 - cosines.diagonal().mean(),
+        whole: -logits.log_softmax(1).mean(),
         "The logarithm is missing: this is minus the share itself.": -shares.mean(),
         "Take the logarithm of each row's share first, then the mean over rows.": -shares.mean().log(),
     }

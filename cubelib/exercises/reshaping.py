@@ -79,7 +79,10 @@ fold_channel_major = Exercise(
         cases(_counting(3, 8, 8, 12)),
     ],
     slips=_fold_slips,
-    errors={RuntimeError: "Begin with .view(-1, channels, rows, columns); after .permute take .reshape, not .view."},
+    errors={
+        RuntimeError: "Begin with .view(-1, channels, rows, columns), name all four axes in .permute, "
+        "and after it take .reshape, not .view."
+    },
     hint="Give the vector the shape (batch, channels, rows, columns) first, then move the channels to the end.",
 )
 
@@ -104,6 +107,7 @@ inverse_order = Exercise(
         cases((torch.tensor([1, 0, 2]),)),
         cases((torch.randperm(768, generator=torch.Generator().manual_seed(3)),)),
     ],
+    errors={ValueError: "If you wrote [::-1]: a tensor has .flip(0) instead. But reversing does not undo an order."},
     slips=lambda order: {
         "That changes nothing: the numbers stay where they were laid.": torch.arange(len(order)),
         "That is the same order again, which undoes itself only when everything moves in pairs.": order,
@@ -212,4 +216,5 @@ is_inverse = Exercise(
     "is_inverse(fold, unfold, vector) → True if unfold brings back the vector (dim,) and any small change of it",
     right=_undoes,
     checks=_inverse_checks,
+    errors={ValueError: "If fold refuses: it takes vectors as rows. Give it vector[None], of shape (1, dim)."},
 )

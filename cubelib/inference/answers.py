@@ -10,7 +10,6 @@ Taught in notebook 05.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +24,11 @@ from cubelib.data.text import counted, normalize_text
 from cubelib.data.vectors import COSINE_TOLERANCE, ConcatSubset, VectorFile, blocks, check_vectors, take
 from cubelib.encoders.encoder import TeacherEncoder, check_texts
 from cubelib.errors import DataError
-from cubelib.files import new_target, sha256_of
+from cubelib.files import new_target, read_sealed, sha256_of, write_sealed
 from cubelib.metrics.rows import BLOCK, Embeddings, concat_blocks, l2_normalize, similarity_rows
 from cubelib.metrics.structure import nearest
 
-FORMAT = 2
+FORMAT = 3
 VECTORS, TEXTS = "vectors.npy", "answers.json"
 
 
@@ -227,9 +226,8 @@ class AnswerBank:
                 np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
                 for block in blocks(self.vectors):
                     file.write(block.numpy().astype("<f4").tobytes())
-            contents = {"format": FORMAT, "joined": self.joined, "texts": self.texts}
-            contents["vectors_sha256"] = sha256_of(aside / VECTORS)
-            (aside / TEXTS).write_text(json.dumps(contents, ensure_ascii=False, indent=0), encoding="utf-8")
+            contents = {"joined": self.joined, "texts": self.texts, "vectors_sha256": sha256_of(aside / VECTORS)}
+            write_sealed(aside / TEXTS, FORMAT, contents)
         return folder
 
     @classmethod
@@ -241,9 +239,7 @@ class AnswerBank:
         """
         folder = Path(folder)
         try:
-            contents = json.loads((folder / TEXTS).read_text(encoding="utf-8"))
-            if contents["format"] != FORMAT:
-                raise ValueError(f"it has format {contents['format']}, this cubelib reads {FORMAT}")
+            contents = read_sealed(folder / TEXTS, FORMAT)
             if sha256_of(folder / VECTORS) != contents["vectors_sha256"]:
                 raise ValueError(f"{VECTORS} is not the file that was saved with {TEXTS}")
             bank = cls(VectorFile(folder / VECTORS), contents["texts"])

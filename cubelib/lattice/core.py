@@ -28,8 +28,9 @@ from torch.utils.checkpoint import checkpoint
 from cubelib.lattice import counts
 from cubelib.lattice.cone import group_planes_by_neighbors, light_cone
 from cubelib.lattice.global_channels import GlobalChannels
-from cubelib.lattice.perceive import BOUNDARIES, NEIGHBORHOODS
-from cubelib.lattice.rule import RULES, Rule
+from cubelib.lattice.options import check_options
+from cubelib.lattice.perceive import NEIGHBORHOODS
+from cubelib.lattice.rule import Rule
 
 # All that has nothing to do with the size of the lattice.
 _FREE_OPTIONS = (
@@ -108,6 +109,7 @@ class CubicCore(nn.Module):
         cell_dropout: float = 0.0,
         cell_damage: float = 0.0,
         gradient_checkpointing: bool = False,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.lattice_size = tuple(lattice_size)  # type: ignore[assignment]
@@ -116,18 +118,21 @@ class CubicCore(nn.Module):
         self.boundary, self.conduction, self.persistent = boundary, conduction, persistent
         self.bottleneck, self.gradient_checkpointing = bottleneck, gradient_checkpointing
         self.cell_dropout, self.cell_damage = cell_dropout, cell_damage
-        _check_options(self, rule, steps, global_channels)
+        check_options(self, rule, steps, global_channels)
         size = self.lattice_size
         self.steps = size[0] - 1 if steps is None else steps
         self.cone = self._all_planes if persistent else light_cone(size[0], self.steps)
         # If several processes share a batch: (rows of this one, size of the whole). Each draws the dropout of the whole
         # batch, so together they drop the cells that one process would.
         self.batch_shard: tuple[slice, int] | None = None
+        self.generator: torch.Generator | None = None  # of dropout and damage in training; None: torch's own
         init_std = 0.0 if conduction or persistent else INIT_STD
         self.rule = Rule(
-            rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary, linear_path, init_std
+            rule, size, state_channels, hidden, NEIGHBORHOODS[neighborhood], boundary, linear_path, init_std, generator
         )
-        self.global_channels = GlobalChannels(size[1:], in_channels, global_channels) if global_channels else None
+        self.global_channels = None
+        if global_channels:
+            self.global_channels = GlobalChannels(size[1:], in_channels, global_channels, generator)
         self.rule.freeze_unused(self.cone)
 
     # --- what the core is -------------------------------------------------------------------------------------------
@@ -202,6 +207,7 @@ class CubicCore(nn.Module):
         if steps is None:
             steps = self.steps if self.persistent else self.steps + size[0] - self.lattice_size[0]
         options = {name: getattr(self, name) for name in _FREE_OPTIONS}
+        options["generator"] = torch.Generator()  # what it draws is written over
         core = CubicCore(size, self.in_channels, rule="shared", steps=steps, **options)  # type: ignore[arg-type]
         core.to(self.rule.out[0]).load_state_dict(self.state_dict())
         return core.train(self.training)
@@ -244,7 +250,8 @@ class CubicCore(nn.Module):
         if damage is None and self.cell_damage and self.training:
             # Nothing of the batch is asked for, so processes that share one, and a seed, draw the same mask.
             ticks = (self.steps + 1,) if self.persistent else ()
-            damage = torch.rand(*ticks, *self.lattice_size, device=cube.device) < self.cell_damage
+            drawn = torch.rand(*ticks, *self.lattice_size, device=cube.device, generator=self.generator)
+            damage = drawn < self.cell_damage
         alive = None
         if damage is not None:
             alive = (~damage).to(cube)[..., None, :, :, None].expand(self.steps + 1, -1, -1, -1, -1, -1)
@@ -258,10 +265,11 @@ class CubicCore(nn.Module):
             None if self.global_channels is None else self.global_channels.write(state[0, ..., : self.in_channels])
         )
         for t, (now, then) in enumerate(pairwise(schedule), start=1):
+            acting = self._draw_acting(cube, len(then))
             if self.gradient_checkpointing and torch.is_grad_enabled():
-                state = checkpoint(self._tick, state, now, then, t, alive, shared_code, use_reentrant=False)
+                state = checkpoint(self._tick, state, now, then, t, alive, acting, shared_code, use_reentrant=False)
             else:
-                state = self._tick(state, now, then, t, alive, shared_code)
+                state = self._tick(state, now, then, t, alive, acting, shared_code)
             if return_states:
                 states.append(state)
         back = state.mean(0) if self.persistent else state[-1]
@@ -274,8 +282,26 @@ class CubicCore(nn.Module):
             )
         return (out, torch.stack(states).permute(2, 0, 1, 3, 4, 5)) if return_states else out
 
+    def _draw_acting(self, cube: Tensor, planes: int) -> Tensor | None:
+        """Cell dropout of a tick: 0 for a cell that skips its update, `(planes, batch, rows, columns, 1)`.
+
+        Drawn outside of the tick, which gradient checkpointing computes twice.
+        """
+        if not (self.cell_dropout and self.training):
+            return None
+        shard, batch_size = self.batch_shard or (slice(None), len(cube))
+        kept = cube.new_empty(planes, batch_size, *self.lattice_size[1:], 1)
+        return kept.bernoulli_(1.0 - self.cell_dropout, generator=self.generator)[:, shard]
+
     def _tick(
-        self, state: Tensor, now: range, then: range, t: int, alive: Tensor | None, shared_code: Tensor | None
+        self,
+        state: Tensor,
+        now: range,
+        then: range,
+        t: int,
+        alive: Tensor | None,
+        acting: Tensor | None,
+        shared_code: Tensor | None,
     ) -> Tensor:
         """S[t−1] on the planes `now` → S[t] on the planes `then`, both (planes, batch, rows, columns, channels)."""
         changes = []
@@ -287,11 +313,9 @@ class CubicCore(nn.Module):
         if self.global_channels is not None and shared_code is not None and t == self.lattice_size[0] - 1:
             read = pad(self.global_channels.read(shared_code), (0, self.state_channels - self.in_channels))[None]
             change = change + _pad_planes(read, len(then) - 1, 0)  # the back face is the last of the planes `then`
-        if self.cell_dropout and self.training:
+        if acting is not None:
             # Inverted dropout: what is left is scaled up, so the expected change stays the same at test time.
-            shard, batch_size = self.batch_shard or (slice(None), change.shape[1])
-            keep = change.new_empty(len(then), batch_size, *change.shape[2:4], 1).bernoulli_(1.0 - self.cell_dropout)
-            change = change * keep[:, shard] / (1.0 - self.cell_dropout)
+            change = change * acting / (1.0 - self.cell_dropout)
         return self._apply_masks(self._shift(state, now, then) + change, then, t, alive)
 
     def _shift(self, state: Tensor, now: range, then: range) -> Tensor:
@@ -349,52 +373,3 @@ def _pad_planes(values: Tensor, before: int, after: int) -> Tensor:
 def _finite(values: Tensor) -> bool:
     # The sum is one quick pass and infinite or NaN if any number is; only where it overflowed by itself look at each.
     return bool(torch.isfinite(values.sum())) or bool(torch.isfinite(values).all())
-
-
-def _check_options(core: CubicCore, rule: str, steps: int | None, global_channels: int) -> None:
-    """Refuses options that cannot work, before anything is built from them."""
-    size = core.lattice_size
-    if len(size) != 3 or not all(isinstance(side, int) and side >= 1 for side in size):
-        raise ValueError(
-            f"CubicCore: lattice_size is (depth, rows, columns), three whole numbers of at least 1; got {size}. The "
-            "default is (8, 8, 8)."
-        )
-    for name, width in (("in_channels", core.in_channels), ("hidden", core.hidden)):
-        if not isinstance(width, int) or width < 1:
-            raise ValueError(f"CubicCore: {name} must be a whole number of at least 1; got {width}.")
-    if core.state_channels < core.in_channels:
-        raise ValueError(
-            f"CubicCore: a cell's state must hold its input: state_channels {core.state_channels} is less than "
-            f"in_channels {core.in_channels}. Use state_channels={core.in_channels} or more."
-        )
-    choices = {"rule": RULES, "neighborhood": tuple(NEIGHBORHOODS), "boundary": BOUNDARIES}
-    for name, allowed in choices.items():
-        choice = rule if name == "rule" else getattr(core, name)
-        if choice not in allowed:
-            raise ValueError(f"CubicCore: {name}={choice!r} is not known. Use one of {', '.join(allowed)}.")
-    if steps is not None and not isinstance(steps, int):
-        raise ValueError(
-            f"CubicCore: steps is a whole number of ticks, or None for depth − 1 = {size[0] - 1}; got {steps}."
-        )
-    if core.persistent and (core.bottleneck is not None or global_channels or (steps is not None and steps < 1)):
-        raise ValueError(
-            "CubicCore: a persistent core holds its input for 1 tick or more, without bottleneck and global channels; "
-            f"got steps={steps}, bottleneck={core.bottleneck}, global_channels={global_channels}."
-        )
-    if core.bottleneck is not None and not 1 <= core.bottleneck <= core.state_channels:
-        raise ValueError(
-            "CubicCore: bottleneck is the number of channels that the middle plane passes on, 1 to "
-            f"{core.state_channels} (state_channels), or None for no bottleneck; got {core.bottleneck}."
-        )
-    if not isinstance(global_channels, int) or global_channels < 0:
-        raise ValueError(f"CubicCore: global_channels is a whole number, 0 for none; got {global_channels}.")
-    if global_channels and core.bottleneck is not None:
-        raise ValueError(
-            f"CubicCore: global channels would bypass the bottleneck; got global_channels={global_channels} and "
-            f"bottleneck={core.bottleneck}. Use global_channels=0 or bottleneck=None."
-        )
-    if global_channels and size[0] == 1:
-        raise ValueError("CubicCore: global channels need two faces; this lattice has 1 plane. Use global_channels=0.")
-    for name in ("cell_dropout", "cell_damage"):
-        if not 0.0 <= getattr(core, name) < 1.0:
-            raise ValueError(f"CubicCore: {name} is a probability, 0 or more and below 1; got {getattr(core, name)}.")

@@ -39,17 +39,20 @@ class GlobalChannels(nn.Module):
         torch.Size([2, 4])
     """
 
-    def __init__(self, face: tuple[int, int], channels: int, size: int) -> None:
+    def __init__(
+        self, face: tuple[int, int], channels: int, size: int, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         self.size = size
         self.write_weights = nn.Parameter(torch.empty(*face, channels, size))
         self.read_weights = nn.Parameter(torch.empty(*face, size, channels))
-        self.reset_parameters()
+        self.reset_parameters(generator)
 
-    def reset_parameters(self) -> None:
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Scales W_write so that a front face of unit length writes numbers of about unit size; W_read is zero."""
         with torch.no_grad():
-            self.write_weights.normal_(0.0, self.write_weights[..., 0].numel() ** -0.5)
+            std = self.write_weights[..., 0].numel() ** -0.5
+            self.write_weights.normal_(0.0, std, generator=generator)
             self.read_weights.zero_()
 
     def write(self, front: Tensor) -> Tensor:

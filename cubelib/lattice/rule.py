@@ -46,6 +46,7 @@ class Rule(nn.Module):
         boundary: what cells on the rim of a plane see outside.
         linear_path: whether a cell also adds a linear map of what it sees.
         init_std: standard deviation of the last layer's first weights.
+        generator: draws the first weights; None: torch's own.
 
     Example:
         >>> from cubelib.lattice.perceive import NEIGHBORHOODS
@@ -64,6 +65,7 @@ class Rule(nn.Module):
         boundary: str = "zero",
         linear_path: bool = True,
         init_std: float = 0.0,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         depth, rows, columns = lattice_size
@@ -82,20 +84,21 @@ class Rule(nn.Module):
         self.gain = _per_plane(*tunings, hidden) if kind == "genome" else None
         self.bias = _per_plane(*tunings, hidden)
         self.out = _per_plane(*networks, hidden, channels)
-        self.reset_parameters()
+        self.reset_parameters(generator)
 
-    def reset_parameters(self) -> None:
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """He initialization for W (He et al. 2015, eq. 10), zero for V, N(0, init_std²) for W_out."""
         with torch.no_grad():
             for weights in (*self.behind, *self.level, *self.ahead):
-                weights.zero_()[..., : self.hidden].normal_(0.0, (2.0 / weights.shape[-2]) ** 0.5)
+                he_std = (2.0 / weights.shape[-2]) ** 0.5
+                weights.zero_()[..., : self.hidden].normal_(0.0, he_std, generator=generator)
             for gain in self.gain or ():
                 gain.fill_(1.0)
             for bias in self.bias:
                 bias.zero_()
             for out in self.out:
                 if self.init_std:
-                    out.normal_(0.0, self.init_std)
+                    out.normal_(0.0, self.init_std, generator=generator)
                 else:
                     out.zero_()
 

@@ -1,7 +1,7 @@
 """Checkpoints: one folder with weights in safetensors and everything else as JSON. No pickle.
 
     weights.safetensors     the core's and the reshaper's tensors
-    checkpoint.json         format version, configuration, history, and what the run depended on
+    checkpoint.json         configuration, history, what the run depended on, and the checksums of all files
 
 and, in a state to resume from,
 
@@ -18,7 +18,6 @@ A run may be killed at any time: each folder is whole from the moment it has its
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -32,19 +31,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cubelib.encoders.models import SCRIPTS_READ
 from cubelib.errors import CheckpointError
-from cubelib.files import reason, written_aside
+from cubelib.files import OtherFormat, read_sealed, reason, sha256_of, write_sealed, written_aside
 
-FORMAT = 4
+FORMAT = 5
 STATE = "checkpoint.json"
 TENSORS = {"weights.safetensors": "tensors", "optimizer.safetensors": "optimizer", "best.safetensors": "best"}
 PLAIN = ("config", "history", "trained_on", "seconds", "stop_reason", "provenance")  # what checkpoint.json holds
 BEST, EPOCHS = "checkpoint", "epochs"  # in the folder of a run
+LOCK = ".lock"  # held by the process that trains in the folder of a run
 KEPT = 2  # states of a run
 
 
@@ -106,17 +107,17 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             )
         with written_aside(folder, replace=True) as aside:
             aside.mkdir()
-            files = []
+            checksums = {}
             for name, attribute in TENSORS.items():
                 tensors = getattr(checkpoint, attribute)
                 if tensors is not None:
                     save_file(
                         {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, aside / name
                     )
-                    files.append(name)
-            state = {"format": FORMAT, "files": files, **{name: getattr(checkpoint, name) for name in PLAIN}}
+                    checksums[name] = sha256_of(aside / name)
+            state = {"files": checksums, **{name: getattr(checkpoint, name) for name in PLAIN}}
             state["config"], state["relative_paths"] = _absolute_paths(checkpoint.config, folder)
-            (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            write_sealed(aside / STATE, FORMAT, state)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"Saving the checkpoint {folder}: {reason(error)}. Free the disk, or choose another folder."
@@ -134,21 +135,22 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         folder = folder / BEST
     file = STATE
     try:
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        if state["format"] != FORMAT:
-            why = " (written before cells had a linear path)" if state["format"] in (1, 2) else ""
-            raise CheckpointError(
-                f"Loading the checkpoint {folder}: it has format {state['format']}{why}, this cubelib reads {FORMAT}. "
-                "Train the cube again, or use the version of cubelib that wrote it."
-            )
+        state = read_sealed(folder / STATE, FORMAT)
         plain = {name: state[name] for name in PLAIN}
         plain["config"] = _moved_paths(plain["config"], folder, state.get("relative_paths", {}))
         if not isinstance(plain["config"], dict) or not all(isinstance(row, dict) for row in plain["history"]):
             raise TypeError("its entries are not of the kinds that cubelib writes")
         tensors: dict[str, Any] = {}
-        for file in state["files"]:
+        for file, checksum in state["files"].items():
+            if sha256_of(folder / file) != checksum:
+                raise ValueError("its checksum is not that of the file that was saved")
             tensors[TENSORS[file]] = load_file(folder / file)
         return Checkpoint(**tensors, **plain)
+    except OtherFormat as error:
+        raise CheckpointError(
+            f"Loading the checkpoint {folder}: {error}. Train the cube again, or use the version of cubelib that wrote "
+            "it."
+        ) from None
     except FileNotFoundError:
         raise CheckpointError(
             f"Loading the checkpoint {folder}: there is no {file}. Give a folder that `cubelib train` wrote, such as "
@@ -210,15 +212,15 @@ def load_tensors(module: nn.Module, tensors: dict[str, Tensor], origin: str | Pa
     Raises:
         CheckpointError: tensors are missing, extra or of another shape; all differences are listed.
     """
-    check_shapes(tensors, module.state_dict(), origin)
+    check_tensors(tensors, module.state_dict(), origin)
     module.load_state_dict(tensors)
 
 
-def check_shapes(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], origin: str | Path) -> None:
-    """Compares names and shapes.
+def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], origin: str | Path) -> None:
+    """Compares names, shapes and kinds of numbers.
 
     Raises:
-        CheckpointError: tensors are missing, extra or of another shape; all differences are listed.
+        CheckpointError: tensors are missing, extra, of another shape or kind, or not finite; all of them are listed.
     """
     in_file = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     in_model = {name: tuple(tensor.shape) for name, tensor in expected.items()}
@@ -227,11 +229,22 @@ def check_shapes(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], 
         for name in sorted(in_file.keys() | in_model.keys())
         if in_file.get(name) != in_model.get(name)
     ]
+    for name in sorted(in_file.keys() & in_model.keys()):
+        given, wanted = tensors[name], expected[name]
+        if _kind(given) != _kind(wanted):
+            differences.append(f"{name}: {given.dtype} in the file, {wanted.dtype} in the model")
+        elif not bool(torch.isfinite(given).all()):
+            differences.append(f"{name}: not all of its numbers are finite")
     if differences:
         raise CheckpointError(
             f"Loading the checkpoint {origin}: {len(differences)} tensors do not fit the model of its configuration. "
             f"{'; '.join(differences)}. Restore the checkpoint.json that was written with these weights."
         )
+
+
+def _kind(tensor: Tensor) -> tuple[bool, bool, bool]:
+    """Whether its numbers are decimal, complex or truth values; the precision may be another one."""
+    return tensor.is_floating_point(), tensor.is_complex(), tensor.dtype == torch.bool
 
 
 # --- the folder of a run --------------------------------------------------------------------------------------------
@@ -245,16 +258,24 @@ class CheckpointManager:
         size: approximate bytes of one state.
 
     Raises:
-        CheckpointError: the folder cannot be written or its disk has no room; said before anything is trained.
+        CheckpointError: the folder cannot be written, its disk has no room, or another process trains in it; said
+            before anything is trained.
     """
 
     def __init__(self, folder: str | Path, size: int) -> None:
         self.folder = Path(folder)
+        self._lock = FileLock(self.folder / LOCK)  # the system takes it back when this process ends, however it ends
         try:
             (self.folder / EPOCHS).mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(blocking=False)
             if not os.access(self.folder / EPOCHS, os.W_OK):
                 raise PermissionError(13, os.strerror(13))
             free = shutil.disk_usage(self.folder).free
+        except Timeout:
+            raise CheckpointError(
+                f"Saving the run in {self.folder}: another process is training in this folder. Wait until it has "
+                "ended, or choose another folder."
+            ) from None
         except OSError as error:
             raise CheckpointError(
                 f"Saving the run in {self.folder}: {reason(error)}. Choose a folder that you may write to."
@@ -280,6 +301,10 @@ class CheckpointManager:
     def save_best(self, best: Checkpoint) -> None:
         """Saves the best cube so far; likewise."""
         self._save("The best cube so far", self.folder / BEST, best)
+
+    def close(self) -> None:
+        """Gives the folder back, for another process to go on."""
+        self._lock.release()
 
     def _save(self, what: str, folder: Path, checkpoint: Checkpoint) -> None:
         try:

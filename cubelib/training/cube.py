@@ -81,9 +81,8 @@ class Cube(nn.Module):
         if config.target_dim != config.embedding_dim:
             fitted = config.core.layout in ("pca", "spectral")  # on questions
             self._answer_reshaper = self._reshaper(config.target_dim, "row_major" if fitted else config.core.layout)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.random_seed)
-            self.core = CubicCore((depth, rows, columns), config.in_channels, **config.core_options)
+        generator = torch.Generator().manual_seed(config.random_seed)
+        self.core = CubicCore((depth, rows, columns), config.in_channels, **config.core_options, generator=generator)
         self.whitening = Whitening(config.embedding_dim) if config.core.whitening else nn.Identity()
         self.to(self.device)
 

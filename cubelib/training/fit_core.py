@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import OneCycleLR
 
+from cubelib.lattice import CubicCore
 from cubelib.training.losses import Loss, cosine
 
 DrawDamage = Callable[[torch.Generator], Tensor]
@@ -68,8 +69,9 @@ def fit_core(
     generator = torch.Generator().manual_seed(seed)
     losses = []
     core.train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # the core draws `cell_damage` and `cell_dropout` from the global generator
+    if isinstance(core, CubicCore):  # draws `cell_damage` and `cell_dropout`
+        core.generator = torch.Generator(input.device).manual_seed(seed)
+    try:
         for _ in range(steps):
             batch: slice | Tensor = slice(None)
             if len(input) > batch_size:
@@ -82,5 +84,8 @@ def fit_core(
             optimizer.step()
             schedule.step()
             losses.append(value.item())
-    core.eval()
+    finally:
+        core.eval()
+        if isinstance(core, CubicCore):
+            core.generator = None
     return losses

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cubelib.data.datasets import EmbeddingDataset
+from cubelib.lattice import CubicCore
 from cubelib.training.batches import Batch, BatchSchedule, derived_seed
 from cubelib.training.cube import Cube
 from cubelib.training.engine import Engine
@@ -60,7 +59,8 @@ class Loop:
         weights, count = self.schedule.weights(epoch), self.schedule.step_count(epoch)
         first, total_steps = self.schedule.steps_before(epoch), self.schedule.steps_before(self.config.epochs + 1)
         batches, sums = self.schedule.batches(epoch), Counter[str]()
-        with _seeded(derived_seed(self.config.random_seed, epoch), self.engine.device), _training(self.core):
+        seed = derived_seed(self.config.random_seed, epoch)
+        with _training(self.core, torch.Generator(self.engine.device).manual_seed(seed)):
             for number in range(1, count + 1):
                 rate = self.config.learning_rate * rate_factor(self.config, first + number - 1, total_steps)
                 try:
@@ -140,25 +140,12 @@ class Loop:
 
 
 @contextmanager
-def _training(core: nn.Module) -> Iterator[None]:
+def _training(core: CubicCore, generator: torch.Generator) -> Iterator[None]:
+    """The core in training, drawing from a generator of its own: no other random number in the process changes."""
     core.train()
+    core.generator = generator
     try:
         yield
     finally:
         core.eval()
-        core.batch_shard = None  # type: ignore[assignment]
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seeds every source of randomness; afterwards each continues as if nothing had happened."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
+        core.batch_shard = core.generator = None

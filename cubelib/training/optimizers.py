@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from cubelib.training.checkpoint import check_shapes
+from cubelib.training.checkpoint import check_tensors
 from cubelib.training.config import TrainingConfig
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -102,7 +102,7 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, names: list[str], t
         for name, parameter in zip(names, group["params"], strict=True):
             expected[f"{name}/step"] = torch.tensor(0.0)
             expected[f"{name}/exp_avg"] = expected[f"{name}/exp_avg_sq"] = parameter
-    check_shapes(tensors, expected, "(the optimizer's memory)")
+    check_tensors(tensors, expected, "(the optimizer's memory)")
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, memory = key.rsplit("/", 1)

@@ -16,7 +16,7 @@ from cubelib.training.checkpoint import (
     STATE,
     Checkpoint,
     CheckpointManager,
-    check_shapes,
+    check_tensors,
     provenance,
     saved_states,
 )
@@ -91,7 +91,7 @@ class Run:
         else:
             if resumed.history[-1]["epoch"]:  # before the first step an optimizer has no memory
                 load_optimizer_tensors(self.loop.optimizer, self.loop.names, resumed.optimizer or {})
-            check_shapes(resumed.best or {}, cube.core.state_dict(), "(the best weights)")
+            check_tensors(resumed.best or {}, cube.core.state_dict(), "(the best weights)")
             self.history, self.best_weights = list(resumed.history), dict(resumed.best or {})
             self._seconds_before = resumed.seconds or 0.0
         self.stop_reason = self._reason_to_stop()
@@ -168,6 +168,7 @@ class Run:
         self._cube.core.load_state_dict(self.best_weights)
         if self.checkpoints is not None:
             self.checkpoints.save_best(self._best_cube())
+            self.checkpoints.close()
 
     def _best_cube(self) -> Checkpoint:
         core = {f"core.{name}": tensor for name, tensor in self.best_weights.items()}

@@ -30,27 +30,26 @@ def save_report(reports: Sequence[TaskReport], trainer: CubeTrainer, folder: str
     Args:
         reports: what `build_report` gave.
         trainer: the cube of the reports.
-        folder: made if it does not exist.
+        folder: a new one, or an empty one; it gets its name when all files are in it.
 
     Returns:
         The names of the files.
 
     Raises:
-        CheckpointError: one of the files exists already, or the folder cannot be written.
+        CheckpointError: the folder holds something, or cannot be written; then nothing is written.
     """
+    check_free(folder)
     folder, pictures = Path(folder), _pictures(reports, trainer)
     markdown = _markdown(reports, trainer, pictures)
     values = json.dumps([report.to_dict() for report in reports], indent=1, allow_nan=False, ensure_ascii=False)
     contents = {"report.md": f"{markdown}\n".encode(), "report.json": f"{values}\n".encode()}
     for name, figure in pictures.items():
         contents[name] = png(figure, dpi=150)
-    for name in contents:
-        if (folder / name).exists():
-            raise CheckpointError(f"Saving the report in {folder}: {name} exists already. Choose a new folder.")
     try:
-        for name, content in contents.items():
-            with written_aside(folder / name) as aside:
-                aside.write_bytes(content)
+        with written_aside(folder, replace=True) as aside:
+            aside.mkdir()
+            for name, content in contents.items():
+                (aside / name).write_bytes(content)
     except OSError as error:
         raise CheckpointError(
             f"Saving the report in {folder}: {reason(error)}. Choose a folder that you may write to, with room in it."

@@ -86,10 +86,11 @@ def test_train_prints_the_table_and_saves_everything(run):
     pictures = {"curves.png", "learning_curve_autoencoder.png", "report.png", "similarity_histogram_autoencoder.png"}
     states = {f"epochs/{epoch}/{file}" for epoch in ("0000", "0002") for file in STATE_FILES}
     checkpoint = {"checkpoint/checkpoint.json", "checkpoint/weights.safetensors"}
-    assert set(contents(folder / "autoencoder-001")) == {"report.json", "report.md", *pictures, *states, *checkpoint}
+    report = {f"report/{name}" for name in ("report.md", "report.json", *pictures)}
+    assert set(contents(folder / "autoencoder-001")) == {*report, *states, *checkpoint, ".lock"}
     for expected in ("Teacher: ", "Data: ", "Cube: ", "Epoch   2: loss ", "| cube  ", "The target cosine of 0.90"):
         assert expected in printed
-    assert table(printed) == table((folder / "autoencoder-001" / "report.md").read_text(encoding="utf-8"))
+    assert table(printed) == table((folder / "autoencoder-001" / "report" / "report.md").read_text(encoding="utf-8"))
 
 
 def test_a_second_run_gives_the_same_results_and_overwrites_nothing(run, capsys):

@@ -162,6 +162,10 @@ def test_what_is_there_is_named_and_left(tmp_path, capsys):
     for name, held in (("empty", "is an empty folder"), ("file", "is a file")):
         assert main(["course", str(tmp_path / name), "--slides"]) == 2
         assert f"{tmp_path / name} {held}. It was left as it is." in capsys.readouterr().err
+    assert main(["course", str(tmp_path / "file" / "below")]) == 2
+    assert (
+        f"{tmp_path / 'file'} is a file, so {tmp_path / 'file' / 'below'} cannot be in it." in capsys.readouterr().err
+    )
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -172,6 +176,10 @@ def test_what_is_there_is_named_and_left(tmp_path, capsys):
         (["--student"], "give a new folder OUT, or --progress, or --reset-progress."),
         (["out", "--progress"], "give a new folder OUT, or --progress, or --reset-progress."),
         (["--progress", "--slides"], "--student and --slides need a new folder OUT."),
+        (
+            ["out", "--student", "--slides"],
+            "give --student or --slides, and each its own folder OUT. Slides never hold solutions.",
+        ),
     ],
 )
 def test_a_command_that_makes_no_sense_is_refused(words, error, capsys, tmp_path, monkeypatch):
@@ -240,8 +248,9 @@ def test_a_section_becomes_its_slides_and_the_prose_becomes_notes():
     assert [slide.kind for slide in slides] == [
         "title", "list", "section", "predict", "code", "conclusion", "picture", "section", "summary",
     ]  # fmt: skip
-    title, _, section, predict, printed, conclusion, picture, questions, summary = slides
-    assert shown(title) == "What is the question?" and shown(predict) == "**Predict.** How many?"
+    title, aims, section, predict, printed, conclusion, picture, questions, summary = slides
+    assert shown(title) == "What is the question?" and shown(aims) == "**You will**\n\n- *see* it."
+    assert title.notes == [] and shown(predict) == "**Predict.** How many?"
     assert shown(section).startswith("A short lead.") and len(shown(section).split()) <= 45
     assert "Much more prose." in section.notes[0] and "It is one." in printed.notes[0]
     assert printed.blocks == [("code", "print(1)", ""), ("text", "1", "")]
@@ -250,6 +259,19 @@ def test_a_section_becomes_its_slides_and_the_prose_becomes_notes():
     assert shown(questions) == "1. Why?" and shown(summary) == "- It is one."
     made = page(slides_of(notebook))
     assert "Secret" not in made and 'alt="A line that rises."' in made and "example.org" not in made
+
+
+def test_what_a_cell_prints_beside_a_picture_follows_the_picture():
+    long = {**PRINTED, "text": ["line\n"] * 5}
+    notebook = cells("# T", "## 1 · A", code("plot(x)", PRINTED, PICTURE), code("plot(y)", long, PICTURE))
+    slides = [slide for section in slides_of(notebook) for slide in section][2:]
+    assert [[form for form, _, _ in slide.blocks] for slide in slides] == [["picture", "text"], ["picture"], ["text"]]
+
+
+def test_functions_that_fill_a_slide_are_not_joined():
+    function = "def f(x):\n" + "    x = x + 1\n" * 5 + "    return x"
+    slides = [slide for section in slides_of(cells("# T", "## 1 · A", *[code(function)] * 3)) for slide in section][2:]
+    assert [len(slide.blocks) for slide in slides] == [2, 1]
 
 
 def test_an_exercise_shows_its_task_and_stub_and_no_check():

@@ -205,6 +205,14 @@ def exact(target):
     return unit @ unit.T != 1
 
 
+def upper_triangle(output):
+    return (normalize(output) @ normalize(output).T).triu(1).sum()
+
+
+def whole_table(output, target, temperature):
+    return -(normalize(output) @ normalize(target).T / temperature).log_softmax(1).mean()
+
+
 def with_replacement(k, answers):
     return 1 - (1 - 1 / answers) ** k
 
@@ -283,6 +291,9 @@ WRONG = [
     (check.own_data.unusable_rows, first_letters, "`(text or '').strip()` is empty for all of these."),
     (check.own_data.verdict, lambda a, b: "better" if a.mean() > b.mean() else "worse", "A higher mean is not enough"),
     (check.own_data.verdict, lambda a, b: "cannot tell", "'better' needs low above 0, 'worse' high below 0."),
+    (check.dialogue.sameness, lambda o: upper_triangle(o) / (len(o) * (len(o) - 1)), "Sum and count do not fit"),
+    (check.dialogue.sameness, lambda o: 2 * upper_triangle(o) / len(o) ** 2, "Sum and count do not fit"),
+    (check.dialogue.contrastive_loss, whole_table, "Only the right answer of each row counts"),
     (check.reshaping.is_inverse, not_turned_back, "turn them back before you compare."),
     (check.reshaping.is_inverse, lambda f, u, v: u(f(v[None])) == v, "expected True or False. Use .all()."),
     (check.reshaping.is_inverse, lambda f, u, v: torch.equal(u(f(v[None]))[0], v), "refuses the pca layout"),
@@ -320,6 +331,14 @@ def no_rim(row, behind, level, ahead, out):
             RuntimeError,
             "take .reshape, not .view",
         ),
+        (
+            check.reshaping.fold_channel_major,
+            lambda v, r, c, k: v.view(-1, k, r, c).permute(2, 3, 1),
+            RuntimeError,
+            "name all four axes",
+        ),
+        (check.reshaping.inverse_order, lambda order: order[::-1], ValueError, "a tensor has .flip(0) instead"),
+        (check.reshaping.is_inverse, lambda f, u, v: torch.allclose(u(f(v)), v), ValueError, "Give it vector[None]"),
     ],
 )
 def test_an_error_of_the_learner_is_shown_as_it_is_below_a_piece_of_advice(exercise, answer, error, advice, capsys):

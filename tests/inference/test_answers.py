@@ -190,10 +190,9 @@ def test_nothing_is_overwritten_and_nothing_half_is_left(tmp_path, monkeypatch):
     ("old", "new", "message"),
     [
         ("}", "", "bank cannot be used (Expecting "),
-        ('"format"', '"other"', "bank cannot be used ('format')"),
-        ('"format": 2', '"format": 3', "it has format 3, this cubelib reads 2"),
-        ('"answer 3",', "", "got 29 vectors for 28 texts"),
-        ('_sha256": "', '_sha256": "0', "vectors.npy is not the file that was saved with answers.json"),
+        ('"format"', '"other"', "bank cannot be used (it is no object with a format)"),
+        ('"format": 3', '"format": 4', "it has format 4, this cubelib reads 3"),
+        ('"answer 3",', "", "it is not as it was written: its checksum differs"),
     ],
 )
 def test_a_damaged_folder_is_told_why(tmp_path, old, new, message):
@@ -204,3 +203,12 @@ def test_a_damaged_folder_is_told_why(tmp_path, old, new, message):
         AnswerBank.load(file.parent)
     with pytest.raises(DataError, match=r"deep cannot be used .*No such file"):
         AnswerBank.load(tmp_path / "deep")
+
+
+def test_vectors_of_another_bank_are_told(tmp_path):
+    saved(tmp_path)
+    with (tmp_path / "deep" / "bank" / VECTORS).open("rb+") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    with pytest.raises(DataError, match=re.escape("vectors.npy is not the file that was saved with answers.json")):
+        AnswerBank.load(tmp_path / "deep" / "bank")

@@ -13,6 +13,7 @@ from cubelib.errors import CheckpointError
 from cubelib.training.checkpoint import (
     STATE,
     Checkpoint,
+    CheckpointManager,
     load_checkpoint,
     load_tensors,
     save_checkpoint,
@@ -52,7 +53,7 @@ def test_a_checkpoint_is_two_files_and_neither_is_a_pickle(saved):
     assert sorted(path.name for path in saved.iterdir()) == [STATE, WEIGHTS]
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint"]  # nothing is left beside it
     assert not any(b"\x80\x02" in path.read_bytes()[:2] or b"PK" in path.read_bytes()[:2] for path in saved.iterdir())
-    assert json.loads((saved / STATE).read_text(encoding="utf-8"))["format"] == 4
+    assert json.loads((saved / STATE).read_text(encoding="utf-8"))["format"] == 5
 
 
 def test_a_state_to_go_on_from_comes_back_with_it(tmp_path):
@@ -126,8 +127,51 @@ def test_weights_that_are_cut_short_are_named_and_left_as_they_are(saved, length
     assert (saved / WEIGHTS).read_bytes() == short
 
 
+@pytest.mark.parametrize("name", [STATE, WEIGHTS])
+def test_one_changed_bit_is_noticed_wherever_it_is(saved, name):
+    whole = (saved / name).read_bytes()
+    bits = torch.randint(8 * len(whole), (60,), generator=torch.Generator().manual_seed(0))
+    for bit in bits.tolist():
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        (saved / name).write_bytes(changed)
+        with pytest.raises(CheckpointError, match=rf"^Loading the checkpoint .*({name} is cut short|it has format)"):
+            load_checkpoint(saved)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(saved):
+    (saved / STATE).unlink()
+    os.mkfifo(saved / STATE)
+    with pytest.raises(CheckpointError, match="it is a device or a pipe, not a file"):
+        load_checkpoint(saved)
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"format": 4', b'{"format": 4}', b"[1]", b"null", b'{"format": "\xe9"}']
+    ("value", "fault"),
+    [
+        (torch.full((3, 2), torch.nan), "weight: not all of its numbers are finite"),
+        (torch.ones(3, 2, dtype=torch.int64), "weight: torch.int64 in the file, torch.float32 in the model"),
+        (torch.ones(3, 2, dtype=torch.bool), "weight: torch.bool in the file"),
+        (torch.ones(3, 2, dtype=torch.complex64), "weight: torch.complex64 in the file"),
+    ],
+)
+def test_weights_of_another_kind_are_refused(value, fault):
+    with pytest.raises(CheckpointError, match=re.escape(fault)):
+        load_tensors(nn.Linear(2, 3), {"weight": value, "bias": torch.zeros(3)}, "runs/x")
+    load_tensors(nn.Linear(2, 3), {"weight": torch.ones(3, 2).half(), "bias": torch.zeros(3)}, "runs/x")
+
+
+def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
+    first = CheckpointManager(tmp_path, 1)
+    with pytest.raises(CheckpointError, match="another process is training in this folder"):
+        CheckpointManager(tmp_path, 1)
+    first.close()
+    CheckpointManager(tmp_path, 1).close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"format": 5', b'{"format": 5}', b"[1]", b"null", b'{"format": "\xe9"}']
 )
 def test_a_damaged_description_is_named(saved, content):
     (saved / STATE).write_bytes(content)
@@ -137,7 +181,7 @@ def test_a_damaged_description_is_named(saved, content):
 
 def test_another_format_is_named(saved):
     (saved / STATE).write_text('{"format": 1}')
-    reason = re.escape("it has format 1 (written before cells had a linear path), this cubelib reads 4")
+    reason = re.escape("it has format 1, this cubelib reads 5")
     with pytest.raises(CheckpointError, match=reason):
         load_checkpoint(saved)
 

@@ -2,8 +2,11 @@
 
 import copy
 import math
+import random
+import threading
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from small_cubes import DIM, small, vectors
@@ -215,19 +218,32 @@ def test_an_empty_validation_set_is_refused_before_training():
             trainer.fit(train, validation, progress=False)
 
 
-def test_the_world_s_chance_is_left_alone_and_no_part_of_it():
-    import random
+def test_training_draws_from_its_own_generator_and_changes_no_other():
+    """Also while it goes on: somebody else draws between two batches, and neither notices the other."""
+    logs = []
+    for hook in (None, lambda _: torch.rand(3)):
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)
+        before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+        run = prepared(core={"cell_dropout": 0.4, "cell_damage": 0.1})._run
+        logs.append(run.epoch(hook))
+        after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+        assert after[:2] == before[:2] and torch.equal(after[2], before[2]) == (hook is None)
+    assert logs[0] == logs[1]
 
-    import numpy as np
 
-    states = []
-    for seed in (1, 2):
-        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
+def test_two_trainings_at_once_are_those_of_each_alone():
+    def trained(log):
         trainer = prepared(core={"cell_dropout": 0.4})
-        states.append((trainer.train_epoch(), random.random(), np.random.random(), torch.rand(1).item()))
-        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
-        assert states[-1][1:] == (random.random(), np.random.random(), torch.rand(1).item())
-    assert states[0][0] == states[1][0]
+        log += [trainer.train_epoch() for _ in range(3)]
+
+    alone, together = [], ([], [])
+    trained(alone)
+    threads = [threading.Thread(target=trained, args=(log,)) for log in together]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == (alone, alone)
 
 
 def test_tensorboard_gets_every_figure_of_every_epoch(tmp_path):

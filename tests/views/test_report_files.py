@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,15 +77,34 @@ def test_the_json_holds_what_the_figures_depend_on():
     assert values["training_sample"]["after"]["items"] == 60
 
 
+@pytest.mark.parametrize("failing", range(4))
+def test_a_report_is_whole_or_absent(tmp_path, monkeypatch, failing):
+    trainer, written = trainer_for("autoencoder"), []
+    report, write = report_on(trainer), Path.write_bytes
+
+    def full(path, content):
+        written.append(path)
+        if len(written) > failing:
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CheckpointError, match=r"No space left on device\. Choose a folder"):
+        save_report([report], trainer, tmp_path / "report")
+    assert len(written) == failing + 1 and list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert "report.json" in save_report([report], trainer, tmp_path / "report")
+
+
 def test_nothing_is_written_over(tmp_path):
     trainer = trainer_for("autoencoder")
     report = report_on(trainer)
     (tmp_path / "report.md").write_text("mine")
-    with pytest.raises(CheckpointError, match=re.escape("report.md exists already. Choose a new folder.")):
+    with pytest.raises(CheckpointError, match=r"it is not empty\. Choose a new or empty folder"):
         save_report([report], trainer, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
     assert (tmp_path / "report.md").read_text() == "mine"
-    with pytest.raises(CheckpointError, match=r"it is not empty. Choose a new or empty folder"):
+    with pytest.raises(CheckpointError, match=r"it is not empty\. Choose a new or empty folder"):
         check_free(tmp_path)
     with pytest.raises(CheckpointError, match="that is a file"):
         check_free(tmp_path / "report.md")

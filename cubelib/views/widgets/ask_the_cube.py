@@ -73,16 +73,16 @@ class AskTheCube(BaseWidget):
         return f"{says}; right answer at {self._rank(before)} → {self._rank(after)}"
 
     def picture(self) -> Figure:
-        figure, all_axes = new_panels(2, 9.5, 0.9 + 0.3 * len(self.reply.before))
+        figure, all_axes = new_panels(2, 10.5, 0.9 + 0.3 * len(self.reply.before))
         for ax, (title, answers) in zip(all_axes, self._columns().items(), strict=True):
             ax.set(xlim=(-0.03, 1), ylim=(len(answers) + 0.7, -0.3))
             ax.axis("off")
             ax.text(0, 0, title, color=GRAY)
             for rank, answer in enumerate(answers, start=1):
-                text = f"{rank}  {answer.score:.3f}  {shorten(answer.text, 48)[1:-1]}"
-                weight = "normal"
+                length, mark, weight = 48, "", "normal"
                 if self._is_right(answer):
-                    text, weight = f"{text}  (right)", "bold"
+                    length, mark, weight = 40, "  (right)", "bold"  # bold letters are wider
+                text = f"{rank}  {answer.score:.3f}  {shorten(answer.text, length)[1:-1]}{mark}"
                 ax.text(0, rank, text, weight=weight, parse_math=False, clip_on=True)  # never into the next column
         figure.suptitle(f"“{self.reply.question}”", x=0.018, ha="left", size=12, weight="bold", parse_math=False)
         return figure

@@ -141,7 +141,7 @@ class TrainingLive(BaseWidget):
                 train, validation, progress=False, on_batch_end=self._after_batch, on_epoch_end=self._after_epoch
             )
             self.status.value = escape(self._ended())
-        except Exception as error:  # noqa: BLE001 - shown here, and raised again by wait()
+        except Exception as error:  # noqa: BLE001 - shown here, and raised again by run()
             self._error = error
             self.message.value = escape(f"{type(error).__name__}: {error}")
         finally:
