@@ -23,7 +23,7 @@ class Drawing:
 
     def canvas(self, number: int = 0) -> Any:
         """The canvas of a panel, the lattice first."""
-        return self.root.locator("canvas").nth(number)
+        return self.root.locator("canvas[role=img]").nth(number)
 
     def picture(self, panel: int = 0) -> Pixels:
         """What is seen of a panel, `(height, width, 3)`."""

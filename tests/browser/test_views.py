@@ -26,10 +26,12 @@ core = CubicCore((4, 4, 4), in_channels=3, state_channels=4)  # untrained: a vec
 view3d.show(core, torch.arange(1.0, 49.0), title=MARKUP)
 """
 NO_WEBGL = """
-const get = HTMLCanvasElement.prototype.getContext;
-HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
-    return kind.startsWith('webgl') ? null : get.call(this, kind, ...rest);
-};
+for (const {prototype} of [HTMLCanvasElement, OffscreenCanvas]) {
+    const get = prototype.getContext;
+    prototype.getContext = function (kind, ...rest) {
+        return kind.startsWith('webgl') ? null : get.call(this, kind, ...rest);
+    };
+}
 """
 
 

@@ -84,7 +84,7 @@ def test_without_webgl_a_widget_shows_its_printed_twin(open_notebook, page):
     notebook = open_notebook([SETUP, "widgets.WavePlayer(trainer(), 'Hello')"])
     image = notebook.output(1).locator(".cubelib-twin img")
     until(lambda: image.count() and not is_blank(picture(image)), "the printed picture")
-    assert notebook.output(1).locator("canvas").count() == 2  # the two faces need no WebGL
+    assert notebook.output(1).locator("canvas[role=img]").count() == 2  # the two faces need no WebGL
 
 
 def test_questions_layouts_and_knobs_answer(open_notebook):
@@ -112,7 +112,7 @@ widgets.Knobs(draw, number=range(1, 9), text='x')
         until(lambda answer=answer: first_answer.inner_text() == answer, f"{answer} in the first place")
 
     drawing = notebook.drawing(2)
-    assert drawing.root.locator("canvas").count() == 5  # layouts
+    assert drawing.root.locator("canvas[role=img]").count() == 5  # layouts
     before = drawing.picture(panel=2)
     notebook.output(2).locator("select").first.select_option("who notices one number")
     notebook.says(2, "number 0 noticed by")

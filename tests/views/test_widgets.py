@@ -142,8 +142,18 @@ def test_a_lesion_has_a_shape_a_tick_and_a_map_of_what_it_changed():
         for name, cube in cubes.items():
             change = lesion_change(cube, encode(cube, "hello"), masks)
             assert torch.equal(board.changes[name], change) and bool(change.any()) == dies
-        torch.testing.assert_close(values(panels(board)["other: change at the back face"]), board.changes["other"])
+        chosen, back = (panels(board)[f"other: {what}"] for what in ("plane 1", "change at the back face"))
+        torch.testing.assert_close(values(back), board.changes["other"])
+        assert back["scale"] == chosen["scale"]  # one color is one change
         assert (board.lesions["plain"].output != board.lesions["plain"].whole).any() == dies
+
+
+def test_a_map_leaves_out_what_is_only_rounding():
+    _, _, board = lab()
+    board.changes["other"] = torch.tensor([[0.0, 9e-5], [2e-4, 1.5]])
+    back = panels(board)["other: change at the back face"]
+    torch.testing.assert_close(values(back), torch.tensor([[0.0, 0.0], [2e-4, 1.5]]))
+    assert list(back["levels"]) == [0, 0, 1, 255]
 
 
 def test_the_lattices_show_what_the_dead_cells_change_side_by_side_or_one_of_them():

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { build } from "esbuild";
 
-const SOURCES = ["heatmap.js", "index.js", "lattice.js", "look.js", "panel.js", "scatter.js", "stage.js"];
+const SOURCES = ["heatmap.js", "index.js", "lattice.js", "look.js", "panel.js", "scatter.js", "stage.js", "writing.js"];
 const digest = createHash("sha256");
 for (const name of SOURCES) digest.update(readFileSync(name));
 

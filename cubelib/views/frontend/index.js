@@ -185,7 +185,7 @@ class View {
   }
 
   posed() {
-    this.panels.forEach((panel) => { if (panel.pose) panel.redraw(); });
+    this.panels.forEach((panel) => panel.turned?.());
   }
 
   reset() {

@@ -4,12 +4,13 @@
 // pictures (cubelib/views/view3d/static.py). The planes stand apart, so that one can look between them.
 
 import {
-  BoxGeometry, BufferAttribute, BufferGeometry, Color, EdgesGeometry, InstancedMesh, LineBasicMaterial, LineSegments,
-  Matrix4, MeshBasicMaterial, PerspectiveCamera, Scene, ShaderMaterial, Vector3,
+  BoxGeometry, Color, DoubleSide, EdgesGeometry, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4,
+  MeshBasicMaterial, PerspectiveCamera, Scene, ShaderMaterial, Vector3,
 } from "three";
-import { Panel, BAR, FONT, colorBar } from "./panel.js";
-import { ORANGE, number, numbers, stride, theLook } from "./look.js";
+import { Panel, BAR, colorBar } from "./panel.js";
+import { ORANGE, element, number, numbers, stride, theLook } from "./look.js";
 import { theStage } from "./stage.js";
+import { Writing } from "./writing.js";
 
 const APART = 1.5; // from plane to plane; from row to row and from column to column it is 1
 const SIDE = 0.88; // of a voxel
@@ -18,15 +19,20 @@ const [ABOVE, BELOW, BESIDE] = [12, 54, 58]; // pixels kept free around the latt
 const START = { turn: -40, tilt: 20, zoom: 1 }; // degrees; as in print
 const STEP = 8; // degrees for a key
 const RESTS = 500; // milliseconds after which a lattice counts as resting
+const COARSE = 0.75; // pixels of a lattice that turns, for one of the page
+// Of a box, the corners of the triangles on the sides +x, +y and +z.
+const FACES = [0, 8, 16].flatMap((first) => [0, 2, 1, 2, 3, 1].map((corner) => first + corner));
 
 // The color of a face is that of the color bar, a little darker on the sides; its borders are drawn as thin lines.
+// A voxel has the three faces that look at the camera: they are mirrored to where it is.
 const VERTEX = `
   varying vec2 place; varying vec3 paint; varying float dark;
   void main() {
     place = uv;
     dark = step(instanceColor.r + instanceColor.g + instanceColor.b, 0.001);
     paint = instanceColor * (abs(normal.y) > 0.5 ? 1.0 : abs(normal.x) > 0.5 ? 0.94 : 0.84);
-    gl_Position = projectionMatrix * modelViewMatrix * instanceMatrix * vec4(position, 1.0);
+    vec3 toEye = step(instanceMatrix[3].xyz, cameraPosition) * 2.0 - 1.0;
+    gl_Position = projectionMatrix * (viewMatrix * (instanceMatrix * vec4(position * toEye, 1.0)));
   }`;
 const FRAGMENT = `
   uniform vec3 edge; uniform float opacity; uniform float edgeOpacity;
@@ -43,6 +49,8 @@ export class Lattice extends Panel {
     super(view, content);
     this.pose = pose; // shared by all lattices of a view: they turn together
     Object.assign(this.pose, { ...START, ...this.pose });
+    this.screen = element("canvas", { className: "cubelib-scene", "aria-hidden": true }); // before this.canvas
+    this.canvas.after(this.screen);
     this.build();
     this.listen();
   }
@@ -95,6 +103,7 @@ export class Lattice extends Panel {
     this.scene = new Scene();
     this.camera = new PerspectiveCamera((2 * Math.atan(SLOPE) * 180) / Math.PI, 1, 0.1, 1000);
     const box = new BoxGeometry(SIDE, SIDE, SIDE);
+    box.setIndex(FACES);
     this.solid = this.voxels(box, 1, 0.6);
     this.glass = this.voxels(box, 0.02, 0.25);
     this.glass.material.transparent = true;
@@ -114,12 +123,13 @@ export class Lattice extends Panel {
     this.pointer.visible = false;
     this.scene.add(this.frame, this.glass, this.solid, this.pointer);
     this.bars = null;
+    this.writing = null;
     this.filled = null;
   }
 
   voxels(box, opacity, edgeOpacity) {
     const uniforms = { edge: { value: new Color() }, opacity: { value: opacity }, edgeOpacity: { value: edgeOpacity } };
-    const material = new ShaderMaterial({ uniforms, vertexShader: VERTEX, fragmentShader: FRAGMENT });
+    const material = new ShaderMaterial({ uniforms, vertexShader: VERTEX, fragmentShader: FRAGMENT, side: DoubleSide });
     const mesh = new InstancedMesh(box, material, this.cells);
     mesh.setColorAt(0, new Color(1, 1, 1)); // makes the attribute
     mesh.frustumCulled = false;
@@ -151,10 +161,23 @@ export class Lattice extends Panel {
       mesh.instanceColor.needsUpdate = true;
       setColor(mesh.material.uniforms.edge.value, kind === "solid" ? theme.edge : theme.faint);
     }
+    setColor((this.background ??= new Color()), theme.background);
     setColor(this.frame.material.color, theme.line);
     setColor(this.pointer.material.color, theme.text);
     this.outline(tick);
+    this.inscribe(theme.text);
     this.filled = tick;
+  }
+
+  /** Makes the texts beside the edges. */
+  inscribe(color) {
+    if (this.writing?.color === color) return;
+    if (this.writing) this.scene.remove(this.writing.mesh);
+    this.writing?.dispose();
+    const counted = [...Array(Math.max(...this.shape.slice(1))).keys()].map((index) => [String(index), false]);
+    this.writing = new Writing([...["plane", "column", "row"].map((name) => [name, true]), ...counted], color);
+    this.writing.color = color;
+    this.scene.add(this.writing.mesh);
   }
 
   /** Orange bars around the planes of the light cone and around marked cells. */
@@ -217,11 +240,15 @@ export class Lattice extends Panel {
 
   aim() {
     const [turn, tilt] = [this.pose.turn, this.pose.tilt].map((degrees) => (degrees * Math.PI) / 180);
-    this.camera.aspect = this.drawn / this.tall;
+    const distance = this.distance(tilt) / this.pose.zoom;
+    // The picture is in the middle and as wide as the lattice may become by turning: fewer pixels are drawn faster.
+    const reach = Math.hypot(this.half[0], this.half[2]);
+    const across = (this.tall * reach) / (2 * SLOPE * Math.max(distance - reach, 0.5 * distance));
+    this.wide = 2 * Math.ceil(Math.min(this.drawn, 2 * (across + BESIDE)) / 2);
+    this.camera.aspect = this.wide / this.tall;
     this.camera.updateProjectionMatrix();
     this.camera.projectionMatrix.elements[9] = -(BELOW - ABOVE) / this.tall; // up, to make room for the labels below
     this.camera.projectionMatrixInverse.copy(this.camera.projectionMatrix).invert();
-    const distance = this.distance(tilt) / this.pose.zoom;
     this.camera.position.set(
       distance * Math.cos(tilt) * Math.sin(turn), distance * Math.sin(tilt), distance * Math.cos(tilt) * Math.cos(turn),
     );
@@ -232,7 +259,7 @@ export class Lattice extends Panel {
   /** So far away that the lattice and its labels fit, whichever way it is turned: so turning does not zoom. */
   distance(tilt) {
     const up = SLOPE * Math.max(0.4, 1 - (ABOVE + BELOW) / this.tall);
-    const across = SLOPE * this.camera.aspect * Math.max(0.4, 1 - (2 * BESIDE) / this.drawn);
+    const across = SLOPE * (this.drawn / this.tall) * Math.max(0.4, 1 - (2 * BESIDE) / this.drawn);
     const [x, y, z] = this.half;
     let distance = 1;
     for (let turn = 0; turn < 2 * Math.PI; turn += Math.PI / 24) {
@@ -250,7 +277,13 @@ export class Lattice extends Panel {
   /** Where a point of the scene is on the canvas, [x, y] in pixels. */
   project(x, y, z) {
     const point = new Vector3(x, y, z).project(this.camera);
-    return [((point.x + 1) / 2) * this.drawn, ((1 - point.y) / 2) * this.tall];
+    return [(this.drawn + point.x * this.wide) / 2, ((1 - point.y) / 2) * this.tall];
+  }
+
+  /** Draws soon, from elsewhere. */
+  turned() {
+    this.turning = true;
+    this.redraw();
   }
 
   redraw() {
@@ -258,7 +291,7 @@ export class Lattice extends Panel {
       this.moving = true;
       clearTimeout(this.rest);
       this.rest = setTimeout(() => {
-        this.moving = false;
+        this.moving = this.turning = false;
         super.redraw();
       }, RESTS);
     }
@@ -267,37 +300,66 @@ export class Lattice extends Panel {
 
   // --- drawing ---------------------------------------------------------------------------------------------------
 
-  paint(pen) {
+  resize() {
+    this.filled = null;
+    super.resize();
+  }
+
+  draw() {
+    if (!this.width) return;
+    if (this.filled === null) super.draw(); // what does not turn
     if (this.filled !== Math.min(this.view.tick, this.shape[0] - 1)) this.fill();
     this.aim();
-    pen.save();
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    const [width, height] = [this.drawn, this.tall].map((side) => Math.round(side * this.ratio));
-    theStage().draw(this.scene, this.camera, pen, width, height, theStage().slow ? (this.moving ? 0.6 : 2) : 1);
-    pen.restore();
-    this.label(pen);
+    this.label();
+    const stage = theStage();
+    // Without a graphics card a lattice that moves is drawn coarsely, and with smooth edges when it rests. Glass, which
+    // costs more than all other cells, is left out while it turns.
+    this.glass.visible = !(stage.slow && this.turning);
+    const fine = this.ratio * (stage.slow ? (this.moving ? COARSE : 2) : 1);
+    const [width, height] = [this.wide, this.tall].map((side) => Math.round(fine * side));
+    const bitmap = stage.draw(this.scene, this.camera, this.background, width, height);
+    this.screen.getContext("bitmaprenderer", { alpha: false }).transferFromImageBitmap(bitmap);
+    Object.assign(this.screen.style, {
+      left: `${this.canvas.offsetLeft + (this.drawn - this.wide) / 2}px`, top: `${this.canvas.offsetTop}px`,
+      width: `${this.wide}px`, height: `${this.tall}px`,
+    });
+  }
+
+  paint(pen) {
     const bar = Math.min(280, this.tall - 90);
     colorBar(pen, this, Math.min(this.drawn + 8, this.drawn / 2 + 0.95 * this.tall), (this.tall - bar) / 2, bar);
   }
 
   /** Numbers and names beside the outer edges of the lattice; a number that would touch another is left out. */
-  label(pen) {
+  label() {
     const [, planes, rows, columns] = this.shape;
     const axes = [
       { name: "plane", count: planes, axis: 0 }, { name: "column", count: columns, axis: 2 },
       { name: "row", count: rows, axis: 1 },
     ];
-    const taken = [];
+    const notes = [];
     const labels = axes.map((axis) => this.edge(axis)).filter(Boolean);
     for (const { axis, middle, away } of labels) {
-      write(pen, axis.name, middle, away, axis.name === "row" ? 32 : 38, taken, this.drawn, this.tall, true);
+      this.write(axis.name, middle, away, axis.name === "row" ? 32 : 38, notes);
     }
     for (const { axis, spot, length, away } of labels) {
       const step = stride(axis.count, length, 19);
-      for (let index = 0; index < axis.count; index += step) {
-        write(pen, String(index), spot(index), away, 13, taken, this.drawn, this.tall, false);
-      }
+      for (let index = 0; index < axis.count; index += step) this.write(String(index), spot(index), away, 13, notes);
     }
+    this.writing.write(notes, this.wide, this.tall);
+  }
+
+  /** Writes a text beside a point, within the picture, unless it is a number that would touch what is written. */
+  write(text, [x, y], away, distance, notes) {
+    const width = this.writing.width(text);
+    // A wide text must go farther to the side than up or down.
+    const push = distance + (Math.abs(away[0]) * width) / 2;
+    const start = x - (this.drawn - this.wide) / 2;
+    const left = Math.max(2, Math.min(this.wide - width - 2, start + away[0] * push - width / 2));
+    const middle = Math.max(8, Math.min(this.tall - 8, y + away[1] * distance));
+    const touches = notes.some((other) =>
+      left - 3 < other.left + other.width + 3 && other.left - 3 < left + width + 3 && Math.abs(middle - other.middle) < 14);
+    if (!touches || isNaN(text)) notes.push({ text, left, middle, width });
   }
 
   /** The edge of the lattice that an axis is written on: an outer one, the lowest, or for rows the one on the left. */
@@ -411,7 +473,7 @@ export class Lattice extends Panel {
 
   /** The cell below the mouse: the nearest one that holds something or is dead, else the nearest one. */
   under(event) {
-    const x = (2 * event.offsetX) / this.drawn - 1;
+    const x = (2 * event.offsetX - this.drawn) / this.wide;
     const y = 1 - (2 * event.offsetY) / this.tall;
     if (Math.abs(x) > 1) return null;
     const from = this.camera.position;
@@ -463,6 +525,7 @@ export class Lattice extends Panel {
 
   dispose() {
     clearTimeout(this.rest);
+    this.writing?.dispose();
     for (const mesh of [this.solid, this.glass, this.frame, this.pointer, this.bars]) {
       mesh?.geometry.dispose();
       mesh?.material.dispose();
@@ -489,23 +552,4 @@ function hits(from, along, middle, half) {
     far = Math.min(far, Math.max(one, two));
   }
   return near <= far ? near : Infinity;
-}
-
-/** Writes a text beside a point, within the canvas, unless it would touch what is written already. */
-function write(pen, text, [x, y], away, distance, taken, width, tall, needed) {
-  const wide = pen.measureText(text).width;
-  // A wide text must go farther to the side than up or down.
-  const push = distance + (Math.abs(away[0]) * wide) / 2;
-  const left = Math.max(2, Math.min(width - wide - 2, x + away[0] * push - wide / 2));
-  const middle = Math.max(8, Math.min(tall - 8, y + away[1] * distance));
-  const box = [left - 3, middle - 7, left + wide + 3, middle + 7];
-  const touches = taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]);
-  if (touches && !needed) return;
-  taken.push(box);
-  pen.font = needed ? `600 ${FONT}` : FONT;
-  pen.fillStyle = theLook().theme.text;
-  pen.textAlign = "left";
-  pen.textBaseline = "middle";
-  pen.fillText(text, left, middle);
-  pen.font = FONT;
 }

@@ -114,7 +114,8 @@ export const STYLE = `
 .cubelib-row { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: flex-start }
 .cubelib-panel { position: relative; min-width: 0; margin: 0 }
 .cubelib-title { font-weight: 600; margin: 4px 0 0 }
-.cubelib-panel canvas { display: block; touch-action: none; outline-offset: -2px }
+.cubelib-panel canvas { display: block; touch-action: none; outline-offset: 0 }
+.cubelib-panel .cubelib-scene { position: absolute; pointer-events: none }
 .cubelib-panel canvas:focus-visible { outline: 2px solid #0072B2 }
 .cubelib-tip { position: absolute; pointer-events: none; padding: 3px 7px; border-radius: 4px; white-space: pre-line;
   background: #1f2328; color: #fff; border: 1px solid #777; font-size: 12px; z-index: 5; max-width: 420px }

@@ -110,11 +110,11 @@ export function colorBar(pen, panel, left, top, height) {
   }
   if (!label) return;
   pen.save();
-  pen.translate(left + Math.min(29 + widest, BAR - 14), top + height / 2);
+  const lines = wrapped(pen, label, height + 50);
+  pen.translate(left + Math.min(29 + widest, BAR - 14 * lines.length), top + height / 2);
   pen.rotate(-Math.PI / 2);
   pen.textAlign = "center";
-  const lines = wrapped(pen, label, height + 50);
-  lines.forEach((line, index) => pen.fillText(line, 0, (index - (lines.length - 1)) * 14 + 7 * (lines.length > 1)));
+  lines.forEach((line, index) => pen.fillText(line, 0, 14 * index));
   pen.restore();
 }
 

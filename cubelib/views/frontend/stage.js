@@ -1,5 +1,5 @@
 // The one WebGL context of a page. Browsers allow a page some sixteen; a notebook may have more views than that, so
-// each view has its scene drawn here and copies the picture onto its own canvas.
+// each view has its scene drawn here and is handed the picture, which costs no copy.
 
 import { LinearSRGBColorSpace, WebGLRenderer } from "three";
 
@@ -19,28 +19,21 @@ export function theStage() {
 
 class Stage {
   constructor() {
-    const canvas = document.createElement("canvas");
+    this.canvas = new OffscreenCanvas(1, 1);
     this.slow = drawsBySoftware();
-    const options = { alpha: true, antialias: !this.slow, powerPreference: "low-power" };
-    const context = canvas.getContext("webgl2", options); // asked first: three would complain on the console
+    const options = { alpha: false, antialias: !this.slow, stencil: false, powerPreference: "low-power" };
+    const context = this.canvas.getContext("webgl2", options); // asked first: three would complain on the console
     if (!context) throw new Error("no WebGL");
-    this.renderer = new WebGLRenderer({ canvas, context, ...options });
+    this.renderer = new WebGLRenderer({ canvas: this.canvas, context, ...options });
     this.renderer.outputColorSpace = LinearSRGBColorSpace; // colors are given as those of the screen
-    this.width = this.height = 0;
   }
 
-  /**
-   * Draws a scene and copies it onto a canvas's context, whose units are pixels of the screen there. Without a graphics
-   * card a lattice that turns is drawn coarsely (`fine` is 0.6), and with smooth edges when it rests (2).
-   */
-  draw(scene, camera, pen, wide, tall, fine) {
-    const [width, height] = [Math.round(fine * wide), Math.round(fine * tall)];
-    if (width !== this.width || height !== this.height) {
-      [this.width, this.height] = [width, height];
-      this.renderer.setSize(width, height, false);
-    }
+  /** The picture of a scene, of so many pixels, as an ImageBitmap. */
+  draw(scene, camera, background, width, height) {
+    if (width !== this.canvas.width || height !== this.canvas.height) this.renderer.setSize(width, height, false);
+    this.renderer.setClearColor(background);
     this.renderer.render(scene, camera);
-    pen.drawImage(this.renderer.domElement, 0, 0, width, height, 0, 0, wide, tall);
+    return this.canvas.transferToImageBitmap();
   }
 }
 

@@ -29,6 +29,7 @@ ALL = "side by side"
 CHANGE = "change of a cell, as a share of its signal"
 SHARES = Colors([], span=(0.0, 1.0))
 LEAST_LEVEL = 6  # of SHARES: 2 %
+ROUNDING = 1e-4  # of a cell's signal; less is what float32 makes of a sum in another order, and no change
 
 
 class LesionLab(FigureWidget):
@@ -149,17 +150,16 @@ class LesionLab(FigureWidget):
         return new_content([lattices, maps])
 
     def _lattice(self, name: str) -> Panel:
-        scene = Scene(self.spreads[name][None], CHANGE, dead=self.damage, scale=SHARES)
+        scene = Scene(_shown(self.spreads[name])[None], CHANGE, dead=self.damage, scale=SHARES)
         looks = {"sized": True, "least": LEAST_LEVEL, "silent": "changed by less than 2 % of its signal", "tall": 380}
         return lattice_panel(scene, name=name, title=name, clickable=True, **looks)
 
     def _maps(self, name: str) -> list[Panel]:
         plane = self.plane.value
         title = f"{name}: plane {plane}"
-        values, dead = self.spreads[name][plane], self.damage[plane]
+        values, dead = _shown(self.spreads[name][plane]), self.damage[plane]
         chosen = Heatmap(title, values, SHARES, bar=False, crossed=dead, name=f"plane of {name}")
-        title, colors = f"{name}: change at the back face", Colors([torch.ones(1), *self.changes.values()])
-        back = Heatmap(title, self.changes[name], colors, "1: a cell's strength")
+        back = Heatmap(f"{name}: change at the back face", _shown(self.changes[name]), SHARES, "1: a cell's strength")
         return [chosen.panel(), back.panel()]
 
     def set_sentence(self, sentence: str) -> None:
@@ -191,3 +191,8 @@ class LesionLab(FigureWidget):
             self.spreads[name] = spread(whole, damaged)
             channels = cube.core.in_channels
             self.changes[name] = face_change(whole.states[..., :channels], damaged.states[..., :channels])
+
+
+def _shown(change: Tensor) -> Tensor:
+    """A change as it is drawn: without what is only rounding."""
+    return torch.where(change < ROUNDING, 0.0, change)
