@@ -23,8 +23,8 @@ def _cosine_checks() -> list[list[Case]]:
     return [
         [Case((random_vectors(3, 5, seed=1), random_vectors(3, 5, seed=2)), only_shape=True)],
         [
-            pair([1.0, 0.0], [1.0, 0.0], "The same direction"),
             pair([0.0, 1.0], [1.0, 0.0], "A right angle"),
+            pair([1.0, 0.0], [1.0, 0.0], "The same direction"),
             pair([-1.0, 0.0], [1.0, 0.0], "Opposite directions"),
         ],
         [pair([3.0, 4.0], [8.0, 6.0], "Rows of length 5 and 10")],

@@ -142,7 +142,7 @@ def test_a_lesion_has_a_shape_a_tick_and_a_map_of_what_it_changed():
         for name, cube in cubes.items():
             change = lesion_change(cube, encode(cube, "hello"), masks)
             assert torch.equal(board.changes[name], change) and bool(change.any()) == dies
-        chosen, back = (panels(board)[f"other: {what}"] for what in ("plane 1", "change at the back face"))
+        chosen, back = (panels(board)[name] for name in ("plane of other", "other: change at the back face"))
         torch.testing.assert_close(values(back), board.changes["other"])
         assert back["scale"] == chosen["scale"]  # one color is one change
         assert (board.lesions["plain"].output != board.lesions["plain"].whole).any() == dies
