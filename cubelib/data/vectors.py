@@ -1,7 +1,4 @@
-"""Vectors in memory or in a file, read block by block, so that their number does not matter.
-
-Taught in notebook 04.
-"""
+"""Vectors in memory or in a file, read block by block, so that their number does not matter."""
 
 from __future__ import annotations
 

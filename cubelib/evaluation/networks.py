@@ -256,7 +256,7 @@ class AutoencoderMLP(Trained):
         encoder = HiddenLayer(dim, self.hidden, code, generator, scale=scale)
         decoder = HiddenLayer(code, self.hidden, target_dim, generator)
         if from_pca:
-            _start_as_pca(encoder, decoder, input)
+            _start_as_pca(encoder, decoder, input, generator)
         return nn.Sequential(encoder, decoder)
 
 
@@ -330,7 +330,7 @@ def _start_linear_as_pca(encoder: nn.Linear, decoder: nn.Linear, input: Vectors)
 
 
 @torch.no_grad()
-def _start_as_pca(encoder: HiddenLayer, decoder: HiddenLayer, input: Vectors) -> None:
+def _start_as_pca(encoder: HiddenLayer, decoder: HiddenLayer, input: Vectors, generator: torch.Generator) -> None:
     """Makes two hidden layers do nearly what PCA does, spread evenly over all hidden units.
 
     For small numbers GELU is nearly x/2, so two layers of it with orthonormal weights undo each other.
@@ -341,7 +341,7 @@ def _start_as_pca(encoder: HiddenLayer, decoder: HiddenLayer, input: Vectors) ->
     gain = NEARLY_LINEAR * hidden**0.5 / max(spread, 1e-12) ** 0.5
     kept = min(hidden, len(mean))
     passed = min(kept, code)
-    turn, back = (nn.init.orthogonal_(torch.empty(hidden, size)) for size in (kept, passed))
+    turn, back = (nn.init.orthogonal_(torch.empty(hidden, size), generator=generator) for size in (kept, passed))
     encoder.into.weight.copy_(gain * turn @ axes[:kept])
     encoder.into.bias.copy_(-encoder.into.weight @ mean)
     encoder.out.weight.zero_()  # the rest of the code is silent at first

@@ -4,8 +4,6 @@ Nothing moves faster than one cell a tick. Two facts follow:
 
 - at tick t a signal from the front face has reached the planes z ≤ t, and all other cells are still silent;
 - of those, only the planes z ≥ (depth − 1) − (steps − t) can still be heard at the back face when time is up.
-
-Taught in notebook 03.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Charts of curves and spreads. Each takes `ax=` and returns it, or returns a whole figure.
 
-Colors and styles are those of `cubelib.views.style`. Taught in notebooks 01 to 07.
+Colors and styles are those of `cubelib.views.style`. Taught in notebooks 01 to 06.
 """
 
 from __future__ import annotations

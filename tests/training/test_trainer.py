@@ -18,6 +18,8 @@ from cubelib import (
     TrainingConfig,
 )
 from cubelib.errors import CheckpointError, ConfigError, DataError
+from cubelib.files import read_sealed, write_sealed
+from cubelib.training.checkpoint import FORMAT
 
 
 def briefly_trained(**changes) -> CubeTrainer:
@@ -89,10 +91,10 @@ def test_a_saved_trainer_comes_back_with_the_same_predictions(tmp_path):
     assert (loaded.config, loaded.training_history) == (trainer.config, trainer.training_history)
     assert loaded.current_epoch == trainer.current_epoch
     assert torch.equal(loaded.predict(vectors(300, 5)), trainer.predict(vectors(300, 5)))
-    state = json.loads((tmp_path / "checkpoint" / "checkpoint.json").read_text(encoding="utf-8"))
+    state = read_sealed(tmp_path / "checkpoint" / "checkpoint.json", FORMAT)
     for change, message in (({"epoch": 1}, "epoch: not a known key"), ({"embedding_dim": 64}, "tensors do not fit")):
         changed = {**state, "config": {**state["config"], **change}}
-        (tmp_path / "checkpoint" / "checkpoint.json").write_text(json.dumps(changed), encoding="utf-8")
+        write_sealed(tmp_path / "checkpoint" / "checkpoint.json", FORMAT, changed)
         with pytest.raises(CheckpointError, match=message):
             CubeTrainer.load(tmp_path / "checkpoint")
 
