@@ -1,6 +1,6 @@
 """Charts of spreads: histograms of cosines, layouts among random ones, and cubes before and after training.
 
-Colors and styles are those of `cubelib.views.style`. Taught in notebooks 01 to 05.
+Colors and styles are those of `cubelib.views.style`. Taught in notebook 02.
 """
 
 from __future__ import annotations

@@ -152,6 +152,7 @@ def test_a_map_leaves_out_what_is_only_rounding():
     _, _, board = lab()
     board.changes["other"] = torch.zeros(4, 4)
     board.changes["other"][:, 0] = torch.tensor([0.0, 9e-5, 2e-4, 1.5])
+    board.show()
     back = panels(board)["other: change at the back face"]
     torch.testing.assert_close(values(back)[:, 0], torch.tensor([0.0, 0.0, 2e-4, 1.5]))
     assert list(back["levels"])[::4] == [0, 0, 1, 255]
