@@ -287,3 +287,18 @@ def test_states_are_the_whole_film(random_core):
 def test_repr_teaches(options, text):
     core = CubicCore(**options)
     assert repr(core) == text.format(count=core.parameter_count)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lattice_size": (1000, 1000, 1000)}, "has 1,000,000,000 cells, and at most 10,000,000 are built"),
+        ({"hidden": 3_000_000_000, "rule": "shared"}, "weights would take 5,"),
+        ({"steps": 100_000}, "steps is at most 10,000 ticks; got 100,000"),
+        ({"lattice_size": (100, 100, 100), "rule": "local", "hidden": 64}, "Use a smaller lattice_size, hidden"),
+    ],
+)
+def test_what_is_far_too_large_is_refused_before_it_is_built(options, message, monkeypatch):
+    monkeypatch.setattr("cubelib.lattice.core.Rule", lambda *_, **__: pytest.fail("it was built"))
+    with pytest.raises(ValueError, match=message):
+        CubicCore(**options)
