@@ -134,9 +134,13 @@ class Exercise:
             answer = function(*inputs)
             if isinstance(answer, type(right)):
                 return answer
-            return self.returns(answer) if self.returns else read(answer, right)
+            return self._read(answer, right)
 
         return in_form
+
+    def _read(self, answer: Any, right: Any) -> Any:
+        """What the function returned, in the form of the right answer; raises Mistake if it has another."""
+        return self.returns(answer) if self.returns else read(answer, right)
 
     def __repr__(self) -> str:
         return f"Exercise {self.number}: {self.about}"
@@ -149,7 +153,7 @@ class Exercise:
             raise Mistake(f"{call} gives None: is there a return at the end?")
         right = self.right(*case.inputs)
         try:
-            answer = self.returns(answer) if self.returns else read(answer, right)
+            answer = self._read(answer, right)
         except Mistake as mistake:
             raise Mistake(f"{call} gives {brief(answer)}, {mistake}") from None
         if self._agree(answer, right, case):
